@@ -1,0 +1,108 @@
+#pragma once
+
+#include "api/config.hpp"
+#include "api/task.hpp"
+#include "channel/config.hpp"
+#include "channel/receive_authorization.hpp"
+#include "channel/state.hpp"
+#include "channel/step.hpp"
+#include "ledger/request.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace millrace::api {
+
+class Database;
+class Shards;
+
+/// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization
+/// .erc3009Authorization`).
+struct GaslessDeposit {
+    channel::Amount amount;
+    channel::Word valid_after;
+    channel::Word valid_before;
+    channel::Word salt;
+    channel::Bytes signature;
+};
+
+struct OpenedChannel {
+    channel::ChannelId id;
+    channel::Status status = channel::Status::pending;
+    channel::Amount balance;
+    std::optional<channel::TransactionHash> transaction;
+};
+
+struct ClaimSummary {
+    std::string claim_id;
+    std::string status;  ///< queued, sent, confirmed, failed
+    std::vector<channel::TransactionHash> transactions;
+    std::size_t channels = 0;
+    channel::Amount amount;
+    std::string error;
+};
+
+/// All that touches the chain: follows blocks, posts events to the shards, relays deposits, claims
+/// and settles through the outbox. Has a thread of its own; its tasks may be awaited from any I/O
+/// thread (they run on the chain thread and resume the caller on its own executor).
+class ChainService {
+public:
+    /// Events of topic `settlement` (queued, sent, confirmed, failed), in commit order.
+    struct SettlementEvent {
+        std::uint64_t seq = 0;
+        std::string name;
+        channel::Address receiver;
+        std::string data;  ///< JSON object
+    };
+
+    ChainService(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
+                 std::function<void(const SettlementEvent&)> publish);
+    ~ChainService();
+
+    /// Checks every network's chain id and contract (eth_getCode), then follows the chain.
+    void start();
+    void stop();
+
+    /// The gateway number whose answers have to be handed to `deliver`.
+    static constexpr std::uint32_t kGateway = 0xffffffff;
+    void deliver(std::vector<ledger::Answer> answers);
+
+    template <class T>
+    using Outcome = std::variant<T, channel::Refusal>;
+
+    /// stream-protocol, channel.open: checks the configuration, reads the contract, takes the
+    /// channel under care and relays the deposit, if any.
+    Task<Outcome<OpenedChannel>> open(channel::Network network, channel::ChannelConfig config,
+                                      std::string app, std::optional<GaslessDeposit> deposit);
+    Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
+                                        GaslessDeposit deposit);
+    /// settlement.claim for every asset that matches; one claim per asset, the first is answered.
+    Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
+                                      std::optional<channel::Network> network,
+                                      std::optional<channel::Address> token);
+    /// `forbidden` for another provider's claim; `invalid_params` when there is none of that id.
+    Task<Outcome<ClaimSummary>> get_claim(std::string claim_id, channel::Address receiver);
+
+    /// The address that signs claims for receivers that leave it to this service.
+    channel::Address receiver_authorizer() const;
+
+    /// Seconds since the newest block was seen, per network, and whether following works: for
+    /// readiness and metrics.
+    struct NetworkHealth {
+        channel::Network network;
+        bool following = false;
+        std::uint64_t block = 0;
+        std::string error;
+    };
+    std::vector<NetworkHealth> health() const;
+
+private:
+    class Loop;
+    std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace millrace::api

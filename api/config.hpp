@@ -1,0 +1,130 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "channel/network.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace millrace::api {
+
+struct TokenConfig {
+    channel::Address address;
+    /// The token's EIP-712 domain (ERC-3009).
+    std::string name;
+    std::string version;
+    std::string symbol;
+    int decimals = 0;
+    /// A gasless deposit below this is refused.
+    channel::Amount deposit_min{1};
+    /// Claims automatically when a receiver's unclaimed total reaches it; zero: never.
+    channel::Amount claim_threshold;
+};
+
+struct NetworkConfig {
+    channel::Network network;
+    std::vector<std::string> rpc_urls;
+    channel::Address contract;
+    channel::Address erc3009_collector;
+    /// A log counts once its block has this many blocks on top, itself included; at least 1.
+    std::uint64_t confirmations = 12;
+    std::uint64_t withdraw_delay_seconds_min = 900;
+    std::uint64_t withdraw_delay_seconds_max = 2'592'000;
+    std::chrono::milliseconds poll_interval{1000};
+    std::chrono::milliseconds rpc_timeout{10'000};
+    /// Claims automatically this often; zero: never.
+    std::chrono::seconds claim_interval{0};
+    std::size_t claim_rows_max = 100;
+    /// Caps in wei per gas.
+    channel::Amount max_fee_per_gas{200'000'000'000};
+    channel::Amount priority_fee_per_gas{1'000'000'000};
+    /// For the symbol of the network's coin in reports.
+    std::string coin = "ETH";
+    std::vector<TokenConfig> tokens;
+};
+
+struct ServerConfig {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8402;
+    /// The domain and URI of ERC-4361 messages.
+    std::string domain = "localhost:8402";
+    std::string uri = "http://localhost:8402";
+    unsigned io_threads = 0;  ///< 0: one per core
+    bool metrics_public = true;
+    std::chrono::milliseconds drain_timeout{10'000};
+};
+
+struct LimitsConfig {
+    std::size_t frame_bytes_max = 64 * 1024;
+    std::size_t json_depth_max = 16;
+    std::size_t batch_requests_max = 256;
+    std::size_t in_flight_max = 1024;
+    std::size_t connections_max = 20'000;
+    std::size_t connections_per_address_max = 10'000;
+    std::size_t subscriptions_per_connection_max = 64;
+    std::size_t outbound_bytes_max = 4 * 1024 * 1024;
+    std::size_t reservations_per_channel_max = 1024;
+    std::size_t channels_per_payer_max = 100'000;
+    std::size_t detail_bytes_max = 4096;
+    std::size_t http_body_bytes_max = 64 * 1024;
+    std::size_t logins_pending_max = 10'000;
+    std::size_t shard_queue_max = 65'536;
+    std::chrono::seconds idle_timeout{120};
+    std::chrono::seconds handshake_timeout{10};
+};
+
+struct AuthConfig {
+    std::chrono::seconds challenge_ttl{300};
+    std::chrono::seconds token_ttl{86'400};
+    /// Hex of at least 32 bytes that signs session tokens; empty: random at each start.
+    std::string token_secret;
+    /// SHA-256 (hex) of the bearer tokens of auditors and operators.
+    std::vector<std::string> auditor_token_sha256;
+    std::vector<std::string> operator_token_sha256;
+};
+
+struct LedgerConfig {
+    std::string postgres = "postgresql:///millrace";
+    unsigned shards = 0;  ///< 0: one per core; only the first start on a database looks at it
+    unsigned readers = 4;
+    std::chrono::milliseconds lease_duration{5000};
+    std::chrono::milliseconds commit_timeout{5000};
+};
+
+struct KeysConfig {
+    /// Files that hold one key each, "0x" and 64 hex digits.
+    std::string receiver_authorizer_file;
+    std::string relayer_file;
+};
+
+struct LogConfig {
+    std::string level = "info";
+    std::string format = "console";  ///< or "json"
+};
+
+struct Config {
+    ServerConfig server;
+    LimitsConfig limits;
+    AuthConfig auth;
+    LedgerConfig ledger;
+    KeysConfig keys;
+    LogConfig log;
+    std::vector<NetworkConfig> networks;
+};
+
+/// Names the file, line and key, and what to do.
+struct ConfigError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// Reads a TOML file; every key of config/millrace.toml and no other. A variable
+/// MILLRACE_SECTION__KEY overrides a key ("MILLRACE_LEDGER__POSTGRES"). An empty path: defaults
+/// and environment only. Throws ConfigError.
+Config load_config(const std::string& path);
+
+}  // namespace millrace::api

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "api/task.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace millrace::api {
+
+/// Runs blocking database work off the I/O threads, on a few threads with a connection each.
+class Database {
+public:
+    Database(std::string postgres, unsigned threads);
+    ~Database();
+
+    /// `work(pqxx::connection&)` on a database thread; its result, or its exception, in the calling
+    /// coroutine. A broken connection is replaced before the next use. Work that writes has to be
+    /// safe to repeat by the caller: nothing is repeated here.
+    template <class Work>
+    auto run(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
+        using Value = decltype(work(std::declval<pqxx::connection&>()));
+        co_return co_await boost::asio::co_spawn(
+            pool_, on_connection<Value, Work>(this, std::move(work)), boost::asio::use_awaitable);
+    }
+
+private:
+    struct Lent {
+        Database* database;
+        std::unique_ptr<pqxx::connection> connection;
+        ~Lent();
+    };
+
+    template <class Value, class Work>
+    static Task<Value> on_connection(Database* self, Work work) {
+        Lent lent{self, self->take()};
+        co_return work(*lent.connection);
+    }
+
+    std::unique_ptr<pqxx::connection> take();
+    void give_back(std::unique_ptr<pqxx::connection> connection);
+
+    std::string postgres_;
+    boost::asio::thread_pool pool_;
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<pqxx::connection>> idle_;
+};
+
+}  // namespace millrace::api

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "ledger/request.hpp"
+#include "ledger/shard.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace millrace::api {
+
+struct ShardsSettings {
+    std::string postgres;
+    unsigned shards_wanted = 1;
+    channel::Limits limits;
+    std::size_t queue_max = 65'536;
+    std::chrono::milliseconds lease_duration{5000};
+    std::chrono::milliseconds commit_timeout{5000};
+    /// Names this process in the lease table.
+    std::string holder;
+};
+
+/// One thread per shard, each with a mailbox: takes all that waits, has it decided and committed,
+/// hands the answers on, and begins again.
+class Shards {
+public:
+    /// Called on a shard's thread with the answers of a batch for one gateway, after commit.
+    using Deliver = std::function<void(std::uint32_t gateway, std::vector<ledger::Answer>)>;
+    /// Called on a shard's thread with every committed answer in commit order, before delivery.
+    using Publish = std::function<void(std::span<const ledger::Answer>)>;
+    /// Called once when a lease is lost or a shard cannot go on; the process has to end.
+    using Fatal = std::function<void(const std::string& why)>;
+
+    Shards(ShardsSettings settings, ledger::Assets assets, Deliver deliver, Publish publish,
+           Fatal fatal);
+    ~Shards();
+
+    /// Waits for all leases, loads all channels and starts the threads. `waiting` is told once
+    /// whose lease is waited for. Throws pqxx::failure. False when `stop` was called meanwhile.
+    bool start(const std::function<void(const std::string& holder)>& waiting);
+
+    /// Queues a request for the shard of its channel. False when the shard's queue is full.
+    bool submit(ledger::Request request);
+    /// The same for many at once, with one lock per shard; gives back those that did not fit.
+    std::vector<ledger::Request> submit(std::vector<ledger::Request> requests);
+
+    /// Decides what is queued, then stops the threads and releases the leases.
+    void stop();
+
+    /// For writers beside the shards (settlement): hold while committing what takes a seq.
+    ledger::CommitOrder& commit_order() { return order_; }
+
+    std::size_t channel_count() const;
+    std::uint64_t signatures_checked() const;
+    std::size_t queued() const;
+
+private:
+    struct Worker;
+    void run(Worker& worker);
+
+    ShardsSettings settings_;
+    ledger::Assets assets_;
+    Deliver deliver_;
+    Fatal fatal_;
+    ledger::CommitOrder order_;
+    std::atomic<bool> stopping_ = false;
+    std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace millrace::api

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "channel/inference.hpp"
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+namespace millrace::channel {
+
+/// stream-protocol, Channel object.
+enum class Status { pending, open, closing, closed };
+std::string_view to_string(Status status);
+
+/// What an authorised inference may still cost.
+struct Reservation {
+    Amount max_amount;
+    /// Charged so far for this inference, at most `max_amount`.
+    Amount charged;
+    /// Steps recorded for this inference: 1 after the authorisation, one more per charge.
+    std::uint32_t steps = 1;
+
+    friend bool operator==(const Reservation&, const Reservation&) = default;
+};
+
+/// All that a server must hold of one channel (x402-batch-settlement, "What a server must hold").
+/// Always total_claimed ≤ charged, charged + reserved ≤ balance, and charged + reserved ≤
+/// signed_max; signed_max ≤ balance too, until a withdrawal or refund takes balance away.
+struct State {
+    Status status = Status::pending;
+    /// Deposits less refunds and withdrawals; claims do not reduce it.
+    Amount balance;
+    /// chargedCumulativeAmount: all that was ever charged.
+    Amount charged;
+    /// The uncharged rest of all open reservations.
+    Amount reserved;
+    /// The highest accepted voucher, and the payer's signature over it.
+    Amount signed_max;
+    Signature signature;
+    /// Claimed on chain.
+    Amount total_claimed;
+    /// Unix seconds of a pending withdrawal; 0: none.
+    std::uint64_t withdraw_requested_at = 0;
+    std::uint64_t refund_nonce = 0;
+    std::unordered_map<InferenceId, Reservation> reservations;
+
+    friend bool operator==(const State&, const State&) = default;
+};
+
+}  // namespace millrace::channel

@@ -1,0 +1,156 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "channel/error.hpp"
+#include "channel/inference.hpp"
+#include "channel/result.hpp"
+#include "channel/state.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+namespace millrace::channel {
+
+/// A voucher as a request carries it; the channel is the request's.
+struct SignedVoucher {
+    Amount max_claimable;
+    Signature signature;
+
+    friend bool operator==(const SignedVoucher&, const SignedVoucher&) = default;
+};
+
+/// Pays for one inference at once (stream-protocol, payment.pay).
+struct Pay {
+    InferenceId inference;
+    Amount amount;
+    SignedVoucher voucher;
+};
+
+/// Reserves up to `max_amount` for one inference (payment.authorize). Without a voucher an earlier
+/// one has to cover charged + reserved + max_amount.
+struct Authorize {
+    InferenceId inference;
+    Amount max_amount;
+    std::optional<SignedVoucher> voucher;
+};
+
+/// Charges a reservation (payment.charge). `amount` is cumulative for the inference; `final` frees
+/// the rest of the reservation.
+enum class Finality { partial, final };
+struct Charge {
+    InferenceId inference;
+    Amount amount;
+    Finality finality = Finality::final;
+};
+
+/// Frees a reservation (payment.release). What a partial charge took stays charged.
+struct Release {
+    InferenceId inference;
+};
+
+/// What the contract's events say, in the order of the chain. None of these can be refused: the
+/// chain has decided already.
+struct DepositConfirmed {
+    Amount amount;
+};
+struct ClaimConfirmed {
+    Amount new_total_claimed;
+};
+struct WithdrawalRequested {
+    std::uint64_t requested_at = 0;
+};
+struct WithdrawalFinalized {
+    Amount amount;
+};
+struct RefundConfirmed {
+    Amount amount;
+};
+
+/// A refusal with the figure that was broken, where there is one ("an error always names the field
+/// and the limit", stream-protocol).
+struct Refusal {
+    Error error;
+    std::optional<Amount> limit;
+
+    Refusal(Error why) : error(why) {}
+    Refusal(Error why, Amount bound) : error(why), limit(bound) {}
+    friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+
+/// What an accepted request of a party does to the channel. Applied with `apply`.
+struct Paid {
+    Amount amount;
+    SignedVoucher voucher;
+};
+struct Authorized {
+    InferenceId inference;
+    Amount max_amount;
+    std::optional<SignedVoucher> voucher;
+};
+struct Charged {
+    InferenceId inference;
+    /// What this charge adds to what was charged for the inference before.
+    Amount increment;
+    Finality finality;
+};
+struct Released {
+    InferenceId inference;
+};
+
+template <class T>
+class Decision {
+public:
+    Decision(T event) : outcome_(std::move(event)) {}
+    Decision(Refusal refusal) : outcome_(std::move(refusal)) {}
+    Decision(Error error) : outcome_(Refusal{error}) {}
+
+    bool accepted() const { return std::holds_alternative<T>(outcome_); }
+    const T& event() const { return std::get<T>(outcome_); }
+    const Refusal& refusal() const { return std::get<Refusal>(outcome_); }
+
+private:
+    std::variant<T, Refusal> outcome_;
+};
+
+struct Limits {
+    std::size_t reservations_max = 1024;
+};
+
+/// The rules of the stream for one request, given the state before it. Signatures are not looked
+/// at here: whoever applies the event must have checked the voucher's signature, or hold a valid
+/// later voucher of the channel that covers it (stream-protocol, Voucher rule). Idempotency is
+/// decided before: the inference id of Pay and Authorize is new to the channel.
+Decision<Paid> decide(const State& state, const Pay& command);
+Decision<Authorized> decide(const State& state, const Authorize& command, const Limits& limits);
+Decision<Charged> decide(const State& state, const Charge& command);
+Decision<Released> decide(const State& state, const Release& command);
+
+void apply(State& state, const Paid& event);
+void apply(State& state, const Authorized& event);
+void apply(State& state, const Charged& event);
+void apply(State& state, const Released& event);
+
+/// What an event of the chain moves in the books besides its own amount.
+struct ChainEffect {
+    /// Claimed on chain above what was charged here: charged after the fact.
+    Amount charged_after_the_fact;
+    /// Charged and not claimed, yet taken away by a withdrawal or refund: no longer collectable.
+    Amount uncollectable;
+    /// Newly claimed (the claim's increment), withdrawn or refunded.
+    Amount moved;
+
+    friend bool operator==(const ChainEffect&, const ChainEffect&) = default;
+};
+
+/// Applies an event of the chain. `amount_out_of_range` only if the figures contradict the
+/// contract's own invariants (a balance beyond uint128, more taken than there was).
+Result<ChainEffect> apply(State& state, const DepositConfirmed& event);
+Result<ChainEffect> apply(State& state, const ClaimConfirmed& event);
+Result<ChainEffect> apply(State& state, const WithdrawalRequested& event);
+Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event);
+Result<ChainEffect> apply(State& state, const RefundConfirmed& event);
+
+}  // namespace millrace::channel

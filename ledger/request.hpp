@@ -1,0 +1,146 @@
+#pragma once
+
+#include "channel/config.hpp"
+#include "channel/state.hpp"
+#include "channel/step.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace millrace::ledger {
+
+/// Where an answer goes; the ledger hands it back unread. `gateway` is the index of the I/O thread.
+struct ReplyTo {
+    std::uint32_t gateway = 0;
+    std::uint64_t connection = 0;
+    std::uint64_t request = 0;
+};
+
+/// What of a channel never changes.
+struct ChannelTerms {
+    channel::ChannelId id;
+    std::int32_t asset_id = 0;
+    channel::ChannelConfig config;
+    /// Free text of the payer's, empty when it gave none.
+    std::string app;
+};
+
+/// Whose side of a channel an address is on (stream-protocol, "A party sees only its own channels").
+bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address);
+bool is_provider_side(const channel::ChannelConfig& config, const channel::Address& address);
+
+using PaymentCommand =
+    std::variant<channel::Pay, channel::Authorize, channel::Charge, channel::Release>;
+enum class PaymentKind { pay, authorize, charge, release };
+std::string_view to_string(PaymentKind kind);
+
+/// One payment.* call of the stream.
+struct PaymentRequest {
+    ReplyTo reply_to;
+    channel::Address caller;
+    channel::ChannelId channel;
+    PaymentCommand command;
+    /// The rest of the request as given, compact JSON: model, app, units, requestHash; usage,
+    /// receipt, reason. Its size has been limited by the caller.
+    std::string detail;
+};
+
+/// Puts a channel under this shard's care. `snapshot` is the contract's state at the block up to
+/// which the network's events have been read; its balance is booked as a deposit. A channel that is
+/// known already is left as it is and answered with its state.
+struct OpenChannel {
+    ReplyTo reply_to;
+    ChannelTerms terms;
+    channel::State snapshot;
+};
+
+/// A log of the contract at its confirmations. A log that was posted before (same network,
+/// transaction, log index) is answered without effect.
+struct ChainLog {
+    channel::TransactionHash transaction;
+    std::uint32_t log_index = 0;
+    std::uint64_t block_number = 0;
+    channel::BlockHash block_hash;
+};
+
+/// The receiver's claimed total left the escrow for its own address.
+struct Settled {
+    channel::Address receiver;
+    channel::Amount amount;
+};
+/// A transaction of this service cost `amount` of the network's coin.
+struct FeePaid {
+    channel::Amount amount;
+};
+
+using ChannelChainEvent =
+    std::variant<channel::DepositConfirmed, channel::ClaimConfirmed, channel::WithdrawalRequested,
+                 channel::WithdrawalFinalized, channel::RefundConfirmed>;
+
+/// Posts one event of the chain to a channel of this shard, which must know it.
+struct PostChannelEvent {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    ChainLog log;
+    ChannelChainEvent event;
+};
+
+/// Posts an event that belongs to no channel. Goes to shard 0.
+struct PostAssetEvent {
+    ReplyTo reply_to;
+    std::int32_t asset_id = 0;
+    ChainLog log;
+    std::variant<Settled, FeePaid> event;
+};
+
+using Request = std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent>;
+
+/// stream-protocol, Payment result.
+struct PaymentResult {
+    std::uint64_t seq = 0;
+    channel::ChannelId channel;
+    channel::InferenceId inference;
+    channel::Amount amount;
+    channel::Amount charged;
+    channel::Amount reserved;
+    channel::Amount signed_max;
+    channel::Amount balance;
+};
+
+/// A payment that is committed. `repeated`: it was before this request, and is answered again.
+struct PaymentCommitted {
+    PaymentKind kind;
+    bool repeated = false;
+    PaymentResult result;
+    std::string detail;
+};
+
+/// A channel's state after it was opened or an event of the chain was posted. `name` is that of
+/// the event in topic `channel`: opened, topped_up, closing, closed, refunded, claimed; empty when
+/// nothing changed. `seq` is 0 then.
+struct ChannelChanged {
+    std::string name;
+    std::uint64_t seq = 0;
+    channel::State state;
+    channel::Amount amount;
+};
+
+struct AssetEventPosted {
+    std::uint64_t seq = 0;
+};
+
+using Outcome =
+    std::variant<PaymentCommitted, ChannelChanged, AssetEventPosted, channel::Refusal>;
+
+/// What became of a request, sent only when it is durable. `terms` is null when the channel is
+/// unknown or there is none.
+struct Answer {
+    ReplyTo reply_to;
+    std::shared_ptr<const ChannelTerms> terms;
+    Outcome outcome;
+};
+
+}  // namespace millrace::ledger

@@ -1,0 +1,64 @@
+#pragma once
+
+#include "ledger/asset.hpp"
+#include "ledger/lease.hpp"
+#include "ledger/request.hpp"
+#include "ledger/time.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace millrace::ledger {
+
+struct ShardSettings {
+    std::string postgres;
+    std::int16_t shard = 0;
+    channel::Limits limits;
+    /// A request is refused as unavailable when the database cannot be reached for this long.
+    std::chrono::milliseconds commit_timeout{5000};
+};
+
+/// Serialises commits of this process and hears of them in commit order: whoever commits holds
+/// `mutex` from before its transaction until `published` has returned.
+struct CommitOrder {
+    std::mutex mutex;
+    std::function<void(std::span<const Answer>)> published;
+};
+
+/// Which of `shard_count` shards a channel belongs to.
+std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count);
+
+/// The single writer of its channels. Holds them in memory, decides batches and commits each in
+/// one transaction, fenced by the lease's epoch. Blocking; used by one thread.
+class Shard {
+public:
+    /// Loads the shard's channels. `lease` must be held. Throws pqxx::failure when the database
+    /// cannot be read.
+    Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order);
+    ~Shard();
+
+    /// Decides all requests in order, checks signatures newest first per channel, commits, and
+    /// only then answers: one answer per request, in order. When the database fails, nothing was
+    /// committed or the answer says what was; requests in doubt are resolved by the batch number,
+    /// never guessed. Throws LeaseLost when another process has taken the shard over.
+    std::vector<Answer> process(std::vector<Request> batch, Time now);
+
+    /// Extends the lease without a batch. Throws LeaseLost.
+    void keep_lease(Time now);
+    void release_lease(Time now);
+
+    std::size_t channel_count() const;
+    /// Signature checks since the start, for the metrics.
+    std::uint64_t signatures_checked() const;
+
+private:
+    class Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace millrace::ledger

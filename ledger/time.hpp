@@ -1,0 +1,14 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace millrace::ledger {
+
+/// Wall-clock time, given in by whoever reads a clock; microseconds, as Postgres keeps them.
+using Time = std::chrono::sys_time<std::chrono::microseconds>;
+
+/// RFC 3339 in UTC, such as "2026-01-02T03:04:05.678901Z". Postgres reads it too.
+std::string to_rfc3339(Time time);
+
+}  // namespace millrace::ledger
