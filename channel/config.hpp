@@ -10,15 +10,15 @@ namespace millrace::channel {
 
 /// Who pays whom in what, fixed for the life of a channel: the contract's `ChannelConfig`.
 struct ChannelConfig {
-    Address payer;
+    Address payer{};
     /// Signs vouchers; zero: the payer itself does.
-    Address payer_authorizer;
-    Address receiver;
+    Address payer_authorizer{};
+    Address receiver{};
     /// Signs claims and refunds for the receiver.
-    Address receiver_authorizer;
-    Address token;
+    Address receiver_authorizer{};
+    Address token{};
     std::uint64_t withdraw_delay_seconds = 0;
-    Salt salt;
+    Salt salt{};
 
     friend bool operator==(const ChannelConfig&, const ChannelConfig&) = default;
 };

@@ -8,7 +8,8 @@
 namespace millrace::channel {
 
 /// A parsed point of the curve, in the library's own form: cheap to check against, not to be
-/// stored.
+/// stored. That form is one per point, so equal bytes are equal keys. A default-made key is none:
+/// nothing verifies against it and its address is zero.
 class PublicKey {
 public:
     friend bool operator==(const PublicKey&, const PublicKey&) = default;
@@ -21,7 +22,8 @@ private:
     std::array<std::uint8_t, 64> opaque_{};
 };
 
-/// A signing key. Wiped when it goes; cannot be copied, printed or compared.
+/// A signing key. Wiped when it goes; cannot be copied, printed or compared. Once moved from, it
+/// signs nothing: all its signatures are zero.
 class SecretKey {
 public:
     /// `not_a_secret_key` for zero and for values at or above the group order.

@@ -16,9 +16,9 @@ std::string_view to_string(Status status);
 
 /// What an authorised inference may still cost.
 struct Reservation {
-    Amount max_amount;
+    Amount max_amount{};
     /// Charged so far for this inference, at most `max_amount`.
-    Amount charged;
+    Amount charged{};
     /// Steps recorded for this inference: 1 after the authorisation, one more per charge.
     std::uint32_t steps = 1;
 
@@ -26,27 +26,36 @@ struct Reservation {
 };
 
 /// All that a server must hold of one channel (x402-batch-settlement, "What a server must hold").
-/// Always total_claimed ≤ charged, charged + reserved ≤ balance, and charged + reserved ≤
-/// signed_max; signed_max ≤ balance too, until a withdrawal or refund takes balance away.
+/// `is_consistent` says what holds before and after every step. Beyond that signed_max ≤ balance,
+/// until a withdrawal or refund takes balance away.
 struct State {
     Status status = Status::pending;
     /// Deposits less refunds and withdrawals; claims do not reduce it.
-    Amount balance;
+    Amount balance{};
     /// chargedCumulativeAmount: all that was ever charged.
-    Amount charged;
+    Amount charged{};
     /// The uncharged rest of all open reservations.
-    Amount reserved;
+    Amount reserved{};
     /// The highest accepted voucher, and the payer's signature over it.
-    Amount signed_max;
-    Signature signature;
+    Amount signed_max{};
+    Signature signature{};
     /// Claimed on chain.
-    Amount total_claimed;
+    Amount total_claimed{};
     /// Unix seconds of a pending withdrawal; 0: none.
     std::uint64_t withdraw_requested_at = 0;
     std::uint64_t refund_nonce = 0;
-    std::unordered_map<InferenceId, Reservation> reservations;
+    std::unordered_map<InferenceId, Reservation> reservations{};
 
     friend bool operator==(const State&, const State&) = default;
 };
+
+/// The invariants of a channel:
+/// - total_claimed ≤ charged, and charged + reserved ≤ balance;
+/// - charged ≤ signed_max, save what was claimed on chain beyond it (charged = total_claimed);
+/// - charged + reserved ≤ signed_max while a reservation is open;
+/// - reserved is the sum over the reservations of max_amount − charged, none of them negative;
+/// - pending has no balance yet, closing has a withdrawal pending and no other status has one,
+///   closed has nothing left to claim, no reservation, and balance = total_claimed.
+bool is_consistent(const State& state);
 
 }  // namespace millrace::channel

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
+#include <utility>
 #include <variant>
 
 namespace millrace::channel {
@@ -69,14 +71,17 @@ struct RefundConfirmed {
     Amount amount;
 };
 
-/// A refusal with the figure that was broken, where there is one ("an error always names the field
-/// and the limit", stream-protocol).
+/// A refusal with the figure that was broken, where there is one, and the request member at fault
+/// ("an error always names the field and the limit", stream-protocol).
 struct Refusal {
     Error error;
     std::optional<Amount> limit;
+    std::string_view field;
 
-    Refusal(Error why) : error(why) {}
-    Refusal(Error why, Amount bound) : error(why), limit(bound) {}
+    Refusal(Error why) : error(why), field(channel::field(why)) {}
+    Refusal(Error why, Amount bound) : error(why), limit(bound), field(channel::field(why)) {}
+    Refusal(Error why, Amount bound, std::string_view where)
+        : error(why), limit(bound), field(where) {}
     friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
@@ -122,7 +127,8 @@ struct Limits {
 /// The rules of the stream for one request, given the state before it. Signatures are not looked
 /// at here: whoever applies the event must have checked the voucher's signature, or hold a valid
 /// later voucher of the channel that covers it (stream-protocol, Voucher rule). Idempotency is
-/// decided before: the inference id of Pay and Authorize is new to the channel.
+/// decided before: the inference id of Pay and Authorize is new to the channel (an open reservation
+/// of that id is refused as `idempotency_conflict` all the same).
 Decision<Paid> decide(const State& state, const Pay& command);
 Decision<Authorized> decide(const State& state, const Authorize& command, const Limits& limits);
 Decision<Charged> decide(const State& state, const Charge& command);
@@ -136,17 +142,21 @@ void apply(State& state, const Released& event);
 /// What an event of the chain moves in the books besides its own amount.
 struct ChainEffect {
     /// Claimed on chain above what was charged here: charged after the fact.
-    Amount charged_after_the_fact;
+    Amount charged_after_the_fact{};
     /// Charged and not claimed, yet taken away by a withdrawal or refund: no longer collectable.
-    Amount uncollectable;
-    /// Newly claimed (the claim's increment), withdrawn or refunded.
-    Amount moved;
+    Amount uncollectable{};
+    /// Deposited, newly claimed (the claim's increment), withdrawn or refunded.
+    Amount moved{};
+    /// Reserved before, and dropped with all reservations because neither the balance nor the
+    /// highest voucher covers them any longer.
+    Amount released{};
 
     friend bool operator==(const ChainEffect&, const ChainEffect&) = default;
 };
 
 /// Applies an event of the chain. `amount_out_of_range` only if the figures contradict the
-/// contract's own invariants (a balance beyond uint128, more taken than there was).
+/// contract's own invariants (a balance beyond uint128, more taken than there was, a withdrawal at
+/// time zero); the state is then as before.
 Result<ChainEffect> apply(State& state, const DepositConfirmed& event);
 Result<ChainEffect> apply(State& state, const ClaimConfirmed& event);
 Result<ChainEffect> apply(State& state, const WithdrawalRequested& event);

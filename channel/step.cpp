@@ -1,0 +1,263 @@
+#include "channel/step.hpp"
+
+#include <algorithm>
+
+namespace millrace::channel {
+namespace {
+
+constexpr Amount kOneUnit{1};
+
+/// a + b, at most 2^128 − 1: for bounds that are named to people, never for books.
+Amount saturating_add(Amount a, Amount b) {
+    const auto sum = add(a, b);
+    return sum ? *sum : Amount::max();
+}
+
+/// For sums and differences that `is_consistent` and the guards of `decide` keep in range.
+Amount plus(Amount a, Amount b) {
+    return Amount{a.units() + b.units()};
+}
+Amount minus(Amount a, Amount b) {
+    return Amount{a.units() - b.units()};
+}
+
+Amount rest_of(const Reservation& reservation) {
+    return minus(reservation.max_amount, reservation.charged);
+}
+
+using Guard = std::optional<Refusal>;
+
+/// New promises need an open channel (stream-protocol, "closing": no new authorisations).
+Guard guard_open(const State& state) {
+    if (state.status == Status::closing) return Error::channel_closing;
+    if (state.status != Status::open) return Error::channel_not_open;
+    return std::nullopt;
+}
+
+/// Work done under an earlier promise is charged even while a withdrawal is pending.
+Guard guard_open_or_closing(const State& state) {
+    if (state.status == Status::open || state.status == Status::closing) return std::nullopt;
+    return Error::channel_not_open;
+}
+
+/// The least voucher that covers what is charged, reserved and now asked for.
+Amount needed_for(const State& state, Amount amount) {
+    return saturating_add(saturating_add(state.charged, state.reserved), amount);
+}
+
+bool is_covered(const State& state, Amount amount, Amount cover) {
+    const auto used = add(state.charged, state.reserved);
+    if (!used) return false;
+    const auto sum = add(*used, amount);
+    return sum && *sum <= cover;
+}
+
+/// x402-batch-settlement, "What a server must hold and enforce"; stream-protocol, Voucher rule.
+Guard guard_voucher(const State& state, Amount amount, Amount max_claimable) {
+    if (max_claimable > state.balance) {
+        return Refusal{Error::cumulative_exceeds_balance, state.balance};
+    }
+    if (max_claimable <= state.total_claimed) {
+        return Refusal{Error::cumulative_below_claimed, state.total_claimed};
+    }
+    if (!is_covered(state, amount, max_claimable)) {
+        return Refusal{Error::insufficient_voucher, needed_for(state, amount)};
+    }
+    return std::nullopt;
+}
+
+/// The highest accepted voucher stands in for a missing one, as far as the balance goes.
+Guard guard_standing_voucher(const State& state, Amount amount) {
+    if (!is_covered(state, amount, state.signed_max)) {
+        return Refusal{Error::insufficient_voucher, needed_for(state, amount)};
+    }
+    if (!is_covered(state, amount, state.balance)) {
+        return Refusal{Error::cumulative_exceeds_balance, state.balance, "maxAmount"};
+    }
+    return std::nullopt;
+}
+
+void accept(State& state, const SignedVoucher& voucher) {
+    if (voucher.max_claimable <= state.signed_max) return;
+    state.signed_max = voucher.max_claimable;
+    state.signature = voucher.signature;
+}
+
+void drop_all_reservations(State& state, ChainEffect& effect) {
+    effect.released = state.reserved;
+    state.reserved = Amount{};
+    state.reservations.clear();
+}
+
+/// A promise that nothing covers any longer is none: all open reservations go, because choosing
+/// between them would be arbitrary.
+void drop_uncovered_reservations(State& state, ChainEffect& effect) {
+    if (state.reservations.empty()) return;
+    if (!is_covered(state, Amount{}, std::min(state.balance, state.signed_max))) {
+        drop_all_reservations(state, effect);
+    }
+}
+
+/// Money leaves the channel: what was charged above the rest can no longer be claimed.
+Result<ChainEffect> take_out(State& state, Amount amount) {
+    const auto left = subtract(state.balance, amount);
+    if (!left || *left < state.total_claimed) return Error::amount_out_of_range;
+
+    ChainEffect effect{.moved = amount};
+    state.balance = *left;
+    if (state.charged > state.balance) {
+        effect.uncollectable = minus(state.charged, state.balance);
+        state.charged = state.balance;
+    }
+    drop_uncovered_reservations(state, effect);
+    return effect;
+}
+
+/// After money has left and while no withdrawal is pending.
+void reopen_or_close(State& state, ChainEffect& effect) {
+    state.status = state.balance == state.total_claimed ? Status::closed : Status::open;
+    if (state.status == Status::closed && !state.reservations.empty()) {
+        drop_all_reservations(state, effect);
+    }
+}
+
+}  // namespace
+
+/// Guards: open, amount, inference id, voucher.
+Decision<Paid> decide(const State& state, const Pay& command) {
+    if (const auto refusal = guard_open(state)) return *refusal;
+    if (command.amount.is_zero()) return Refusal{Error::invalid_params, kOneUnit, "amount"};
+    if (state.reservations.contains(command.inference)) return Error::idempotency_conflict;
+    if (const auto refusal = guard_voucher(state, command.amount, command.voucher.max_claimable)) {
+        return *refusal;
+    }
+    return Paid{command.amount, command.voucher};
+}
+
+/// Guards: open, amount, inference id, number of reservations, voucher.
+Decision<Authorized> decide(const State& state, const Authorize& command, const Limits& limits) {
+    if (const auto refusal = guard_open(state)) return *refusal;
+    if (command.max_amount.is_zero()) return Refusal{Error::invalid_params, kOneUnit, "maxAmount"};
+    if (state.reservations.contains(command.inference)) return Error::idempotency_conflict;
+    if (state.reservations.size() >= limits.reservations_max) {
+        return Refusal{Error::too_many_in_flight, Amount{limits.reservations_max}};
+    }
+    const auto refusal =
+        command.voucher ? guard_voucher(state, command.max_amount, command.voucher->max_claimable)
+                        : guard_standing_voucher(state, command.max_amount);
+    if (refusal) return *refusal;
+    return Authorized{command.inference, command.max_amount, command.voucher};
+}
+
+/// Guards: open or closing, reservation, its bounds, balance, highest voucher. The last two hold
+/// already as long as reservations without cover are dropped; they stand here because a charge
+/// beyond either could never be collected.
+Decision<Charged> decide(const State& state, const Charge& command) {
+    if (const auto refusal = guard_open_or_closing(state)) return *refusal;
+    const auto found = state.reservations.find(command.inference);
+    if (found == state.reservations.end()) return Error::reservation_unknown;
+
+    const Reservation& reservation = found->second;
+    if (command.amount > reservation.max_amount) {
+        return Refusal{Error::amount_exceeds_reservation, reservation.max_amount};
+    }
+    const bool repeats = command.amount == reservation.charged;
+    if (command.amount < reservation.charged ||
+        (repeats && command.finality == Finality::partial)) {
+        return Refusal{Error::invalid_params, reservation.charged, "amount"};
+    }
+    const Amount increment = minus(command.amount, reservation.charged);
+    const auto charged = add(state.charged, increment);
+    if (!charged || *charged > state.balance) {
+        return Refusal{Error::cumulative_exceeds_balance, state.balance, "amount"};
+    }
+    if (*charged > state.signed_max && !increment.is_zero()) {
+        return Refusal{Error::charge_exceeds_signed_cumulative, state.signed_max};
+    }
+    return Charged{command.inference, increment, command.finality};
+}
+
+Decision<Released> decide(const State& state, const Release& command) {
+    if (const auto refusal = guard_open_or_closing(state)) return *refusal;
+    if (!state.reservations.contains(command.inference)) return Error::reservation_unknown;
+    return Released{command.inference};
+}
+
+void apply(State& state, const Paid& event) {
+    state.charged = plus(state.charged, event.amount);
+    accept(state, event.voucher);
+}
+
+void apply(State& state, const Authorized& event) {
+    const Reservation made{.max_amount = event.max_amount};
+    if (!state.reservations.try_emplace(event.inference, made).second) return;
+    state.reserved = plus(state.reserved, event.max_amount);
+    if (event.voucher) accept(state, *event.voucher);
+}
+
+void apply(State& state, const Charged& event) {
+    const auto found = state.reservations.find(event.inference);
+    if (found == state.reservations.end()) return;
+    Reservation& reservation = found->second;
+    reservation.charged = plus(reservation.charged, event.increment);
+    ++reservation.steps;
+    state.charged = plus(state.charged, event.increment);
+    state.reserved = minus(state.reserved, event.increment);
+    if (event.finality == Finality::partial) return;
+    state.reserved = minus(state.reserved, rest_of(reservation));
+    state.reservations.erase(found);
+}
+
+void apply(State& state, const Released& event) {
+    const auto found = state.reservations.find(event.inference);
+    if (found == state.reservations.end()) return;
+    state.reserved = minus(state.reserved, rest_of(found->second));
+    state.reservations.erase(found);
+}
+
+Result<ChainEffect> apply(State& state, const DepositConfirmed& event) {
+    const auto balance = add(state.balance, event.amount);
+    if (!balance) return balance.error();
+    state.balance = *balance;
+    state.status = state.withdraw_requested_at == 0 ? Status::open : Status::closing;
+    return ChainEffect{.moved = event.amount};
+}
+
+Result<ChainEffect> apply(State& state, const ClaimConfirmed& event) {
+    if (event.new_total_claimed <= state.total_claimed) return ChainEffect{};
+    if (event.new_total_claimed > state.balance) return Error::amount_out_of_range;
+
+    ChainEffect effect{.moved = minus(event.new_total_claimed, state.total_claimed)};
+    state.total_claimed = event.new_total_claimed;
+    if (state.total_claimed > state.charged) {
+        effect.charged_after_the_fact = minus(state.total_claimed, state.charged);
+        state.charged = state.total_claimed;
+    }
+    drop_uncovered_reservations(state, effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalRequested& event) {
+    if (event.requested_at == 0) return Error::amount_out_of_range;
+    state.status = Status::closing;
+    state.withdraw_requested_at = event.requested_at;
+    return ChainEffect{};
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event) {
+    auto effect = take_out(state, event.amount);
+    if (!effect) return effect;
+    state.withdraw_requested_at = 0;
+    reopen_or_close(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
+    auto effect = take_out(state, event.amount);
+    if (!effect) return effect;
+    ++state.refund_nonce;
+    if (state.withdraw_requested_at == 0) reopen_or_close(state, *effect);
+    return effect;
+}
+
+}  // namespace millrace::channel
