@@ -1,0 +1,36 @@
+#include "ledger/asset.hpp"
+
+#include "ledger/bytea.hpp"
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kFind =
+    "select asset_id from asset where network = $1 and token = $2::bytea";
+constexpr const char* kAdd = R"sql(
+    insert into asset (asset_id, network, token, name, symbol, decimals)
+    select coalesce(max(asset_id), 0) + 1, $1::text, $2::bytea, $3::text, $4::text, $5::smallint from asset
+    returning asset_id)sql";
+
+}  // namespace
+
+Assets register_assets(pqxx::connection& connection, const std::vector<Asset>& wanted) {
+    pqxx::work transaction(connection);
+    transaction.exec("lock table asset in share row exclusive mode");
+    Assets assets;
+    for (auto asset : wanted) {
+        const auto network = channel::to_string(asset.network);
+        const auto token = to_bytea(asset.token);
+        auto rows = transaction.exec_params(kFind, network, token);
+        if (rows.empty()) {
+            rows = transaction.exec_params(kAdd, network, token, asset.name, asset.symbol,
+                                           asset.decimals);
+        }
+        asset.id = rows[0][0].as<std::int32_t>();
+        assets.emplace(asset.id, std::move(asset));
+    }
+    transaction.commit();
+    return assets;
+}
+
+}  // namespace millrace::ledger
