@@ -43,9 +43,8 @@ constexpr std::array kRows{
         "The bytes are no signature of any key."},
     // Rules of x402 batch-settlement.
     Row{Error::voucher_signature, kVoucherSignature, "voucher.signature",
-        "The voucher is not signed by the channel's payer authorizer, or payer where there is "
-        "none; "
-        "sign the channel's id and maxClaimableAmount under the contract's EIP-712 domain."},
+        "The voucher is not signed by the channel's payer authorizer, or payer if it has none; "
+        "sign its id and maxClaimableAmount under the contract's EIP-712 domain."},
     Row{Error::channel_id_mismatch, "invalid_batch_settlement_evm_channel_id_mismatch",
         "voucher.channelId", "The channel id is not the one that follows from the channelConfig."},
     Row{Error::cumulative_exceeds_balance,
