@@ -147,5 +147,35 @@ TEST_CASE("eip712: words and keccak give the nonces of other session protocols t
           top_up["value"].text());
 }
 
+TEST_CASE("eip712: words and keccak give the ids and hashes of other protocols too",
+          "[channel][eip712][vectors]") {
+    const Vector file = Vector::load("payment-protocols.json");
+    const Vector mpp = file["mpp_evm_session"];
+    const auto padded = [](const Vector& of, const char* member) {
+        return word_from(support::address(of[member].text()));
+    };
+    for (const auto* name : {"channel", "channelPayerSigned"}) {
+        const auto channel = mpp[name];
+        CHECK(to_hex(keccak256(
+                  {padded(channel, "payer").view(), padded(channel, "payee").view(),
+                   padded(channel, "token").view(), fixed<Word>(channel["salt"].text()).view(),
+                   padded(channel, "authorizedSigner").view(), padded(mpp, "escrow").view(),
+                   word_from(mpp["chainId"].number()).view()})) == channel["channelId"].text());
+    }
+    const auto tempo = mpp["tempoV2Channel"];
+    const auto of = tempo["descriptor"];
+    CHECK(to_hex(keccak256(
+              {padded(of, "payer").view(), padded(of, "payee").view(),
+               padded(of, "operator").view(), padded(of, "token").view(),
+               fixed<Word>(of["salt"].text()).view(), padded(of, "authorizedSigner").view(),
+               fixed<Word>(of["expiringNonceHash"].text()).view(), padded(tempo, "escrow").view(),
+               word_from(tempo["chainId"].number()).view()})) == tempo["channelId"].text());
+    const auto message = file["opengradient_tee_message_hash"];
+    CHECK(to_hex(keccak256({fixed<Word>(message["inputHash"].text()).view(),
+                            fixed<Word>(message["outputHash"].text()).view(),
+                            support::word(message["timestamp"].text()).view()})) ==
+          message["msgHash"].text());
+}
+
 }  // namespace
 }  // namespace millrace::channel
