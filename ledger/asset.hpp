@@ -21,7 +21,8 @@ struct Asset {
     std::string name;
     std::string symbol;
     int decimals = 0;
-    /// EIP-712 domain separator of the escrow contract on the network; not stored.
+    /// The escrow contract on the network and its EIP-712 domain separator; not stored.
+    channel::Address contract;
     channel::Digest escrow_separator;
 };
 

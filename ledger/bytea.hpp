@@ -11,8 +11,8 @@ namespace millrace::ledger {
 
 /// As a parameter for a `bytea`, in Postgres's hex input form.
 inline std::string to_bytea(channel::BytesView bytes) {
-    auto text = channel::to_hex(bytes);
-    text.replace(0, 2, "\\x");
+    std::string text = channel::to_hex(bytes);
+    text.front() = '\\';
     return text;
 }
 template <class Tag, std::size_t N>
@@ -23,8 +23,8 @@ std::string to_bytea(const channel::FixedBytes<Tag, N>& value) {
 /// A `bytea` column as read back; throws std::runtime_error when its length is not the type's.
 template <class Fixed>
 Fixed from_bytea(const pqxx::field& field) {
-    auto text = std::string(field.view());
-    if (text.size() >= 2) text.replace(0, 2, "0x");
+    std::string text(field.c_str(), field.size());
+    if (!text.empty()) text.front() = '0';
     const auto value = channel::parse_fixed<Fixed>(text);
     if (!value) throw std::runtime_error(std::string("malformed bytea in ") + field.name());
     return *value;

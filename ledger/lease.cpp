@@ -4,8 +4,8 @@ namespace millrace::ledger {
 namespace {
 
 constexpr const char* kPrepare = R"sql(
-    insert into shard_lease (shard, holder, epoch, batch, expires_at)
-    select n, '', 0, 0, $2::timestamptz from generate_series(0, $1::int - 1) n
+    insert into shard_lease (shard, holder, epoch, batch, batch_base, expires_at)
+    select n, '', 0, 0, 0, $2::timestamptz from generate_series(0, $1::int - 1) n
     where not exists (select from shard_lease))sql";
 constexpr const char* kTake = R"sql(
     update shard_lease set holder = $2, epoch = epoch + 1, expires_at = $4::timestamptz
@@ -35,6 +35,12 @@ std::optional<HeldLease> take_lease(pqxx::connection& connection, std::int16_t s
     if (rows.empty()) return std::nullopt;
     return HeldLease{shard, holder, rows[0][0].as<std::int64_t>(), rows[0][1].as<std::int64_t>(),
                      duration};
+}
+
+std::string lease_holder(pqxx::connection& connection, std::int16_t shard) {
+    pqxx::work transaction(connection);
+    return transaction.exec_params1("select holder from shard_lease where shard = $1", shard)[0]
+        .as<std::string>();
 }
 
 bool extend_lease(pqxx::connection& connection, const HeldLease& lease, Time now) {

@@ -36,6 +36,9 @@ std::optional<HeldLease> take_lease(pqxx::connection& connection, std::int16_t s
                                     const std::string& holder,
                                     std::chrono::milliseconds duration, Time now);
 
+/// Who holds or last held the lease.
+std::string lease_holder(pqxx::connection& connection, std::int16_t shard);
+
 /// True if the lease is still held; extends it.
 bool extend_lease(pqxx::connection& connection, const HeldLease& lease, Time now);
 /// Lets the next holder in at once.

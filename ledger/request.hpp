@@ -126,6 +126,8 @@ struct ChannelChanged {
     std::uint64_t seq = 0;
     channel::State state;
     channel::Amount amount;
+    /// The event's data as stored and delivered: a JSON object, see `channel_event_data`.
+    std::string data;
 };
 
 struct AssetEventPosted {

@@ -5,7 +5,9 @@
 #include "ledger/request.hpp"
 #include "ledger/time.hpp"
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -18,6 +20,7 @@ namespace millrace::ledger {
 struct ShardSettings {
     std::string postgres;
     std::int16_t shard = 0;
+    std::int16_t shard_count = 1;
     channel::Limits limits;
     /// A request is refused as unavailable when the database cannot be reached for this long.
     std::chrono::milliseconds commit_timeout{5000};
@@ -51,6 +54,9 @@ public:
     /// Extends the lease without a batch. Throws LeaseLost.
     void keep_lease(Time now);
     void release_lease(Time now);
+
+    /// What the database last refused or why it could not be reached, once; empty when all is well.
+    std::string take_error();
 
     std::size_t channel_count() const;
     /// Signature checks since the start, for the metrics.

@@ -1,12 +1,14 @@
 -- Channels, their payments, and who may write them.
 
 -- `epoch` fences: a writer names the epoch it holds in every batch, and a take-over raises it.
--- `batch` numbers the batches, so that a writer whose commit got no answer can ask what became of it.
+-- `batch` numbers the batches, so that a writer whose commit got no answer can ask what became of it;
+-- `batch_base` is the seq that the last one began after.
 create table shard_lease (
     shard      smallint    not null,
     holder     text        not null,
     epoch      bigint      not null,
     batch      bigint      not null,
+    batch_base bigint      not null,
     expires_at timestamptz not null,
     constraint shard_lease_pkey primary key (shard)
 ) with (fillfactor = 50);

@@ -1,0 +1,185 @@
+#include "api/shards.hpp"
+
+#include "ledger/lease.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <map>
+
+#include <pqxx/pqxx>
+
+namespace millrace::api {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// More than this in one transaction gains nothing and makes the first of them wait.
+constexpr std::size_t kBatchMax = 8000;
+constexpr auto kLeaseRetry = 100ms;
+
+ledger::Time now() {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
+}
+
+const channel::ChannelId* channel_of(const ledger::Request& request) {
+    if (const auto* payment = std::get_if<ledger::PaymentRequest>(&request))
+        return &payment->channel;
+    if (const auto* open = std::get_if<ledger::OpenChannel>(&request)) return &open->terms.id;
+    if (const auto* event = std::get_if<ledger::PostChannelEvent>(&request))
+        return &event->channel;
+    return nullptr;
+}
+
+}  // namespace
+
+struct Shards::Worker {
+    std::unique_ptr<ledger::Shard> shard;
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::vector<ledger::Request> waiting;
+    bool closing = false;
+    std::thread thread;
+};
+
+Shards::Shards(ShardsSettings settings, ledger::Assets assets, Deliver deliver, Publish publish,
+               Fatal fatal)
+    : settings_(std::move(settings)), assets_(std::move(assets)), deliver_(std::move(deliver)),
+      fatal_(std::move(fatal)) {
+    order_.published = std::move(publish);
+}
+
+Shards::~Shards() {
+    stop();
+}
+
+bool Shards::start(const std::function<void(const std::string& holder)>& waiting) {
+    pqxx::connection connection(settings_.postgres);
+    const auto count = ledger::prepare_shards(
+        connection, static_cast<std::int16_t>(settings_.shards_wanted), now());
+    bool told = false;
+    for (std::int16_t shard = 0; shard < count; ++shard) {
+        std::optional<ledger::HeldLease> lease;
+        while (!(lease = ledger::take_lease(connection, shard, settings_.holder,
+                                            settings_.lease_duration, now()))) {
+            if (stopping_) return false;
+            if (!std::exchange(told, true)) waiting(ledger::lease_holder(connection, shard));
+            std::this_thread::sleep_for(kLeaseRetry);
+        }
+        auto worker = std::make_unique<Worker>();
+        worker->shard = std::make_unique<ledger::Shard>(
+            ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
+                                  settings_.commit_timeout},
+            assets_, *lease, order_);
+        workers_.push_back(std::move(worker));
+    }
+    for (auto& worker : workers_) worker->thread = std::thread([this, &worker] { run(*worker); });
+    return true;
+}
+
+bool Shards::submit(ledger::Request request) {
+    std::vector<ledger::Request> one;
+    one.push_back(std::move(request));
+    return submit(std::move(one)).empty();
+}
+
+std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> requests) {
+    std::vector<ledger::Request> refused;
+    const auto count = static_cast<std::int16_t>(workers_.size());
+    for (std::int16_t shard = 0; shard < count; ++shard) {
+        auto& worker = *workers_[shard];
+        bool woke = false;
+        std::unique_lock lock(worker.mutex, std::defer_lock);
+        for (auto& request : requests) {
+            const auto* id = channel_of(request);
+            if ((id ? ledger::shard_of(*id, count) : 0) != shard) continue;
+            if (!lock.owns_lock()) lock.lock();
+            if (worker.closing || worker.waiting.size() >= settings_.queue_max) {
+                refused.push_back(std::move(request));
+                continue;
+            }
+            worker.waiting.push_back(std::move(request));
+            woke = true;
+        }
+        if (lock.owns_lock()) lock.unlock();
+        if (woke) worker.arrived.notify_one();
+    }
+    return refused;
+}
+
+void Shards::run(Worker& worker) {
+    const auto heartbeat = settings_.lease_duration / 4;
+    auto kept = now();
+    std::vector<ledger::Request> batch;
+    try {
+        for (;;) {
+            {
+                std::unique_lock lock(worker.mutex);
+                worker.arrived.wait_for(lock, heartbeat, [&] {
+                    return worker.closing || !worker.waiting.empty();
+                });
+                if (worker.waiting.size() <= kBatchMax) {
+                    batch.swap(worker.waiting);
+                } else {
+                    const auto end = worker.waiting.begin() + kBatchMax;
+                    batch.assign(std::make_move_iterator(worker.waiting.begin()),
+                                 std::make_move_iterator(end));
+                    worker.waiting.erase(worker.waiting.begin(), end);
+                }
+                if (batch.empty() && worker.closing) break;
+            }
+            if (now() - kept >= heartbeat) {
+                worker.shard->keep_lease(now());
+                kept = now();
+            }
+            if (batch.empty()) continue;
+            std::map<std::uint32_t, std::vector<ledger::Answer>> by_gateway;
+            for (auto& answer : worker.shard->process(std::move(batch), now()))
+                by_gateway[answer.reply_to.gateway].push_back(std::move(answer));
+            for (auto& [gateway, answers] : by_gateway) deliver_(gateway, std::move(answers));
+            if (const auto error = worker.shard->take_error(); !error.empty())
+                spdlog::error("the database refused a batch or cannot be reached: {}", error);
+            batch.clear();
+        }
+        worker.shard->release_lease(now());
+    } catch (const std::exception& error) {
+        fatal_(error.what());
+    }
+}
+
+void Shards::stop() {
+    stopping_ = true;
+    for (auto& worker : workers_) {
+        {
+            const std::lock_guard lock(worker->mutex);
+            worker->closing = true;
+        }
+        worker->arrived.notify_one();
+    }
+    for (auto& worker : workers_)
+        if (worker->thread.joinable()) worker->thread.join();
+}
+
+std::size_t Shards::channel_count() const {
+    std::size_t sum = 0;
+    for (const auto& worker : workers_) sum += worker->shard->channel_count();
+    return sum;
+}
+
+std::uint64_t Shards::signatures_checked() const {
+    std::uint64_t sum = 0;
+    for (const auto& worker : workers_) sum += worker->shard->signatures_checked();
+    return sum;
+}
+
+std::size_t Shards::queued() const {
+    std::size_t sum = 0;
+    for (const auto& worker : workers_) {
+        const std::lock_guard lock(worker->mutex);
+        sum += worker->waiting.size();
+    }
+    return sum;
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "ledger/batch.hpp"
+#include "ledger/lease.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace millrace::ledger {
+
+/// Commits batches, each as one statement that is its own transaction: fenced by the lease, numbered
+/// by the commit sequence, set-based. Uses libpq itself, as libpqxx 6 has no binary arrays.
+class BatchWriter {
+public:
+    BatchWriter(std::string postgres, HeldLease lease, std::chrono::milliseconds timeout);
+    ~BatchWriter();
+
+    struct Failure {
+        enum Kind {
+            /// Certainly not committed: the database could not be reached, or refused the batch.
+            unavailable,
+            /// Certainly not committed: a row of that key exists already (inference step, chain
+            /// event).
+            already_there,
+        } kind;
+        std::string message;
+    };
+    struct Committed {
+        /// Ordinal 1 has the seq `base + 1`.
+        std::int64_t base = 0;
+    };
+
+    /// Writes the batch with synchronous_commit=on and waits for it. A connection that breaks while
+    /// the commit is under way is reopened for as long as it takes, and the lease row's batch number
+    /// tells what happened. Throws LeaseLost when the epoch is no longer ours.
+    std::variant<Committed, Failure> commit(Batch& batch, Time now);
+
+    /// Extends the lease alone. Throws LeaseLost.
+    void keep_lease(Time now);
+    void release_lease(Time now);
+
+private:
+    class Connection;
+    struct Attempt;
+    Attempt attempt(Batch& batch, Time now);
+    std::variant<Committed, Failure> resolve(std::int64_t number);
+
+    std::string postgres_;
+    HeldLease lease_;
+    std::chrono::milliseconds timeout_;
+    std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace millrace::ledger

@@ -1,0 +1,296 @@
+#include "ledger/channel_batch.hpp"
+
+#include "channel/keccak.hpp"
+#include "channel/voucher.hpp"
+
+#include <unordered_map>
+
+namespace millrace::ledger {
+
+using channel::Error;
+using channel::Refusal;
+
+bool check_signature(LiveChannel& channel, const channel::SignedVoucher& voucher) {
+    if (!channel::check_form(voucher.signature)) return false;
+    const auto digest = channel::digest(channel.asset->escrow_separator,
+                                        channel::Voucher{channel.terms->id, voucher.max_claimable});
+    const auto key = channel::recover(digest, voucher.signature);
+    if (!key) return false;
+    if (channel.signer) return *key == *channel.signer;
+    if (channel::address_of(*key) != channel::voucher_signer(channel.terms->config)) return false;
+    channel.signer = *key;
+    return true;
+}
+
+ContentHash content_hash(const PaymentRequest& request) {
+    struct Said {
+        char kind;
+        const channel::InferenceId* inference;
+        channel::Amount amount;
+    };
+    const auto said = std::visit(
+        [](const auto& command) -> Said {
+            using Command = std::decay_t<decltype(command)>;
+            if constexpr (std::is_same_v<Command, channel::Pay>)
+                return {'p', &command.inference, command.amount};
+            else if constexpr (std::is_same_v<Command, channel::Authorize>)
+                return {'a', &command.inference, command.max_amount};
+            else if constexpr (std::is_same_v<Command, channel::Charge>)
+                return {command.finality == channel::Finality::final ? 'c' : 'i',
+                        &command.inference, command.amount};
+            else
+                return {'r', &command.inference, channel::Amount{}};
+        },
+        request.command);
+    const auto amount = channel::to_word(said.amount);
+    const std::uint8_t kind = static_cast<std::uint8_t>(said.kind);
+    const auto& inference = said.inference->text();
+    const auto digest = channel::keccak256(
+        {channel::BytesView{&kind, 1}, amount.view(),
+         channel::BytesView{reinterpret_cast<const std::uint8_t*>(inference.data()),
+                            inference.size() + 1},
+         channel::BytesView{reinterpret_cast<const std::uint8_t*>(request.detail.data()),
+                            request.detail.size()}});
+    ContentHash hash;
+    std::copy_n(digest.bytes.begin(), ContentHash::size, hash.bytes.begin());
+    return hash;
+}
+
+namespace {
+
+const PaymentRequest* payment_of(const BatchItem& item) {
+    return std::get_if<PaymentRequest>(item.request);
+}
+
+const channel::InferenceId& inference_of(const PaymentRequest& request) {
+    return std::visit([](const auto& command) -> const channel::InferenceId& {
+        return command.inference;
+    }, request.command);
+}
+
+enum class Checking { later, each };
+
+/// Runs the requests of one channel once, in order.
+class Run {
+public:
+    Run(LiveChannel& channel, const PaymentHistory& history, const channel::Limits& limits,
+        Checking checking, std::uint64_t& checks)
+        : channel_(channel), history_(history), limits_(limits), checking_(checking),
+          checks_(checks) {}
+
+    void decide(BatchItem& item) {
+        std::visit([&](const auto& request) { decide_request(item, request); }, *item.request);
+    }
+
+private:
+    void decide_request(BatchItem& item, const PaymentRequest& request) {
+        const auto& config = channel_.terms->config;
+        const bool by_payer = std::holds_alternative<channel::Pay>(request.command) ||
+                              std::holds_alternative<channel::Authorize>(request.command);
+        if (by_payer ? !is_payer_side(config, request.caller)
+                     : !is_provider_side(config, request.caller)) {
+            item.outcome = Refusal{Error::forbidden};
+            return;
+        }
+        if (item.suspect && answered_before(item, request, by_payer)) return;
+        std::visit([&](const auto& command) { decide_command(item, command); }, request.command);
+        if (item.suspect && std::holds_alternative<BatchItem::Accepted>(item.outcome))
+            fresh_[inference_of(request)].push_back(&item);
+    }
+
+    /// Idempotency: the same request again is answered with the first result; the same inference
+    /// with other content is a conflict (stream-protocol, Conventions).
+    bool answered_before(BatchItem& item, const PaymentRequest& request, bool by_payer) {
+        const auto& inference = inference_of(request);
+        bool opened = false;
+        bool paid_at_once = false;
+        const auto matches = [&](PaymentKind kind, std::int32_t step, const ContentHash& content) {
+            if (step == 0) {
+                opened = true;
+                paid_at_once = kind == PaymentKind::pay;
+            }
+            return (step == 0) == by_payer && content == item.content;
+        };
+        if (const auto found = history_.find({channel_.terms->id, inference});
+            found != history_.end()) {
+            for (const auto& step : found->second) {
+                if (!matches(step.kind, step.step, step.content)) continue;
+                item.outcome = BatchItem::Repeated{step, nullptr};
+                return true;
+            }
+        }
+        if (const auto found = fresh_.find(inference); found != fresh_.end()) {
+            for (const auto* first : found->second) {
+                const auto& accepted = std::get<BatchItem::Accepted>(first->outcome);
+                if (!matches(accepted.kind, accepted.step, first->content)) continue;
+                item.outcome = BatchItem::Repeated{
+                    {accepted.kind, accepted.step, first->content, accepted.result,
+                     payment_of(*first)->detail}, first};
+                return true;
+            }
+        }
+        if (!opened) return false;
+        const bool reserved = channel_.state.reservations.contains(inference);
+        if (!by_payer && (reserved || paid_at_once)) return false;
+        item.outcome = Refusal{Error::idempotency_conflict};
+        return true;
+    }
+
+    void decide_command(BatchItem& item, const channel::Pay& pay) {
+        const auto decision = channel::decide(channel_.state, pay);
+        if (!decision.accepted()) item.outcome = decision.refusal();
+        else accept(item, PaymentKind::pay, pay.inference, 0, pay.amount, pay.amount, &pay.voucher,
+                    decision.event());
+    }
+
+    void decide_command(BatchItem& item, const channel::Authorize& authorize) {
+        const auto decision = channel::decide(channel_.state, authorize, limits_);
+        if (!decision.accepted()) item.outcome = decision.refusal();
+        else accept(item, PaymentKind::authorize, authorize.inference, 0, authorize.max_amount, {},
+                    authorize.voucher ? &*authorize.voucher : nullptr, decision.event());
+    }
+
+    void decide_command(BatchItem& item, const channel::Charge& charge) {
+        const auto decision = channel::decide(channel_.state, charge);
+        if (!decision.accepted()) item.outcome = decision.refusal();
+        else accept(item, PaymentKind::charge, charge.inference, next_step(charge.inference),
+                    charge.amount, decision.event().increment, nullptr, decision.event());
+    }
+
+    void decide_command(BatchItem& item, const channel::Release& release) {
+        const auto decision = channel::decide(channel_.state, release);
+        if (!decision.accepted()) item.outcome = decision.refusal();
+        else accept(item, PaymentKind::release, release.inference, next_step(release.inference), {},
+                    {}, nullptr, decision.event());
+    }
+
+    std::int32_t next_step(const channel::InferenceId& inference) const {
+        return static_cast<std::int32_t>(channel_.state.reservations.at(inference).steps);
+    }
+
+    template <class Event>
+    void accept(BatchItem& item, PaymentKind kind, const channel::InferenceId& inference,
+                std::int32_t step, channel::Amount amount, channel::Amount increment,
+                const channel::SignedVoucher* voucher, const Event& event) {
+        const bool check_now = voucher && checking_ == Checking::each;
+        if (check_now) {
+            ++checks_;
+            if (!check_signature(channel_, *voucher)) {
+                item.outcome = Refusal{Error::voucher_signature};
+                return;
+            }
+        }
+        channel::apply(channel_.state, event);
+        const auto& state = channel_.state;
+        item.outcome = BatchItem::Accepted{
+            kind, step,
+            PaymentResult{0, channel_.terms->id, inference, amount, state.charged, state.reserved,
+                          state.signed_max, state.balance},
+            increment, voucher, check_now, nullptr};
+    }
+
+    void decide_request(BatchItem& item, const OpenChannel& request) {
+        if (item.suspect) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        // Only what is unclaimed is under our care; what was claimed before has left the books.
+        auto& state = channel_.state;
+        const auto& snapshot = request.snapshot;
+        state.refund_nonce = snapshot.refund_nonce;
+        if (!snapshot.balance.is_zero())
+            channel::apply(state, channel::DepositConfirmed{snapshot.balance}).value();
+        if (!snapshot.total_claimed.is_zero())
+            channel::apply(state, channel::ClaimConfirmed{snapshot.total_claimed}).value();
+        if (snapshot.withdraw_requested_at != 0)
+            channel::apply(state,
+                           channel::WithdrawalRequested{snapshot.withdraw_requested_at}).value();
+        const auto unclaimed = channel::subtract(snapshot.balance, snapshot.total_claimed);
+        item.outcome = BatchItem::Changed{state.balance.is_zero() ? "pending" : "opened",
+                                          unclaimed ? *unclaimed : channel::Amount{},
+                                          {},
+                                          state};
+    }
+
+    void decide_request(BatchItem& item, const PostChannelEvent& request) {
+        if (item.suspect) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        const bool was_empty = channel_.state.balance.is_zero();
+        const auto effect = std::visit(
+            [&](const auto& event) { return channel::apply(channel_.state, event); },
+            request.event);
+        if (!effect) {
+            item.outcome = Refusal{Error::invalid_params};
+            return;
+        }
+        item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
+                                          amount_of(request.event, *effect), *effect,
+                                          channel_.state};
+    }
+
+    void decide_request(BatchItem&, const PostAssetEvent&) {}
+
+    std::string event_name(const ChannelChainEvent& event, bool was_empty) const {
+        if (std::holds_alternative<channel::DepositConfirmed>(event))
+            return was_empty ? "opened" : "topped_up";
+        if (std::holds_alternative<channel::ClaimConfirmed>(event)) return "claimed";
+        if (std::holds_alternative<channel::WithdrawalRequested>(event)) return "closing";
+        if (std::holds_alternative<channel::RefundConfirmed>(event)) return "refunded";
+        return channel_.state.status == channel::Status::closed ? "closed" : "withdrawn";
+    }
+
+    static channel::Amount amount_of(const ChannelChainEvent& event,
+                                     const channel::ChainEffect& effect) {
+        const auto* deposit = std::get_if<channel::DepositConfirmed>(&event);
+        return deposit ? deposit->amount : effect.moved;
+    }
+
+    LiveChannel& channel_;
+    const PaymentHistory& history_;
+    const channel::Limits& limits_;
+    Checking checking_;
+    std::uint64_t& checks_;
+    std::unordered_map<channel::InferenceId, std::vector<const BatchItem*>> fresh_;
+};
+
+/// False as soon as a signature is bad.
+bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& items,
+                        std::uint64_t& checks) {
+    const BatchItem* cover = nullptr;
+    channel::Amount covered_to;
+    for (auto it = items.rbegin(); it != items.rend(); ++it) {
+        auto* accepted = std::get_if<BatchItem::Accepted>(&(*it)->outcome);
+        if (!accepted || !accepted->voucher) continue;
+        if (cover && accepted->voucher->max_claimable <= covered_to) {
+            accepted->covered_by = cover;
+            continue;
+        }
+        ++checks;
+        if (!check_signature(channel, *accepted->voucher)) return false;
+        accepted->checked = true;
+        cover = *it;
+        covered_to = accepted->voucher->max_claimable;
+        // Of several vouchers for the same amount the state keeps the one that was checked.
+        if (covered_to == channel.state.signed_max)
+            channel.state.signature = accepted->voucher->signature;
+    }
+    return true;
+}
+
+}  // namespace
+
+void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
+                    const PaymentHistory& history, const channel::Limits& limits,
+                    std::uint64_t& signatures_checked) {
+    const auto before = channel.state;
+    Run optimistic(channel, history, limits, Checking::later, signatures_checked);
+    for (auto* item : items) optimistic.decide(*item);
+    if (check_newest_first(channel, items, signatures_checked)) return;
+    channel.state = before;
+    Run strict(channel, history, limits, Checking::each, signatures_checked);
+    for (auto* item : items) strict.decide(*item);
+}
+
+}  // namespace millrace::ledger

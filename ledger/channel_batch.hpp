@@ -1,0 +1,79 @@
+#pragma once
+
+#include "channel/secp256k1.hpp"
+#include "ledger/asset.hpp"
+#include "ledger/batch.hpp"
+#include "ledger/payment_history.hpp"
+
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+namespace millrace::ledger {
+
+/// A channel in the memory of its shard.
+struct LiveChannel {
+    std::shared_ptr<const ChannelTerms> terms;
+    const Asset* asset = nullptr;
+    channel::State state;
+    /// Known since the first voucher that was checked.
+    std::optional<channel::PublicKey> signer;
+};
+
+/// True if the voucher was signed for this channel by its voucher signer, v included: what is
+/// stored as evidence must pass the contract's `ecrecover` as well.
+bool check_signature(LiveChannel& channel, const channel::SignedVoucher& voucher);
+
+/// What a request asks, hashed: kind, inference id, amount, finality and detail, but not the
+/// voucher, so that a repeat may come with a newer one.
+ContentHash content_hash(const PaymentRequest& request);
+
+/// One request of a batch, and what became of it.
+struct BatchItem {
+    const Request* request = nullptr;
+    ContentHash content;
+    /// The inference may have been seen before: look at the history.
+    bool suspect = false;
+
+    struct Accepted {
+        PaymentKind kind;
+        std::int32_t step = 0;
+        PaymentResult result;
+        channel::Amount increment;
+        const channel::SignedVoucher* voucher = nullptr;
+        bool checked = false;
+        const BatchItem* covered_by = nullptr;
+    };
+    struct Repeated {
+        RecordedStep step;
+        /// Set when the first request is in this very batch.
+        const BatchItem* first = nullptr;
+    };
+    struct Changed {
+        std::string name;
+        channel::Amount amount;
+        channel::ChainEffect effect;
+        channel::State state;
+    };
+    /// A log that was posted before, or an opening of a channel that is known.
+    struct Nothing {};
+
+    std::variant<std::monostate, channel::Refusal, Accepted, Repeated, Changed, Nothing> outcome;
+    Ordinal ordinal = 0;
+};
+
+/// Decides the requests of one channel in their order, against and into its state, and checks
+/// signatures newest first: a valid voucher covers those below it that came before it. When any
+/// signature is bad, every voucher of the group is judged by its own signature instead, so that a
+/// bad one harms no other (stream-protocol, Voucher rule). Counts checks in `signatures_checked`.
+void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
+                    const PaymentHistory& history, const channel::Limits& limits,
+                    std::uint64_t& signatures_checked);
+
+/// Numbers what was accepted and adds its rows: payments, the channel, its reservations against
+/// those `before`, and one transfer for all that was charged between two events of the chain.
+void add_rows(Batch& batch, const LiveChannel& channel, const channel::State& before,
+              const std::vector<BatchItem*>& items);
+
+}  // namespace millrace::ledger

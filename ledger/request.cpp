@@ -1,0 +1,23 @@
+#include "ledger/request.hpp"
+
+namespace millrace::ledger {
+
+bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address) {
+    return address == config.payer || address == config.payer_authorizer;
+}
+
+bool is_provider_side(const channel::ChannelConfig& config, const channel::Address& address) {
+    return address == config.receiver || address == config.receiver_authorizer;
+}
+
+std::string_view to_string(PaymentKind kind) {
+    switch (kind) {
+        case PaymentKind::pay: return "pay";
+        case PaymentKind::authorize: return "authorize";
+        case PaymentKind::charge: return "charge";
+        case PaymentKind::release: return "release";
+    }
+    return {};
+}
+
+}  // namespace millrace::ledger

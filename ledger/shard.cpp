@@ -1,0 +1,391 @@
+#include "ledger/shard.hpp"
+
+#include "ledger/batch_writer.hpp"
+#include "ledger/channel_batch.hpp"
+#include "ledger/channel_store.hpp"
+#include "ledger/seen_inferences.hpp"
+#include "ledger/event_data.hpp"
+
+#include <atomic>
+#include <deque>
+#include <set>
+#include <unordered_map>
+
+namespace millrace::ledger {
+
+using channel::Error;
+using channel::Refusal;
+
+std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
+    return static_cast<std::int16_t>((id.bytes[0] * 256 + id.bytes[1]) % shard_count);
+}
+
+namespace {
+
+const channel::InferenceId& inference_of(const PaymentRequest& request) {
+    return std::visit([](const auto& command) -> const channel::InferenceId& {
+        return command.inference;
+    }, request.command);
+}
+
+bool opens_inference(const PaymentRequest& request) {
+    return std::holds_alternative<channel::Pay>(request.command) ||
+           std::holds_alternative<channel::Authorize>(request.command);
+}
+
+const channel::ChannelId* channel_of(const Request& request) {
+    if (const auto* payment = std::get_if<PaymentRequest>(&request)) return &payment->channel;
+    if (const auto* open = std::get_if<OpenChannel>(&request)) return &open->terms.id;
+    if (const auto* event = std::get_if<PostChannelEvent>(&request)) return &event->channel;
+    return nullptr;
+}
+
+}  // namespace
+
+class Shard::Engine {
+public:
+    Engine(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)
+        : settings_(std::move(settings)), assets_(std::move(assets)), order_(order),
+          writer_(settings_.postgres, lease, settings_.commit_timeout) {
+        auto& database = connection();
+        insert_asset_accounts(database, assets_);
+        for (auto& stored : load_channels(database, settings_.shard, settings_.shard_count)) {
+            const auto id = stored.terms->id;
+            const auto asset = assets_.find(stored.terms->asset_id);
+            // A token that was taken out of the configuration: kept in the books, not served.
+            if (asset == assets_.end()) continue;
+            channels_.emplace(id, LiveChannel{std::move(stored.terms), &asset->second,
+                                              std::move(stored.state), {}});
+        }
+    }
+
+    std::vector<Answer> process(std::vector<Request> requests, Time now) {
+        for (const auto thoroughness : {Lookup::suspects, Lookup::everything}) {
+            try {
+                if (auto answers = try_process(requests, now, thoroughness)) return *answers;
+            } catch (const pqxx::failure& error) {
+                error_ = error.what();
+                database_.reset();
+                restore();
+                break;
+            }
+        }
+        return refuse_all(requests, Error::unavailable);
+    }
+
+    BatchWriter& writer() { return writer_; }
+    std::string take_error() { return std::exchange(error_, {}); }
+    std::size_t channel_count() const { return channel_count_; }
+    std::uint64_t signatures_checked() const { return checks_published_; }
+
+private:
+    enum class Lookup { suspects, everything };
+    struct Group {
+        LiveChannel* channel = nullptr;
+        channel::State before;
+        std::vector<BatchItem*> items;
+    };
+
+    pqxx::connection& connection() {
+        if (!database_ || !database_->is_open())
+            database_ = std::make_unique<pqxx::connection>(settings_.postgres);
+        return *database_;
+    }
+
+    /// nullopt: a key that was thought new exists already; look everything up and try again.
+    std::optional<std::vector<Answer>> try_process(const std::vector<Request>& requests, Time now,
+                                                   Lookup thoroughness) {
+        std::deque<BatchItem> items;
+        for (const auto& request : requests) items.push_back({&request, {}, false, {}, 0});
+        open_channels(items, now);
+        mark_posted(items);
+        const auto history = read_history(connection_if_needed(mark_suspects(items, thoroughness)),
+                                          suspects_);
+        Batch batch;
+        group(items);
+        for (auto* group : group_order_) {
+            decide_channel(*group->channel, group->items, history, settings_.limits, checks_);
+            add_rows(batch, *group->channel, group->before, group->items);
+        }
+        add_asset_events(batch, items);
+        if (batch.empty()) return finish(items, 0);
+        return commit(batch, items, now);
+    }
+
+    pqxx::connection& connection_if_needed(bool needed) {
+        // read_history of nothing asks nothing; a connection that was never made stays unmade.
+        return needed || !database_ ? connection() : *database_;
+    }
+
+    void open_channels(std::deque<BatchItem>& items, Time now) {
+        std::vector<const ChannelTerms*> opened;
+        for (auto& item : items) {
+            const auto* open = std::get_if<OpenChannel>(item.request);
+            if (!open) continue;
+            // Suspect: known already. An empty one may have been left by a crash before its batch.
+            const auto found = channels_.find(open->terms.id);
+            item.suspect = found != channels_.end() && found->second.state != channel::State{};
+            if (found != channels_.end()) continue;
+            opened.push_back(&open->terms);
+            channels_.emplace(open->terms.id,
+                              LiveChannel{std::make_shared<ChannelTerms>(open->terms),
+                                          &assets_.at(open->terms.asset_id), {}, {}});
+            created_.push_back(open->terms.id);
+        }
+        if (!opened.empty()) insert_channels(connection(), opened, now);
+    }
+
+    void mark_posted(std::deque<BatchItem>& items) {
+        std::vector<std::pair<channel::Network, ChainLog>> logs;
+        std::vector<BatchItem*> holders;
+        std::set<std::pair<channel::TransactionHash, std::uint32_t>> in_batch;
+        for (auto& item : items) {
+            const ChainLog* log = nullptr;
+            std::int32_t asset_id = 0;
+            if (const auto* event = std::get_if<PostChannelEvent>(item.request)) {
+                const auto found = channels_.find(event->channel);
+                if (found == channels_.end()) continue;
+                log = &event->log;
+                asset_id = found->second.asset->id;
+            } else if (const auto* posted = std::get_if<PostAssetEvent>(item.request)) {
+                log = &posted->log;
+                asset_id = posted->asset_id;
+            }
+            if (!log) continue;
+            if (!in_batch.emplace(log->transaction, log->log_index).second) item.suspect = true;
+            logs.emplace_back(assets_.at(asset_id).network, *log);
+            holders.push_back(&item);
+        }
+        if (logs.empty()) return;
+        const auto posted = already_posted(connection(), logs);
+        for (std::size_t at = 0; at < holders.size(); ++at)
+            if (posted[at]) holders[at]->suspect = true;
+    }
+
+    /// Fills `suspects_`; true when there are any.
+    bool mark_suspects(std::deque<BatchItem>& items, Lookup thoroughness) {
+        std::unordered_map<std::uint64_t, int> uses;
+        for (auto& item : items) {
+            const auto* request = std::get_if<PaymentRequest>(item.request);
+            if (!request) continue;
+            item.content = content_hash(*request);
+            ++uses[SeenInferences::key(request->channel, inference_of(*request))];
+        }
+        std::set<InferenceKey> keys;
+        for (auto& item : items) {
+            const auto* request = std::get_if<PaymentRequest>(item.request);
+            if (!request) continue;
+            const auto key = SeenInferences::key(request->channel, inference_of(*request));
+            item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
+                           is_suspect(*request, key);
+            if (item.suspect) keys.emplace(request->channel, inference_of(*request));
+        }
+        suspects_.assign(keys.begin(), keys.end());
+        return !suspects_.empty();
+    }
+
+    bool is_suspect(const PaymentRequest& request, std::uint64_t key) const {
+        if (opens_inference(request)) return seen_.contains(key);
+        const auto found = channels_.find(request.channel);
+        if (found == channels_.end()) return false;
+        const auto& reservations = found->second.state.reservations;
+        const auto reservation = reservations.find(inference_of(request));
+        return reservation == reservations.end() || reservation->second.steps > 1;
+    }
+
+    void group(std::deque<BatchItem>& items) {
+        groups_.clear();
+        group_order_.clear();
+        for (auto& item : items) {
+            const auto* id = channel_of(*item.request);
+            if (!id) continue;
+            const auto found = channels_.find(*id);
+            if (found == channels_.end()) {
+                item.outcome = Refusal{Error::channel_unknown};
+                continue;
+            }
+            auto [place, fresh] = groups_.try_emplace(*id);
+            if (fresh) {
+                place->second.channel = &found->second;
+                place->second.before = found->second.state;
+                group_order_.push_back(&place->second);
+            }
+            place->second.items.push_back(&item);
+        }
+    }
+
+    void add_asset_events(Batch& batch, std::deque<BatchItem>& items) {
+        for (auto& item : items) {
+            const auto* posted = std::get_if<PostAssetEvent>(item.request);
+            if (!posted) continue;
+            if (item.suspect) {
+                item.outcome = BatchItem::Nothing{};
+                continue;
+            }
+            item.ordinal = ++batch.ordinals;
+            item.outcome = BatchItem::Changed{};
+            const auto& asset = assets_.at(posted->asset_id);
+            if (const auto* settled = std::get_if<Settled>(&posted->event)) {
+                // The contract sweeps all that the receiver ever claimed; ours is what we booked.
+                const auto ours = claimed_balance(connection(), asset.id, settled->receiver);
+                const auto amount = std::min(settled->amount, ours);
+                add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
+                                     escrow_account(asset.id), amount, "settle", item.ordinal});
+                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "settled",
+                                              {}, settled->amount});
+            } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
+                add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
+                                     wallet_account(asset.id), fee->amount, "fee", item.ordinal});
+                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "fee_paid",
+                                              {}, fee->amount});
+            }
+        }
+    }
+
+    std::optional<std::vector<Answer>> commit(Batch& batch, std::deque<BatchItem>& items,
+                                              Time now) {
+        const std::lock_guard lock(order_.mutex);
+        const auto outcome = writer_.commit(batch, now);
+        if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
+            restore();
+            error_ = failure->message;
+            if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
+            return refuse_all(items);
+        }
+        remember(items);
+        auto answers = finish(items, std::get<BatchWriter::Committed>(outcome).base);
+        if (order_.published) order_.published(answers);
+        return answers;
+    }
+
+    /// Puts every channel back to what it was before the batch.
+    void restore() {
+        for (auto* group : group_order_) group->channel->state = std::move(group->before);
+        for (const auto& id : created_) channels_.erase(id);
+        created_.clear();
+        groups_.clear();
+        group_order_.clear();
+    }
+
+    void remember(const std::deque<BatchItem>& items) {
+        created_.clear();
+        for (const auto& item : items) {
+            const auto* request = std::get_if<PaymentRequest>(item.request);
+            if (request && opens_inference(*request) &&
+                std::holds_alternative<BatchItem::Accepted>(item.outcome))
+                seen_.add(SeenInferences::key(request->channel, inference_of(*request)));
+        }
+    }
+
+    std::vector<Answer> finish(const std::deque<BatchItem>& items, std::int64_t base) {
+        created_.clear();
+        channel_count_ = channels_.size();
+        checks_published_ = checks_;
+        std::vector<Answer> answers;
+        answers.reserve(items.size());
+        for (const auto& item : items) answers.push_back(answer(item, base));
+        return answers;
+    }
+
+    Answer answer(const BatchItem& item, std::int64_t base) const {
+        Answer answer{std::visit([](const auto& request) { return request.reply_to; },
+                                 *item.request), nullptr, Refusal{Error::unavailable}};
+        const LiveChannel* live = nullptr;
+        if (const auto* id = channel_of(*item.request)) {
+            if (const auto found = channels_.find(*id); found != channels_.end()) {
+                live = &found->second;
+                answer.terms = live->terms;
+            }
+        }
+        const auto seq = static_cast<std::uint64_t>(base + item.ordinal);
+        if (const auto* refusal = std::get_if<Refusal>(&item.outcome)) {
+            answer.outcome = *refusal;
+        } else if (const auto* accepted = std::get_if<BatchItem::Accepted>(&item.outcome)) {
+            PaymentCommitted committed{accepted->kind, false, accepted->result,
+                                       std::get<PaymentRequest>(*item.request).detail};
+            committed.result.seq = seq;
+            answer.outcome = std::move(committed);
+        } else if (const auto* repeated = std::get_if<BatchItem::Repeated>(&item.outcome)) {
+            PaymentCommitted committed{repeated->step.kind, true, repeated->step.result,
+                                       repeated->step.detail};
+            if (repeated->first)
+                committed.result.seq = static_cast<std::uint64_t>(base + repeated->first->ordinal);
+            answer.outcome = std::move(committed);
+        } else if (const auto* changed = std::get_if<BatchItem::Changed>(&item.outcome)) {
+            if (live) answer.outcome = changed_answer(*live, *changed, seq);
+            else answer.outcome = AssetEventPosted{seq};
+        } else if (live) {
+            answer.outcome = ChannelChanged{"", 0, live->state, {}, ""};
+        } else {
+            answer.outcome = AssetEventPosted{};
+        }
+        return answer;
+    }
+
+    static ChannelChanged changed_answer(const LiveChannel& live,
+                                         const BatchItem::Changed& changed, std::uint64_t seq) {
+        return {changed.name, seq, changed.state, changed.amount,
+                channel_event_data(changed.name, *live.terms, changed.state, *live.asset,
+                                   changed.amount)};
+    }
+
+    std::vector<Answer> refuse_all(const std::vector<Request>& requests, Error error) {
+        std::vector<Answer> answers;
+        for (const auto& request : requests)
+            answers.push_back({std::visit([](const auto& r) { return r.reply_to; }, request),
+                               nullptr, Refusal{error}});
+        return answers;
+    }
+
+    std::vector<Answer> refuse_all(const std::deque<BatchItem>& items) {
+        std::vector<Answer> answers;
+        for (const auto& item : items)
+            answers.push_back({std::visit([](const auto& r) { return r.reply_to; }, *item.request),
+                               nullptr, Refusal{Error::unavailable}});
+        return answers;
+    }
+
+    ShardSettings settings_;
+    Assets assets_;
+    CommitOrder& order_;
+    BatchWriter writer_;
+    std::unique_ptr<pqxx::connection> database_;
+    std::unordered_map<channel::ChannelId, LiveChannel> channels_;
+    SeenInferences seen_;
+    std::string error_;
+    std::uint64_t checks_ = 0;
+    std::atomic<std::size_t> channel_count_ = 0;
+    std::atomic<std::uint64_t> checks_published_ = 0;
+
+    // Of the batch in hand.
+    std::unordered_map<channel::ChannelId, Group> groups_;
+    std::vector<Group*> group_order_;
+    std::vector<channel::ChannelId> created_;
+    std::vector<InferenceKey> suspects_;
+};
+
+Shard::Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)
+    : engine_(std::make_unique<Engine>(std::move(settings), std::move(assets), std::move(lease),
+                                       order)) {}
+Shard::~Shard() = default;
+
+std::vector<Answer> Shard::process(std::vector<Request> batch, Time now) {
+    return engine_->process(std::move(batch), now);
+}
+void Shard::keep_lease(Time now) {
+    engine_->writer().keep_lease(now);
+}
+void Shard::release_lease(Time now) {
+    engine_->writer().release_lease(now);
+}
+std::string Shard::take_error() {
+    return engine_->take_error();
+}
+std::size_t Shard::channel_count() const {
+    return engine_->channel_count();
+}
+std::uint64_t Shard::signatures_checked() const {
+    return engine_->signatures_checked();
+}
+
+}  // namespace millrace::ledger
