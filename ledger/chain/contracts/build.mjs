@@ -7,9 +7,9 @@ import solc from "solc";
 const root = dirname(fileURLToPath(import.meta.url));
 
 const constants = [
-  ["kBatchSettlementRuntime", "src/BatchSettlement.sol", "BatchSettlement", "deployedBytecode"],
-  ["kErc3009DepositCollectorRuntime", "src/ERC3009DepositCollector.sol", "ERC3009DepositCollector", "deployedBytecode"],
-  ["kDevTokenCreation", "src/DevToken.sol", "DevToken", "bytecode"],
+  ["kBatchSettlementRuntime", "BatchSettlement", "deployedBytecode"],
+  ["kErc3009DepositCollectorRuntime", "ERC3009DepositCollector", "deployedBytecode"],
+  ["kDevTokenCreation", "DevToken", "bytecode"],
 ];
 
 /// The reentrancy guard clears its slot at the end of each call, the use this warning calls safe.
@@ -27,17 +27,22 @@ function read(path) {
   return readFileSync(join(root, path.startsWith("@") ? join("node_modules", path) : path), "utf8");
 }
 
+function sourceOf(contract) {
+  return `src/${contract}.sol`;
+}
+
 function compile() {
+  const paths = constants.map(([, contract]) => sourceOf(contract));
   const input = {
     language: "Solidity",
-    sources: Object.fromEntries(constants.map(([, path]) => [path, { content: read(path) }])),
+    sources: Object.fromEntries(paths.map((path) => [path, { content: read(path) }])),
     settings: {
       evmVersion: setting("evm_version"),
       optimizer: { enabled: setting("optimizer"), runs: setting("optimizer_runs") },
       viaIR: setting("via_ir"),
       metadata: { bytecodeHash: setting("bytecode_hash"), appendCBOR: setting("cbor_metadata") },
       outputSelection: {
-        "*": { "*": ["evm.bytecode.object", "evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences"] },
+        "*": { "*": ["evm.bytecode", "evm.deployedBytecode"] },
       },
     },
   };
@@ -52,13 +57,16 @@ function compile() {
       },
     }),
   );
-  const problems = (output.errors ?? []).filter(({ errorCode }) => errorCode !== kTransientStorageUsed);
-  if (problems.length) throw new Error(problems.map((problem) => problem.formattedMessage).join("\n"));
+  const problems = (output.errors ?? [])
+    .filter(({ errorCode }) => errorCode !== kTransientStorageUsed)
+    .map(({ formattedMessage }) => formattedMessage);
+  if (problems.length) throw new Error(problems.join("\n"));
   return output.contracts;
 }
 
-function code(contracts, [name, path, contract, kind]) {
-  const { object, linkReferences, immutableReferences } = contracts[path][contract].evm[kind];
+function code(contracts, [name, contract, kind]) {
+  const compiled = contracts[sourceOf(contract)][contract];
+  const { object, linkReferences, immutableReferences } = compiled.evm[kind];
   if (!/^([0-9a-f]{2})+$/.test(object) || Object.keys(linkReferences ?? {}).length) {
     throw new Error(`${contract} needs linking`);
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// forge wants a native compiler where only the WebAssembly one is to be had: this answers the two calls forge makes.
+// forge wants a native compiler where only the WebAssembly one is to be had: this answers the two
+// calls forge makes.
 import { readFileSync } from "node:fs";
 import solc from "solc";
 

@@ -11,13 +11,13 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {ChannelConfig, IBatchSettlement, VoucherClaim} from "./IBatchSettlement.sol";
 import {IDepositCollector} from "./IDepositCollector.sol";
 
-/// Escrow for one-way payment channels: a payer deposits once, signs cumulative vouchers off the chain, and the
-/// receiver claims them in batches and is paid in one transfer.
+/// Escrow for one-way payment channels: a payer deposits once, signs cumulative vouchers off the
+/// chain, and the receiver claims them in batches and is paid in one transfer.
 ///
 /// There is no constructor and no immutable: the code works at whatever address it is placed.
 ///
-/// Money, per token: balance of this contract >= sum over channels of (balance - totalClaimed)
-///                                             + sum over receivers of (totalClaimed - totalSettled).
+/// For every token this contract holds at least what is unclaimed in all channels plus what is
+/// claimed and not yet settled of all receivers.
 contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multicall {
     using SafeERC20 for IERC20;
 
@@ -39,8 +39,10 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     bytes32 public constant CHANNEL_CONFIG_TYPEHASH = keccak256(
         "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
     );
-    bytes32 public constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
-    bytes32 public constant REFUND_TYPEHASH = keccak256("Refund(bytes32 channelId,uint256 nonce,uint128 amount)");
+    bytes32 public constant VOUCHER_TYPEHASH =
+        keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
+    bytes32 public constant REFUND_TYPEHASH =
+        keccak256("Refund(bytes32 channelId,uint256 nonce,uint128 amount)");
     bytes32 public constant CLAIM_ENTRY_TYPEHASH =
         keccak256("ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)");
     bytes32 public constant CLAIM_BATCH_TYPEHASH = keccak256(
@@ -50,8 +52,9 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
 
-    bytes32 private constant DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
     string private constant NAME = "x402 Batch Settlement";
     string private constant VERSION = "1";
     bytes32 private constant NAME_HASH = keccak256(bytes(NAME));
@@ -64,8 +67,9 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     mapping(bytes32 channelId => uint256) public refundNonce;
     mapping(address receiver => mapping(address token => Receiver)) public receivers;
 
-    /// Opens or tops up a channel with exactly `amount` of the payer's tokens. Anyone may call: the payer's consent
-    /// is in `collectorData` and checked by the collector, and only what has really arrived is credited.
+    /// Opens or tops up a channel with exactly `amount` of the payer's tokens. Anyone may call: the
+    /// payer's consent is in `collectorData` and checked by the collector, and only what has really
+    /// arrived is credited.
     function deposit(
         ChannelConfig calldata config,
         uint128 amount,
@@ -94,31 +98,33 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         for (uint256 i = 0; i < voucherClaims.length; ++i) {
             ChannelConfig calldata config = voucherClaims[i].voucher.channel;
             require(
-                msg.sender == config.receiver || msg.sender == config.receiverAuthorizer, NotAuthorizedToClaim()
+                msg.sender == config.receiver || msg.sender == config.receiverAuthorizer,
+                NotAuthorizedToClaim()
             );
         }
-        bytes32 domain = _domainSeparator();
-        _claim(voucherClaims, _channelIds(domain, voucherClaims), domain);
+        _claim(_domainSeparator(), voucherClaims);
     }
 
     /// Claims many vouchers on the signature of their common receiver authorizer; anyone may call.
-    function claimWithSignature(VoucherClaim[] calldata voucherClaims, bytes calldata authorizerSignature)
-        external
-        nonReentrant
-    {
+    function claimWithSignature(
+        VoucherClaim[] calldata voucherClaims,
+        bytes calldata authorizerSignature
+    ) external nonReentrant {
         require(voucherClaims.length != 0, EmptyBatch());
         address authorizer = voucherClaims[0].voucher.channel.receiverAuthorizer;
         for (uint256 i = 1; i < voucherClaims.length; ++i) {
-            require(voucherClaims[i].voucher.channel.receiverAuthorizer == authorizer, NotReceiverAuthorizer());
+            require(
+                voucherClaims[i].voucher.channel.receiverAuthorizer == authorizer,
+                NotReceiverAuthorizer()
+            );
         }
         bytes32 domain = _domainSeparator();
-        bytes32[] memory channelIds = _channelIds(domain, voucherClaims);
-        _requireSigned(authorizer, _claimBatchDigest(domain, voucherClaims, channelIds), authorizerSignature);
-        _claim(voucherClaims, channelIds, domain);
+        _requireSigned(authorizer, _claimBatchDigest(domain, voucherClaims), authorizerSignature);
+        _claim(domain, voucherClaims);
     }
 
-    /// Pays a receiver all that is claimed and not yet paid, in one transfer. Anyone may call, and repeat: nothing
-    /// happens when nothing is due.
+    /// Pays a receiver all that is claimed and not yet paid, in one transfer. Anyone may call, and
+    /// repeat: nothing happens when nothing is due.
     function settle(address receiver, address token) external nonReentrant {
         Receiver storage account = receivers[receiver][token];
         uint128 totalClaimed = account.totalClaimed;
@@ -130,7 +136,8 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         IERC20(token).safeTransfer(receiver, due);
     }
 
-    /// Announces that the payer side will take back `amount`; the receiver has the withdraw delay to claim first.
+    /// Announces that the payer side will take back `amount`; the receiver has the withdraw delay
+    /// to claim first.
     function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external nonReentrant {
         _requirePayerSide(config);
         bytes32 channelId = getChannelId(config);
@@ -144,14 +151,17 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         emit WithdrawInitiated(channelId, amount, uint40(block.timestamp) + config.withdrawDelay);
     }
 
-    /// Ends a pending withdrawal after its delay and pays the payer what is then still unclaimed, at most the amount
-    /// asked for. When all has been claimed the request is cleared and the event tells of a withdrawal of zero.
+    /// Ends a pending withdrawal after its delay and pays the payer what is then still unclaimed,
+    /// at most the amount asked for. When all has been claimed the request is cleared and the event
+    /// tells of a withdrawal of zero.
     function finalizeWithdraw(ChannelConfig calldata config) external nonReentrant {
         _requirePayerSide(config);
         bytes32 channelId = getChannelId(config);
         PendingWithdrawal memory pending = pendingWithdrawals[channelId];
         require(pending.initiatedAt != 0, WithdrawalNotPending());
-        require(block.timestamp >= pending.initiatedAt + config.withdrawDelay, WithdrawDelayNotElapsed());
+        require(
+            block.timestamp >= pending.initiatedAt + config.withdrawDelay, WithdrawDelayNotElapsed()
+        );
 
         delete pendingWithdrawals[channelId];
         uint128 available = _available(channelId);
@@ -160,9 +170,13 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         _release(channelId, config, amount);
     }
 
-    /// Gives unclaimed money back to the payer at once; for the receiver or the receiver authorizer.
+    /// Gives unclaimed money back to the payer at once; for the receiver or the receiver
+    /// authorizer.
     function refund(ChannelConfig calldata config, uint128 amount) external nonReentrant {
-        require(msg.sender == config.receiver || msg.sender == config.receiverAuthorizer, NotAuthorizedToRefund());
+        require(
+            msg.sender == config.receiver || msg.sender == config.receiverAuthorizer,
+            NotAuthorizedToRefund()
+        );
         _refund(getChannelId(config), config, amount);
     }
 
@@ -177,7 +191,9 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         bytes32 channelId = _channelId(domain, config);
         require(nonce == refundNonce[channelId], InvalidRefundNonce());
         _requireSigned(
-            config.receiverAuthorizer, _refundDigest(domain, channelId, nonce, amount), receiverAuthorizerSignature
+            config.receiverAuthorizer,
+            _refundDigest(domain, channelId, nonce, amount),
+            receiverAuthorizerSignature
         );
         _refund(channelId, config, amount);
     }
@@ -186,17 +202,28 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         return _channelId(_domainSeparator(), config);
     }
 
-    function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount) external view returns (bytes32) {
+    function getVoucherDigest(bytes32 channelId, uint128 maxClaimableAmount)
+        external
+        view
+        returns (bytes32)
+    {
         return _voucherDigest(_domainSeparator(), channelId, maxClaimableAmount);
     }
 
-    function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) external view returns (bytes32) {
+    function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount)
+        external
+        view
+        returns (bytes32)
+    {
         return _refundDigest(_domainSeparator(), channelId, nonce, amount);
     }
 
-    function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims) external view returns (bytes32) {
-        bytes32 domain = _domainSeparator();
-        return _claimBatchDigest(domain, voucherClaims, _channelIds(domain, voucherClaims));
+    function getClaimBatchDigest(VoucherClaim[] calldata voucherClaims)
+        external
+        view
+        returns (bytes32)
+    {
+        return _claimBatchDigest(_domainSeparator(), voucherClaims);
     }
 
     function eip712Domain()
@@ -224,19 +251,22 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     ) private {
         IERC20 token = IERC20(config.token);
         uint256 before = token.balanceOf(address(this));
-        IDepositCollector(collector).collect(config.payer, address(token), amount, channelId, collectorData);
+        IDepositCollector(collector)
+            .collect(config.payer, address(token), amount, channelId, collectorData);
         require(token.balanceOf(address(this)) == before + amount, DepositCollectionFailed());
     }
 
-    /// Rows of one receiver and token that follow each other cost one write to the receiver's account.
-    function _claim(VoucherClaim[] calldata voucherClaims, bytes32[] memory channelIds, bytes32 domain) private {
+    /// Rows of one receiver and token that follow each other cost one write to the receiver's
+    /// account.
+    function _claim(bytes32 domain, VoucherClaim[] calldata voucherClaims) private {
         address receiver;
         address token;
         uint128 earned;
         for (uint256 i = 0; i < voucherClaims.length; ++i) {
-            uint128 claimed = _claimRow(voucherClaims[i], channelIds[i], domain);
+            VoucherClaim calldata row = voucherClaims[i];
+            uint128 claimed = _claimRow(domain, row);
             if (claimed == 0) continue;
-            ChannelConfig calldata config = voucherClaims[i].voucher.channel;
+            ChannelConfig calldata config = row.voucher.channel;
             if (config.receiver != receiver || config.token != token) {
                 _credit(receiver, token, earned);
                 (receiver, token, earned) = (config.receiver, config.token, 0);
@@ -246,7 +276,8 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         _credit(receiver, token, earned);
     }
 
-    function _claimRow(VoucherClaim calldata row, bytes32 channelId, bytes32 domain) private returns (uint128) {
+    function _claimRow(bytes32 domain, VoucherClaim calldata row) private returns (uint128) {
+        bytes32 channelId = _channelId(domain, row.voucher.channel);
         Channel storage channel = channels[channelId];
         Channel memory stored = channel;
         uint128 totalClaimed = row.totalClaimed;
@@ -254,7 +285,9 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         uint128 ceiling = row.voucher.maxClaimableAmount;
         require(totalClaimed <= ceiling, ClaimExceedsCeiling());
         require(totalClaimed <= stored.balance, ClaimExceedsBalance());
-        _requireVoucherSigned(row.voucher.channel, _voucherDigest(domain, channelId, ceiling), row.signature);
+        _requireVoucherSigned(
+            row.voucher.channel, _voucherDigest(domain, channelId, ceiling), row.signature
+        );
 
         uint128 claimed = totalClaimed - stored.totalClaimed;
         channel.totalClaimed = totalClaimed;
@@ -266,7 +299,8 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         if (earned != 0) receivers[receiver][token].totalClaimed += earned;
     }
 
-    /// The nonce advances first, whatever is moved: a direct refund makes every earlier signed one void.
+    /// The nonce advances first, whatever is moved: a direct refund makes every earlier signed one
+    /// void.
     function _refund(bytes32 channelId, ChannelConfig calldata config, uint128 amount) private {
         require(amount != 0, ZeroRefund());
         ++refundNonce[channelId];
@@ -279,7 +313,8 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         _release(channelId, config, amount);
     }
 
-    /// What a refund has paid out is no longer to be withdrawn; a request it covers in full is gone.
+    /// What a refund has paid out is no longer to be withdrawn; a request it covers in full is
+    /// gone.
     function _reducePending(PendingWithdrawal storage pending, uint128 refunded) private {
         uint128 requested = pending.amount;
         if (requested == 0) return;
@@ -308,26 +343,30 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
 
     function _requireValid(ChannelConfig calldata config) private pure {
         require(
-            config.payer != address(0) && config.receiver != address(0) && config.receiverAuthorizer != address(0)
-                && config.token != address(0),
+            config.payer != address(0) && config.receiver != address(0)
+                && config.receiverAuthorizer != address(0) && config.token != address(0),
             InvalidChannel()
         );
         uint40 delay = config.withdrawDelay;
-        require(delay >= MIN_WITHDRAW_DELAY && delay <= MAX_WITHDRAW_DELAY, WithdrawDelayOutOfRange());
+        require(
+            delay >= MIN_WITHDRAW_DELAY && delay <= MAX_WITHDRAW_DELAY, WithdrawDelayOutOfRange()
+        );
     }
 
     /// The public ABI has one error for both steps of a withdrawal.
     function _requirePayerSide(ChannelConfig calldata config) private view {
         require(
-            msg.sender == config.payer || msg.sender == config.payerAuthorizer, NotAuthorizedToFinalizeWithdraw()
+            msg.sender == config.payer || msg.sender == config.payerAuthorizer,
+            NotAuthorizedToFinalizeWithdraw()
         );
     }
 
     /// A payer authorizer is a bare key; only a payer that signs for itself may be a contract.
-    function _requireVoucherSigned(ChannelConfig calldata config, bytes32 digest, bytes calldata signature)
-        private
-        view
-    {
+    function _requireVoucherSigned(
+        ChannelConfig calldata config,
+        bytes32 digest,
+        bytes calldata signature
+    ) private view {
         address authorizer = config.payerAuthorizer;
         if (authorizer == address(0)) {
             _requireSigned(config.payer, digest, signature);
@@ -337,27 +376,28 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     }
 
     function _requireSigned(address signer, bytes32 digest, bytes calldata signature) private view {
-        require(SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature), InvalidSignature());
+        require(
+            SignatureChecker.isValidSignatureNowCalldata(signer, digest, signature),
+            InvalidSignature()
+        );
     }
 
-    /// Computed at every call, because neither the address nor the chain id is known when the code is made.
+    /// Computed at every call, because neither the address nor the chain id is known when the code
+    /// is made.
     function _domainSeparator() private view returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this))
+        );
     }
 
-    function _channelId(bytes32 domain, ChannelConfig calldata config) private pure returns (bytes32) {
-        return MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config)));
-    }
-
-    function _channelIds(bytes32 domain, VoucherClaim[] calldata voucherClaims)
+    function _channelId(bytes32 domain, ChannelConfig calldata config)
         private
         pure
-        returns (bytes32[] memory channelIds)
+        returns (bytes32)
     {
-        channelIds = new bytes32[](voucherClaims.length);
-        for (uint256 i = 0; i < voucherClaims.length; ++i) {
-            channelIds[i] = _channelId(domain, voucherClaims[i].voucher.channel);
-        }
+        return MessageHashUtils.toTypedDataHash(
+            domain, keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, config))
+        );
     }
 
     function _voucherDigest(bytes32 domain, bytes32 channelId, uint128 maxClaimableAmount)
@@ -375,11 +415,12 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         pure
         returns (bytes32)
     {
-        return
-            MessageHashUtils.toTypedDataHash(domain, keccak256(abi.encode(REFUND_TYPEHASH, channelId, nonce, amount)));
+        return MessageHashUtils.toTypedDataHash(
+            domain, keccak256(abi.encode(REFUND_TYPEHASH, channelId, nonce, amount))
+        );
     }
 
-    function _claimBatchDigest(bytes32 domain, VoucherClaim[] calldata voucherClaims, bytes32[] memory channelIds)
+    function _claimBatchDigest(bytes32 domain, VoucherClaim[] calldata voucherClaims)
         private
         pure
         returns (bytes32)
@@ -387,11 +428,18 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         bytes32[] memory entries = new bytes32[](voucherClaims.length);
         for (uint256 i = 0; i < voucherClaims.length; ++i) {
             VoucherClaim calldata row = voucherClaims[i];
+            bytes32 channelId = _channelId(domain, row.voucher.channel);
             entries[i] = keccak256(
-                abi.encode(CLAIM_ENTRY_TYPEHASH, channelIds[i], row.voucher.maxClaimableAmount, row.totalClaimed)
+                abi.encode(
+                    CLAIM_ENTRY_TYPEHASH,
+                    channelId,
+                    row.voucher.maxClaimableAmount,
+                    row.totalClaimed
+                )
             );
         }
-        bytes32 batch = keccak256(abi.encode(CLAIM_BATCH_TYPEHASH, keccak256(abi.encodePacked(entries))));
+        bytes32 batch =
+            keccak256(abi.encode(CLAIM_BATCH_TYPEHASH, keccak256(abi.encodePacked(entries))));
         return MessageHashUtils.toTypedDataHash(domain, batch);
     }
 }

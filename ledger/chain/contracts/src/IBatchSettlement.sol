@@ -14,13 +14,15 @@ struct ChannelConfig {
     bytes32 salt;
 }
 
-/// What the payer promises: the receiver may claim up to `maxClaimableAmount` over the channel's life.
+/// What the payer promises: the receiver may claim up to `maxClaimableAmount` over the channel's
+/// life.
 struct Voucher {
     ChannelConfig channel;
     uint128 maxClaimableAmount;
 }
 
-/// One row of a claim: raise the channel's claimed total to `totalClaimed` on the strength of a signed voucher.
+/// One row of a claim: raise the channel's claimed total to `totalClaimed` on the strength of a
+/// signed voucher.
 struct VoucherClaim {
     Voucher voucher;
     bytes signature;
@@ -31,9 +33,18 @@ struct VoucherClaim {
 interface IBatchSettlement is IERC5267 {
     event ChannelCreated(bytes32 indexed channelId, ChannelConfig config);
     event ChannelClosed(bytes32 indexed channelId, ChannelConfig config);
-    event Deposited(bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance);
-    event Claimed(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed);
-    event Settled(address indexed receiver, address indexed token, address indexed sender, uint128 amount);
+    event Deposited(
+        bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance
+    );
+    event Claimed(
+        bytes32 indexed channelId,
+        address indexed sender,
+        uint128 claimAmount,
+        uint128 newTotalClaimed
+    );
+    event Settled(
+        address indexed receiver, address indexed token, address indexed sender, uint128 amount
+    );
     event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount);
     event WithdrawInitiated(bytes32 indexed channelId, uint128 amount, uint40 finalizeAfter);
     event WithdrawFinalized(bytes32 indexed channelId, address indexed sender, uint128 amount);
@@ -63,8 +74,8 @@ interface IBatchSettlement is IERC5267 {
     error WithdrawalNotPending();
     error WithdrawDelayNotElapsed();
 
-    /// The canonical contract keeps its domain in short strings. Ours does not and never raises these two; they are
-    /// declared so that one ABI decodes the answers of either contract.
+    /// The canonical contract keeps its domain in short strings. Ours does not and never raises
+    /// these two; they are declared so that one ABI decodes the answers of either contract.
     error StringTooLong(string str);
     error InvalidShortString();
 }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+/// A smart wallet of one owner, which can be told to refuse.
+contract Wallet is IERC1271 {
+    address private immutable owner;
+    bool public closed;
+
+    constructor(address owner_) {
+        owner = owner_;
+    }
+
+    function close() external {
+        closed = true;
+    }
+
+    function isValidSignature(bytes32 hash, bytes calldata signature)
+        external
+        view
+        returns (bytes4)
+    {
+        bool valid = !closed && ECDSA.recoverCalldata(hash, signature) == owner;
+        return valid ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+    }
+}
