@@ -71,7 +71,7 @@ void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits,
                     std::uint64_t& signatures_checked);
 
-/// Numbers what was accepted and adds its rows: payments, the channel, its reservations against
+/// Adds the rows of what was accepted and numbered: payments, the channel, its reservations against
 /// those `before`, and one transfer for all that was charged between two events of the chain.
 void add_rows(Batch& batch, const LiveChannel& channel, const channel::State& before,
               const std::vector<BatchItem*>& items);

@@ -33,6 +33,7 @@ void add_payment(Batch& batch, const ChannelTerms& terms, BatchItem& item,
     if (accepted.voucher) {
         row.voucher_max = accepted.voucher->max_claimable;
         if (accepted.checked) row.signature = accepted.voucher->signature;
+        else row.covered_by = accepted.covered_by->ordinal;
     }
     charges.add(accepted.increment, item.ordinal);
     batch.payments.push_back(std::move(row));
@@ -114,27 +115,16 @@ void add_reservations(Batch& batch, const LiveChannel& channel, const channel::S
 void add_rows(Batch& batch, const LiveChannel& channel, const channel::State& before,
               const std::vector<BatchItem*>& items) {
     const auto& terms = *channel.terms;
-    const auto first_payment = batch.payments.size();
-    std::vector<const BatchItem::Accepted*> accepted_payments;
     Charges charges;
     for (auto* item : items) {
-        if (auto* accepted = std::get_if<BatchItem::Accepted>(&item->outcome)) {
-            item->ordinal = ++batch.ordinals;
+        if (const auto* accepted = std::get_if<BatchItem::Accepted>(&item->outcome)) {
             add_payment(batch, terms, *item, *accepted, charges);
-            accepted_payments.push_back(accepted);
         } else if (const auto* changed = std::get_if<BatchItem::Changed>(&item->outcome)) {
             charges.flush(batch, terms);
-            item->ordinal = ++batch.ordinals;
             add_change(batch, channel, *item, *changed);
         }
     }
     charges.flush(batch, terms);
-    // What covers a payment comes after it, so its number is known only now.
-    for (std::size_t at = 0; at < accepted_payments.size(); ++at)
-        if (accepted_payments[at]->covered_by)
-            batch.payments[first_payment + at].covered_by =
-                accepted_payments[at]->covered_by->ordinal;
-    if (batch.ordinals == 0 || items.empty()) return;
     Ordinal last = 0;
     for (const auto* item : items) last = std::max(last, item->ordinal);
     if (last == 0) return;

@@ -57,6 +57,7 @@ public:
             channels_.emplace(id, LiveChannel{std::move(stored.terms), &asset->second,
                                               std::move(stored.state), {}});
         }
+        channel_count_ = channels_.size();
     }
 
     std::vector<Answer> process(std::vector<Request> requests, Time now) {
@@ -101,15 +102,46 @@ private:
         mark_posted(items);
         const auto history = read_history(connection_if_needed(mark_suspects(items, thoroughness)),
                                           suspects_);
-        Batch batch;
         group(items);
-        for (auto* group : group_order_) {
+        for (auto* group : group_order_)
             decide_channel(*group->channel, group->items, history, settings_.limits, checks_);
-            add_rows(batch, *group->channel, group->before, group->items);
+        if (refused_what_was_accepted_before(items)) {
+            restore();
+            return std::nullopt;
         }
+        Batch batch;
+        number(batch, items);
+        for (auto* group : group_order_)
+            add_rows(batch, *group->channel, group->before, group->items);
         add_asset_events(batch, items);
         if (batch.empty()) return finish(items, 0);
         return commit(batch, items, now);
+    }
+
+    /// A refusal stands only if the inference is not an old one that memory has forgotten.
+    bool refused_what_was_accepted_before(const std::deque<BatchItem>& items) {
+        std::set<InferenceKey> keys;
+        for (const auto& item : items) {
+            const auto* request = std::get_if<PaymentRequest>(item.request);
+            if (!request || item.suspect || !std::holds_alternative<Refusal>(item.outcome)) continue;
+            const auto error = std::get<Refusal>(item.outcome).error;
+            if (error == Error::forbidden || error == Error::channel_unknown) continue;
+            keys.emplace(request->channel, inference_of(*request));
+        }
+        if (keys.empty()) return false;
+        return !read_history(connection(), {keys.begin(), keys.end()}).empty();
+    }
+
+    /// In the order of arrival, so that what is published is in the order of its numbers.
+    static void number(Batch& batch, std::deque<BatchItem>& items) {
+        for (auto& item : items) {
+            const bool new_asset_event =
+                std::holds_alternative<PostAssetEvent>(*item.request) && !item.suspect;
+            if (new_asset_event) item.outcome = BatchItem::Changed{};
+            if (std::holds_alternative<BatchItem::Accepted>(item.outcome) ||
+                std::holds_alternative<BatchItem::Changed>(item.outcome))
+                item.ordinal = ++batch.ordinals;
+        }
     }
 
     pqxx::connection& connection_if_needed(bool needed) {
@@ -222,8 +254,6 @@ private:
                 item.outcome = BatchItem::Nothing{};
                 continue;
             }
-            item.ordinal = ++batch.ordinals;
-            item.outcome = BatchItem::Changed{};
             const auto& asset = assets_.at(posted->asset_id);
             if (const auto* settled = std::get_if<Settled>(&posted->event)) {
                 // The contract sweeps all that the receiver ever claimed; ours is what we booked.
@@ -252,7 +282,6 @@ private:
             if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
             return refuse_all(items);
         }
-        remember(items);
         auto answers = finish(items, std::get<BatchWriter::Committed>(outcome).base);
         if (order_.published) order_.published(answers);
         return answers;
@@ -272,13 +301,14 @@ private:
         for (const auto& item : items) {
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (request && opens_inference(*request) &&
-                std::holds_alternative<BatchItem::Accepted>(item.outcome))
+                (std::holds_alternative<BatchItem::Accepted>(item.outcome) ||
+                 std::holds_alternative<BatchItem::Repeated>(item.outcome)))
                 seen_.add(SeenInferences::key(request->channel, inference_of(*request)));
         }
     }
 
     std::vector<Answer> finish(const std::deque<BatchItem>& items, std::int64_t base) {
-        created_.clear();
+        remember(items);
         channel_count_ = channels_.size();
         checks_published_ = checks_;
         std::vector<Answer> answers;

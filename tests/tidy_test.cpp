@@ -1,5 +1,4 @@
 // Rules of the tree that neither the compiler nor the linker keeps.
-#define CATCH_CONFIG_MAIN
 #include <catch2/catch.hpp>
 
 #include <array>
