@@ -25,7 +25,8 @@ rc::Gen<Amount> amounts() {
         [](std::uint64_t high, std::uint64_t low, unsigned shift) {
             return Amount{amount_of(high, low).units() >> shift};
         },
-        rc::gen::arbitrary<std::uint64_t>(), rc::gen::arbitrary<std::uint64_t>(),
+        rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<std::uint64_t>()),
+        rc::gen::resize(rc::kNominalSize, rc::gen::arbitrary<std::uint64_t>()),
         rc::gen::inRange(0u, 128u));
 }
 

@@ -33,7 +33,9 @@ bool same_state(const State& a, const State& b) {
 History::History(std::uint64_t seed, std::size_t channels) : seed_(seed), random_(seed) {
     for (std::size_t at = 0; at < channels; ++at) {
         // Some payers are poor, so that edges are hit by chance; some own more than uint128.
-        const Wide tokens = at % 3 == 0 ? Wide{50} : at % 3 == 1 ? Wide{1'000'000} : kAmountMax * 2;
+        const Wide tokens = at % 3 == 0   ? Wide{300}
+                            : at % 3 == 1 ? Wide{1'000'000}
+                                          : kAmountMax * 2;
         channels_.push_back(Channel{.escrow = Escrow{tokens}});
     }
 }
@@ -165,32 +167,38 @@ void History::act_on_chain(Channel& channel) {
     Escrow& escrow = channel.escrow;
     const Wide some = wide(random_.up_to(nearest_amount(escrow.available())));
     std::optional<ChainEvent> event;
-    switch (random_.below(12)) {
-        case 0:
-        case 1:
+    switch (random_.below(24)) {
+        case 0:  // The receiver claims by itself all that was ever signed.
+            if (random_.one_in(3)) {
+                event =
+                    escrow.claim(channel.reference.signed_max(), channel.reference.signed_max());
+            }
+            break;
+        case 1:  // It holds a voucher that was never shown here.
+            if (random_.one_in(6)) event = escrow.claim(escrow.claimed() + some, kAmountMax);
+            break;
         case 2:
-            event = escrow.deposit(wide(random_.up_to(nearest_amount(escrow.wallet()))));
+            if (random_.one_in(2)) event = escrow.initiate_withdraw(some, now_);
             break;
         case 3:
+            event = escrow.refund(random_.one_in(6) ? escrow.available() : some);
+            break;
         case 4:
         case 5:
-            event = escrow.claim(channel.reference.charged(), channel.reference.signed_max());
-            break;
-        case 6:  // The receiver claims by itself all that was ever signed.
-            event = escrow.claim(channel.reference.signed_max(), channel.reference.signed_max());
-            break;
-        case 7:  // It holds a voucher that was never shown here.
-            if (random_.one_in(4)) event = escrow.claim(escrow.claimed() + some, kAmountMax);
-            break;
-        case 8:
-            event = escrow.initiate_withdraw(some, now_);
-            break;
-        case 9:
-        case 10:
+        case 6:
+        case 7:
             event = escrow.finalize_withdraw(now_);
             break;
+        case 8:
+        case 9:
+        case 10:
         case 11:
-            event = escrow.refund(random_.one_in(3) ? escrow.available() : some);
+        case 12:
+        case 13:
+            event = escrow.claim(channel.reference.charged(), channel.reference.signed_max());
+            break;
+        default:
+            event = escrow.deposit((escrow.wallet() + 1) / (1 + random_.below(8)));
             break;
     }
     if (event) channel.undelivered.push_back(*event);
@@ -248,8 +256,8 @@ SignedVoucher History::some_voucher(const Channel& channel, Amount amount) {
                            reference.books().claimed(),
                            reference.signed_max()};
     SignedVoucher voucher{nearest_amount(maxima[random_.below(std::size(maxima))]), {}};
-    // Stands for a signature over just this amount.
-    const Word word = to_word(voucher.max_claimable);
+    // Stands for a signature: no two are the same.
+    const Word word = word_from(++vouchers_made_);
     std::copy(word.bytes.begin(), word.bytes.end(), voucher.signature.bytes.begin());
     return voucher;
 }

@@ -30,7 +30,7 @@ public:
     const Counts& counts() const { return counts_; }
 
 private:
-    static constexpr millrace::channel::Limits kLimits{.reservations_max = 6};
+    static constexpr millrace::channel::Limits kLimits{.reservations_max = 4};
 
     struct Channel {
         Escrow escrow;
@@ -59,6 +59,7 @@ private:
 
     std::uint64_t seed_;
     std::uint64_t now_ = 1'000;
+    std::uint64_t vouchers_made_ = 0;
     Random random_;
     std::vector<Channel> channels_;
     std::string failure_;

@@ -7,9 +7,9 @@
 namespace simulation {
 namespace {
 
-constexpr std::uint64_t kSeedsDefault = 24;
+constexpr std::uint64_t kSeedsDefault = 100;
 constexpr std::size_t kChannels = 24;
-constexpr std::uint64_t kSteps = 12'000;
+constexpr std::uint64_t kSteps = 4'000;
 
 /// One history; what it counted is added to `counts`.
 void run_history(std::uint64_t seed, Counts& counts) {
