@@ -1,0 +1,57 @@
+#include "ledger/settlement/claim_plan.hpp"
+
+#include "channel/voucher.hpp"
+
+#include <algorithm>
+
+namespace millrace::ledger {
+
+using channel::Amount;
+
+std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
+    std::vector<PlannedRow> rows;
+    for (const DueChannel& channel : due) {
+        const auto claimable = std::min({channel.charged, channel.signed_max, channel.balance});
+        if (claimable <= channel.total_claimed) continue;
+        rows.push_back({channel.id,
+                        {channel.config, channel.signed_max, channel.signature, claimable},
+                        *channel::subtract(claimable, channel.total_claimed)});
+    }
+    std::sort(rows.begin(), rows.end(),
+              [](const PlannedRow& a, const PlannedRow& b) { return a.id < b.id; });
+    return rows;
+}
+
+std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
+                                                 std::size_t rows_max) {
+    const auto size = std::clamp<std::size_t>(rows_max, 1, kClaimRowsMax);
+    std::vector<std::span<const PlannedRow>> cut;
+    for (; !rows.empty(); rows = rows.subspan(cut.back().size())) {
+        cut.push_back(rows.first(std::min(size, rows.size())));
+    }
+    return cut;
+}
+
+channel::Result<Amount> total(std::span<const PlannedRow> rows) {
+    channel::Result<Amount> sum = Amount{};
+    for (const PlannedRow& row : rows) {
+        sum = channel::add(*sum, row.increment);
+        if (!sum) return sum;
+    }
+    return sum;
+}
+
+channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
+                              std::span<const PlannedRow> rows,
+                              const channel::SecretKey& authorizer) {
+    std::vector<channel::ClaimEntry> entries;
+    std::vector<chain::VoucherClaim> claims;
+    for (const PlannedRow& row : rows) {
+        entries.push_back({row.id, row.claim.max_claimable, row.claim.total_claimed});
+        claims.push_back(row.claim);
+    }
+    const auto signature = authorizer.sign(channel::digest(escrow_separator, entries));
+    return chain::claim_with_signature_call(claims, signature);
+}
+
+}  // namespace millrace::ledger

@@ -1,0 +1,176 @@
+#include "ledger/settlement/claim_store.hpp"
+
+#include "channel/hex.hpp"
+#include "ledger/bytea.hpp"
+#include "ledger/settlement/columns.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kTakeSeq =
+    "update commit_sequence set last_seq = last_seq + 1 where id = 1 returning last_seq";
+constexpr const char* kInsertClaim = R"sql(
+    insert into claim (claim_id, asset_id, receiver, status, channels, amount, created_at,
+        updated_at)
+    values ($1, $2, $3::bytea, 'queued', $4, $5::numeric, $6::timestamptz,
+        $6::timestamptz))sql";
+constexpr const char* kInsertRow = R"sql(
+    insert into claim_row (claim_id, channel_id, max_claimable, signature, total_claimed,
+        increment)
+    select $1::text, $2::bytea, $3::numeric, $4::bytea, $5::numeric, $6::numeric
+    where not exists (
+        select from claim_row r join claim m on m.claim_id = r.claim_id
+        where r.channel_id = $2::bytea and m.status in ('queued', 'sent')))sql";
+constexpr const char* kInsertEvent = R"sql(
+    insert into event (seq, topic, name, asset_id, receiver, data, at)
+    values ($1, 'settlement', $2, $3, $4::bytea, $5, $6::timestamptz))sql";
+constexpr const char* kOutboxLeft = R"sql(
+    select count(*) filter (where status = 'queued'),
+        count(*) filter (where status in ('queued', 'sent')),
+        count(*) filter (where status = 'failed'),
+        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], '')
+    from outbox where purpose = 'claim' and reference = $1)sql";
+constexpr const char* kMarkSentClaim = R"sql(
+    update claim set status = 'sent', updated_at = $2::timestamptz
+    where claim_id = $1 and status = 'queued')sql";
+constexpr const char* kFinishClaim = R"sql(
+    update claim set status = $2, amount = $3::numeric, error = nullif($4, ''),
+        updated_at = $5::timestamptz
+    where claim_id = $1 and status in ('queued', 'sent'))sql";
+constexpr const char* kReadClaim = R"sql(
+    select claim_id, asset_id, receiver, status, channels, amount, coalesce(error, '') as error
+    from claim where claim_id = $1)sql";
+constexpr const char* kTransactions = R"sql(
+    select hash from outbox where purpose = 'claim' and reference = $1 order by nonce)sql";
+
+std::uint64_t take_seq(pqxx::transaction_base& transaction) {
+    return transaction.exec1(kTakeSeq)[0].as<std::uint64_t>();
+}
+
+ClaimStatus status_from(const pqxx::field& field) {
+    for (const auto status : {ClaimStatus::queued, ClaimStatus::sent, ClaimStatus::confirmed,
+                              ClaimStatus::failed})
+        if (to_string(status) == field.c_str()) return status;
+    throw std::runtime_error("unknown claim status in the database");
+}
+
+std::string event_data(const ClaimRecord& claim, const Asset& asset) {
+    std::string transactions;
+    for (const auto& hash : claim.transactions) {
+        transactions += fmt::format("{}\"{}\"", transactions.empty() ? "" : ",",
+                                    channel::to_hex(hash));
+    }
+    const auto error =
+        claim.error.empty() ? "null" : boost::json::serialize(boost::json::string(claim.error));
+    return fmt::format(
+        R"({{"name":"{0}","claimId":"{1}","status":"{0}","network":"{2}","token":"{3}",)"
+        R"("receiver":"{4}","transactions":[{5}],"channels":{6},"amount":"{7}","error":{8}}})",
+        to_string(claim.status), claim.claim_id, channel::to_string(asset.network),
+        channel::to_hex(asset.token), channel::to_hex(claim.receiver), transactions,
+        claim.channels, channel::to_string(claim.amount), error);
+}
+
+SettlementEvent write_event(pqxx::transaction_base& transaction, std::uint64_t seq,
+                            const ClaimRecord& claim, const Asset& asset, Time now) {
+    SettlementEvent event{seq, std::string(to_string(claim.status)), claim.receiver,
+                          event_data(claim, asset)};
+    transaction.exec_params0(kInsertEvent, seq, event.name, asset.id, to_bytea(claim.receiver),
+                             event.data, to_rfc3339(now));
+    return event;
+}
+
+void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
+    for (const PlannedRow& row : claim.rows) {
+        const auto written = transaction.exec_params(
+            kInsertRow, claim.claim_id, to_bytea(row.id),
+            channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature),
+            channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
+        if (written.affected_rows() != 1)
+            throw ClaimInTheWay("a channel is in another claim that is still on its way");
+    }
+}
+
+SettlementEvent event_of(pqxx::transaction_base& transaction, const std::string& claim_id,
+                         const Assets& assets, Time now) {
+    const auto claim = read_claim(transaction, claim_id);
+    if (!claim) throw std::runtime_error("the claim of an outbox entry is missing");
+    return write_event(transaction, take_seq(transaction), *claim, assets.at(claim->asset_id), now);
+}
+
+}  // namespace
+
+std::string_view to_string(ClaimStatus status) {
+    switch (status) {
+        case ClaimStatus::queued: return "queued";
+        case ClaimStatus::sent: return "sent";
+        case ClaimStatus::confirmed: return "confirmed";
+        case ClaimStatus::failed: return "failed";
+    }
+    return "";
+}
+
+RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
+                           const Sender& sender, Time now) {
+    // First, because it makes every other writer wait: the check of the rows holds until commit.
+    const auto seq = take_seq(transaction);
+    RecordedClaim recorded;
+    recorded.record = {claim.claim_id,    claim.asset.id, claim.receiver, ClaimStatus::queued,
+                       claim.rows.size(), claim.amount,   {},             {}};
+    transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id,
+                             to_bytea(claim.receiver), claim.rows.size(),
+                             channel::to_string(claim.amount), to_rfc3339(now));
+    write_rows(transaction, claim);
+    recorded.outbox = enqueue(transaction, sender, claim.drafts, now);
+    for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);
+    recorded.event = write_event(transaction, seq, recorded.record, claim.asset, now);
+    return recorded;
+}
+
+std::optional<SettlementEvent> claim_sent(pqxx::transaction_base& transaction,
+                                          const std::string& claim_id, const Assets& assets,
+                                          Time now) {
+    const auto left = transaction.exec_params1(kOutboxLeft, claim_id);
+    if (left[0].as<std::int64_t>() != 0) return std::nullopt;
+    const auto changed = transaction.exec_params(kMarkSentClaim, claim_id, to_rfc3339(now));
+    if (changed.affected_rows() == 0) return std::nullopt;
+    return event_of(transaction, claim_id, assets, now);
+}
+
+std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, channel::Amount swept,
+                                              const Assets& assets, Time now) {
+    const auto left = transaction.exec_params1(kOutboxLeft, claim_id);
+    if (left[1].as<std::int64_t>() != 0) return std::nullopt;
+    const auto status =
+        left[2].as<std::int64_t>() == 0 ? ClaimStatus::confirmed : ClaimStatus::failed;
+    const auto changed = transaction.exec_params(
+        kFinishClaim, claim_id, std::string(to_string(status)), channel::to_string(swept),
+        std::string(left[3].c_str()), to_rfc3339(now));
+    if (changed.affected_rows() == 0) return std::nullopt;
+    return event_of(transaction, claim_id, assets, now);
+}
+
+std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
+                                      const std::string& claim_id) {
+    const auto rows = transaction.exec_params(kReadClaim, claim_id);
+    if (rows.empty()) return std::nullopt;
+    const auto row = rows[0];
+    ClaimRecord claim{
+        .claim_id = row["claim_id"].c_str(),
+        .asset_id = row["asset_id"].as<std::int32_t>(),
+        .receiver = from_bytea<channel::Address>(row["receiver"]),
+        .status = status_from(row["status"]),
+        .channels = row["channels"].as<std::size_t>(),
+        .amount = amount_from(row["amount"]),
+        .error = row["error"].c_str(),
+        .transactions = {},
+    };
+    for (const auto& hash : transaction.exec_params(kTransactions, claim_id))
+        claim.transactions.push_back(from_bytea<channel::TransactionHash>(hash[0]));
+    return claim;
+}
+
+}  // namespace millrace::ledger

@@ -1,0 +1,94 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "ledger/asset.hpp"
+#include "ledger/settlement/claim_plan.hpp"
+#include "ledger/settlement/outbox.hpp"
+#include "ledger/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace millrace::ledger {
+
+/// stream-protocol, settlement.get.
+enum class ClaimStatus { queued, sent, confirmed, failed };
+std::string_view to_string(ClaimStatus status);
+
+struct ClaimRecord {
+    std::string claim_id;
+    std::int32_t asset_id = 0;
+    channel::Address receiver;
+    ClaimStatus status = ClaimStatus::queued;
+    std::size_t channels = 0;
+    /// What is to be swept; once confirmed or failed, what was swept.
+    channel::Amount amount;
+    std::string error;
+    std::vector<channel::TransactionHash> transactions;
+};
+
+/// A committed change of a claim, as an event of topic `settlement`. `data` is a JSON object:
+/// name, claimId, status, network, token, receiver, transactions, channels, amount, error.
+struct SettlementEvent {
+    std::uint64_t seq = 0;
+    std::string name;
+    channel::Address receiver;
+    std::string data;
+};
+
+struct NewClaim {
+    /// Chosen by the caller, unguessable.
+    std::string claim_id;
+    const Asset& asset;
+    channel::Address receiver;
+    /// None: claimed before, only to be swept.
+    std::span<const PlannedRow> rows;
+    channel::Amount amount;
+    std::vector<OutboxDraft> drafts;
+};
+
+/// One of the rows' channels is in another claim that is still on its way.
+struct ClaimInTheWay : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+struct RecordedClaim {
+    ClaimRecord record;
+    std::vector<OutboxEntry> outbox;
+    SettlementEvent event;
+};
+
+/// These take sequence numbers: call them under `CommitOrder::mutex`, commit, and publish the
+/// event before the mutex is let go. They wait for other writers of the database, other processes
+/// included, so that no two claims take the same channel.
+
+/// Writes down a claim, its rows, its transactions and its first event. Throws ClaimInTheWay, and
+/// pqxx::unique_violation as `enqueue` does.
+RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
+                           const Sender& sender, Time now);
+
+/// Notes that the claim is sent once none of its transactions is still to be broadcast. Nullopt
+/// when that changed nothing.
+std::optional<SettlementEvent> claim_sent(pqxx::transaction_base& transaction,
+                                          const std::string& claim_id, const Assets& assets,
+                                          Time now);
+
+/// Ends the claim once all of its transactions are confirmed or failed: confirmed if all are
+/// confirmed, else failed with the first error. `swept` is what the receiver got by the
+/// transaction that ended last, the one that sweeps. Nullopt when that changed nothing.
+std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, channel::Amount swept,
+                                              const Assets& assets, Time now);
+
+std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
+                                      const std::string& claim_id);
+
+}  // namespace millrace::ledger

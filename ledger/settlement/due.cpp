@@ -1,0 +1,91 @@
+#include "ledger/settlement/due.hpp"
+
+#include "ledger/bytea.hpp"
+#include "ledger/settlement/columns.hpp"
+
+#include <algorithm>
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kDueChannels = R"sql(
+    select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
+        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed
+    from channel c
+    where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
+        and charged > total_claimed and signature is not null
+        and not exists (
+            select from claim_row r join claim m on m.claim_id = r.claim_id
+            where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))
+    order by channel_id)sql";
+constexpr const char* kUnfinishedClaim = R"sql(
+    select exists (select from claim
+        where receiver = $1::bytea and asset_id = $2 and status in ('queued', 'sent')))sql";
+constexpr const char* kDueReceivers = R"sql(
+    select owner from account a
+    where asset_id = $1 and kind = 'earned' and credits - debits >= $2::numeric
+        and not exists (select from claim m
+            where m.receiver = a.owner and m.asset_id = a.asset_id
+                and m.status in ('queued', 'sent'))
+    order by owner)sql";
+constexpr const char* kClosing = R"sql(
+    select channel_id, asset_id, receiver from channel
+    where status = 'closing' and charged > total_claimed)sql";
+
+DueChannel due_from(const pqxx::row& row, const Asset& asset) {
+    return {
+        .id = from_bytea<channel::ChannelId>(row["channel_id"]),
+        .config =
+            {
+                .payer = from_bytea<channel::Address>(row["payer"]),
+                .payer_authorizer = from_bytea<channel::Address>(row["payer_authorizer"]),
+                .receiver = from_bytea<channel::Address>(row["receiver"]),
+                .receiver_authorizer = from_bytea<channel::Address>(row["receiver_authorizer"]),
+                .token = asset.token,
+                .withdraw_delay_seconds = row["withdraw_delay_seconds"].as<std::uint64_t>(),
+                .salt = from_bytea<channel::Salt>(row["salt"]),
+            },
+        .balance = amount_from(row["balance"]),
+        .charged = amount_from(row["charged"]),
+        .total_claimed = amount_from(row["total_claimed"]),
+        .signed_max = amount_from(row["signed_max"]),
+        .signature = from_bytea<channel::Signature>(row["signature"]),
+    };
+}
+
+}  // namespace
+
+std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
+                                     const channel::Address& receiver,
+                                     const channel::Address& authorizer) {
+    std::vector<DueChannel> due;
+    for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
+                                                   to_bytea(authorizer)))
+        due.push_back(due_from(row, asset));
+    return due;
+}
+
+bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
+                          const channel::Address& receiver) {
+    return transaction.exec_params1(kUnfinishedClaim, to_bytea(receiver), asset_id)[0].as<bool>();
+}
+
+std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
+                                            std::int32_t asset_id, channel::Amount amount_min) {
+    std::vector<channel::Address> receivers;
+    const auto least = std::max(amount_min, channel::Amount{1});
+    for (const auto& row :
+         transaction.exec_params(kDueReceivers, asset_id, channel::to_string(least)))
+        receivers.push_back(from_bytea<channel::Address>(row[0]));
+    return receivers;
+}
+
+std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction) {
+    std::vector<ClosingChannel> closing;
+    for (const auto& row : transaction.exec(kClosing))
+        closing.push_back({from_bytea<channel::ChannelId>(row[0]), row[1].as<std::int32_t>(),
+                           from_bytea<channel::Address>(row[2])});
+    return closing;
+}
+
+}  // namespace millrace::ledger

@@ -1,0 +1,203 @@
+#include "ledger/settlement/outbox.hpp"
+
+#include "ledger/bytea.hpp"
+#include "ledger/chain/transaction.hpp"
+#include "ledger/settlement/columns.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kNextNonce = R"sql(
+    select coalesce(max(nonce) + 1, 0) from outbox where network = $1 and signer = $2::bytea)sql";
+constexpr const char* kInsert = R"sql(
+    insert into outbox (outbox_id, network, signer, nonce, purpose, reference, to_address, data,
+        gas_limit, max_fee, priority_fee, raw, hash, status, created_at, updated_at)
+    select coalesce(max(outbox_id), 0) + 1, $1::text, $2::bytea, $3::bigint, $4::text, $5::text,
+        $6::bytea, $7::bytea, $8::bigint, $9::numeric, $10::numeric, $11::bytea, $12::bytea,
+        'queued', $13::timestamptz, $13::timestamptz
+    from outbox
+    returning outbox_id)sql";
+constexpr const char* kFind = R"sql(
+    select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
+        max_fee, priority_fee, raw, hash, status
+    from outbox where purpose = $1 and reference = $2
+    order by outbox_id desc limit 1)sql";
+constexpr const char* kUnfinished = R"sql(
+    select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
+        max_fee, priority_fee, raw, hash, status
+    from outbox where network = $1 and status in ('queued', 'sent')
+    order by nonce)sql";
+constexpr const char* kMarkSent = R"sql(
+    update outbox set status = 'sent', updated_at = $2::timestamptz
+    where outbox_id = $1 and status = 'queued')sql";
+constexpr const char* kKeepAttempt = R"sql(
+    insert into outbox_attempt (outbox_id, hash, max_fee, priority_fee, raw, replaced_at)
+    select outbox_id, hash, max_fee, priority_fee, raw, $2::timestamptz
+    from outbox where outbox_id = $1)sql";
+constexpr const char* kReplace = R"sql(
+    update outbox set max_fee = $2::numeric, priority_fee = $3::numeric, raw = $4::bytea,
+        hash = $5::bytea, updated_at = $6::timestamptz
+    where outbox_id = $1)sql";
+constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
+constexpr const char* kFinish = R"sql(
+    update outbox set status = $2, hash = $3::bytea, block_number = $4, gas_used = $5,
+        fee = $6::numeric, error = nullif($7, ''), updated_at = $8::timestamptz
+    where outbox_id = $1)sql";
+
+template <class Enum, std::size_t N>
+Enum enum_from(const pqxx::field& field, const std::array<Enum, N>& all) {
+    for (const auto value : all)
+        if (to_string(value) == field.c_str()) return value;
+    throw std::runtime_error(std::string("unknown value in ") + field.name());
+}
+
+OutboxEntry entry_from(const pqxx::row& row) {
+    const auto network = channel::parse_network(row["network"].c_str());
+    if (!network) throw std::runtime_error("malformed network in the outbox");
+    return {
+        .id = row["outbox_id"].as<std::int64_t>(),
+        .network = *network,
+        .signer = from_bytea<channel::Address>(row["signer"]),
+        .nonce = row["nonce"].as<std::uint64_t>(),
+        .purpose = enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim}),
+        .reference = row["reference"].c_str(),
+        .to = from_bytea<channel::Address>(row["to_address"]),
+        .data = bytes_from(row["data"]),
+        .gas_limit = row["gas_limit"].as<std::uint64_t>(),
+        .fees = {amount_from(row["max_fee"]), amount_from(row["priority_fee"])},
+        .raw = bytes_from(row["raw"]),
+        .hash = from_bytea<channel::TransactionHash>(row["hash"]),
+        .status = enum_from(row["status"],
+                            std::array{OutboxStatus::queued, OutboxStatus::sent,
+                                       OutboxStatus::confirmed, OutboxStatus::failed}),
+    };
+}
+
+void sign_into(OutboxEntry& entry, const channel::SecretKey& key) {
+    auto made = chain::sign(
+        {
+            .chain_id = entry.network.chain_id,
+            .nonce = entry.nonce,
+            .priority_fee = entry.fees.priority_fee,
+            .max_fee = entry.fees.max_fee,
+            .gas_limit = entry.gas_limit,
+            .to = entry.to,
+            .value = {},
+            .data = entry.data,
+            .access_list = {},
+        },
+        key);
+    entry.raw = std::move(made.raw);
+    entry.hash = made.hash;
+}
+
+OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint64_t nonce) {
+    OutboxEntry entry{
+        .network = sender.network,
+        .signer = sender.key.address(),
+        .nonce = nonce,
+        .purpose = draft.purpose,
+        .reference = draft.reference,
+        .to = draft.to,
+        .data = draft.data,
+        .gas_limit = draft.gas_limit,
+        .fees = draft.fees,
+        .raw = {},
+        .hash = {},
+    };
+    sign_into(entry, sender.key);
+    return entry;
+}
+
+}  // namespace
+
+std::string_view to_string(Purpose purpose) {
+    return purpose == Purpose::deposit ? "deposit" : "claim";
+}
+
+std::string_view to_string(OutboxStatus status) {
+    switch (status) {
+        case OutboxStatus::queued: return "queued";
+        case OutboxStatus::sent: return "sent";
+        case OutboxStatus::confirmed: return "confirmed";
+        case OutboxStatus::failed: return "failed";
+    }
+    return "";
+}
+
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
+                                 const std::vector<OutboxDraft>& drafts, Time now) {
+    const auto network = channel::to_string(sender.network);
+    const auto signer = to_bytea(sender.key.address());
+    const auto next = transaction.exec_params1(kNextNonce, network, signer)[0].as<std::uint64_t>();
+    auto nonce = std::max(next, sender.nonce_min);
+    std::vector<OutboxEntry> entries;
+    for (const auto& draft : drafts) {
+        auto entry = entry_for(draft, sender, nonce++);
+        entry.id = transaction
+                       .exec_params1(kInsert, network, signer, entry.nonce,
+                                     std::string(to_string(entry.purpose)), entry.reference,
+                                     to_bytea(entry.to), to_bytea(channel::BytesView(entry.data)),
+                                     entry.gas_limit, channel::to_string(entry.fees.max_fee),
+                                     channel::to_string(entry.fees.priority_fee),
+                                     to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash),
+                                     to_rfc3339(now))[0]
+                       .as<std::int64_t>();
+        entries.push_back(std::move(entry));
+    }
+    return entries;
+}
+
+std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
+                                       const std::string& reference) {
+    const auto rows =
+        transaction.exec_params(kFind, std::string(to_string(purpose)), reference);
+    if (rows.empty()) return std::nullopt;
+    return entry_from(rows[0]);
+}
+
+std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
+                                           channel::Network network) {
+    std::vector<OutboxEntry> entries;
+    for (const auto& row : transaction.exec_params(kUnfinished, channel::to_string(network)))
+        entries.push_back(entry_from(row));
+    return entries;
+}
+
+void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now) {
+    transaction.exec_params0(kMarkSent, outbox_id, to_rfc3339(now));
+}
+
+OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
+                       const channel::SecretKey& key, const chain::Fees& fees, Time now) {
+    auto raised = entry;
+    raised.fees = fees;
+    sign_into(raised, key);
+    transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
+    transaction.exec_params0(kReplace, entry.id, channel::to_string(fees.max_fee),
+                             channel::to_string(fees.priority_fee),
+                             to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash),
+                             to_rfc3339(now));
+    return raised;
+}
+
+std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,
+                                                    std::int64_t outbox_id) {
+    std::vector<channel::TransactionHash> hashes;
+    for (const auto& row : transaction.exec_params(kFormer, outbox_id))
+        hashes.push_back(from_bytea<channel::TransactionHash>(row[0]));
+    return hashes;
+}
+
+void finish_outbox(pqxx::transaction_base& transaction, std::int64_t outbox_id,
+                   const OutboxResult& result, Time now) {
+    const auto status = result.succeeded ? OutboxStatus::confirmed : OutboxStatus::failed;
+    transaction.exec_params0(kFinish, outbox_id, std::string(to_string(status)),
+                             to_bytea(result.hash), result.block_number, result.gas_used,
+                             channel::to_string(result.fee), result.error, to_rfc3339(now));
+}
+
+}  // namespace millrace::ledger

@@ -1,0 +1,102 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "channel/network.hpp"
+#include "channel/secp256k1.hpp"
+#include "ledger/chain/fees.hpp"
+#include "ledger/time.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace millrace::ledger {
+
+/// What a transaction is for: relaying a deposit, or claiming and sweeping.
+enum class Purpose { deposit, claim };
+std::string_view to_string(Purpose purpose);
+
+enum class OutboxStatus { queued, sent, confirmed, failed };
+std::string_view to_string(OutboxStatus status);
+
+/// A transaction that is still to be given its nonce.
+struct OutboxDraft {
+    Purpose purpose = Purpose::deposit;
+    /// Deposits: `deposit_reference`; claims: the claim's id.
+    std::string reference;
+    channel::Address to;
+    channel::Bytes data;
+    std::uint64_t gas_limit = 0;
+    chain::Fees fees;
+};
+
+/// A transaction that is written down, whatever becomes of it on the way to the chain.
+struct OutboxEntry {
+    std::int64_t id = 0;
+    channel::Network network;
+    channel::Address signer;
+    std::uint64_t nonce = 0;
+    Purpose purpose = Purpose::deposit;
+    std::string reference;
+    channel::Address to;
+    channel::Bytes data;
+    std::uint64_t gas_limit = 0;
+    chain::Fees fees;
+    channel::Bytes raw;
+    channel::TransactionHash hash;
+    OutboxStatus status = OutboxStatus::queued;
+};
+
+/// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
+struct Sender {
+    channel::Network network;
+    const channel::SecretKey& key;
+    std::uint64_t nonce_min = 0;
+};
+
+/// Gives each draft the next nonce of the sender, signs it and writes it down, inside the caller's
+/// transaction. To be broadcast only after that has committed. A concurrent writer makes one of
+/// the two fail with pqxx::unique_violation: nothing was written then, and it may be repeated.
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
+                                 const std::vector<OutboxDraft>& drafts, Time now);
+
+/// The newest transaction of that purpose and reference.
+std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
+                                       const std::string& reference);
+
+/// Neither confirmed nor failed, in the order of nonces.
+std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
+                                           channel::Network network);
+
+/// The node has taken it. Repeating it changes nothing.
+void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now);
+
+/// The same transaction with higher fees takes the place of the one in the outbox, which is kept as
+/// a former attempt. Gives what is to be broadcast now.
+OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
+                       const channel::SecretKey& key, const chain::Fees& fees, Time now);
+
+/// Hashes under which the transaction was broadcast before its fees were raised.
+std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,
+                                                    std::int64_t outbox_id);
+
+/// What became of a transaction in the end.
+struct OutboxResult {
+    /// Of the attempt that was mined.
+    channel::TransactionHash hash;
+    bool succeeded = false;
+    std::uint64_t block_number = 0;
+    std::uint64_t gas_used = 0;
+    channel::Amount fee;
+    /// Why it failed; empty otherwise.
+    std::string error;
+};
+void finish_outbox(pqxx::transaction_base& transaction, std::int64_t outbox_id,
+                   const OutboxResult& result, Time now);
+
+}  // namespace millrace::ledger
