@@ -1,0 +1,177 @@
+import { randomBytes } from "node:crypto";
+import {
+  createPublicClient,
+  createWalletClient,
+  encodeAbiParameters,
+  hashTypedData,
+  http,
+  keccak256,
+  parseAbi,
+} from "viem";
+import { mnemonicToAccount } from "viem/accounts";
+
+export const kErc3009Collector = "0x4020806089470a89826cB9fB1f4059150b550004";
+export const kZeroAddress = "0x0000000000000000000000000000000000000000";
+
+export const escrowAbi = parseAbi([
+  "function channels(bytes32 channelId) view returns (uint128 balance, uint128 totalClaimed)",
+  "function receivers(address receiver, address token) view returns (uint128 totalClaimed, uint128 totalSettled)",
+  "function getChannelId((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config) view returns (bytes32)",
+]);
+export const tokenAbi = parseAbi([
+  "function balanceOf(address holder) view returns (uint256)",
+  "function transfer(address to, uint256 amount) returns (bool)",
+]);
+
+const channelConfigType = [
+  { name: "payer", type: "address" },
+  { name: "payerAuthorizer", type: "address" },
+  { name: "receiver", type: "address" },
+  { name: "receiverAuthorizer", type: "address" },
+  { name: "token", type: "address" },
+  { name: "withdrawDelay", type: "uint40" },
+  { name: "salt", type: "bytes32" },
+];
+const voucherType = [
+  { name: "channelId", type: "bytes32" },
+  { name: "maxClaimableAmount", type: "uint128" },
+];
+const receiveWithAuthorizationType = [
+  { name: "from", type: "address" },
+  { name: "to", type: "address" },
+  { name: "value", type: "uint256" },
+  { name: "validAfter", type: "uint256" },
+  { name: "validBefore", type: "uint256" },
+  { name: "nonce", type: "bytes32" },
+];
+
+/** "eip155:31337" → 31337 */
+export function chainIdOf(network) {
+  return Number(network.split(":")[1]);
+}
+
+function escrowDomain(network, contract) {
+  return {
+    name: "x402 Batch Settlement",
+    version: "1",
+    chainId: chainIdOf(network),
+    verifyingContract: contract,
+  };
+}
+
+export function channelIdOf({ network, contract, config }) {
+  return hashTypedData({
+    domain: escrowDomain(network, contract),
+    types: { ChannelConfig: channelConfigType },
+    primaryType: "ChannelConfig",
+    message: config,
+  });
+}
+
+function voucherData({ network, contract, channelId, maxClaimableAmount }) {
+  return {
+    domain: escrowDomain(network, contract),
+    types: { Voucher: voucherType },
+    primaryType: "Voucher",
+    message: { channelId, maxClaimableAmount: BigInt(maxClaimableAmount) },
+  };
+}
+
+export function voucherDigest(voucher) {
+  return hashTypedData(voucherData(voucher));
+}
+
+/** @returns {Promise<`0x${string}`>} 65 bytes, r ‖ s ‖ v */
+export function signVoucher(account, voucher) {
+  return account.signTypedData(voucherData(voucher));
+}
+
+/** The `deposit` of channel.open and channel.topUp: an ERC-3009 authorization of the payer. */
+export async function signDeposit(account, { network, token, channelId, amount, overrides = {} }) {
+  const salt = `0x${randomBytes(32).toString("hex")}`;
+  const validAfter = overrides.validAfter ?? 0n;
+  const validBefore = overrides.validBefore ?? BigInt(Math.floor(Date.now() / 1000) + 3600);
+  const signature = await account.signTypedData({
+    domain: {
+      name: token.name,
+      version: token.version,
+      chainId: chainIdOf(network),
+      verifyingContract: token.address,
+    },
+    types: { ReceiveWithAuthorization: receiveWithAuthorizationType },
+    primaryType: "ReceiveWithAuthorization",
+    message: {
+      from: account.address,
+      to: overrides.to ?? kErc3009Collector,
+      value: BigInt(overrides.signedAmount ?? amount),
+      validAfter,
+      validBefore,
+      nonce: keccak256(
+        encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [channelId, BigInt(salt)]),
+      ),
+    },
+  });
+  return {
+    amount: String(amount),
+    authorization: {
+      erc3009Authorization: {
+        validAfter: String(validAfter),
+        validBefore: String(validBefore),
+        salt,
+        signature,
+      },
+    },
+  };
+}
+
+/** Account `index` of the development chain's mnemonic, which holds tokens. */
+export function devAccount(index) {
+  const mnemonic = "test test test test test test test test test test test junk";
+  return mnemonicToAccount(mnemonic, { addressIndex: index });
+}
+
+/** Reads and, for holders of coin, writes of the development chain. */
+export class Chain {
+  constructor({ rpc, network, contract, token }) {
+    this.contract = contract;
+    this.token = token;
+    this.chain = {
+      id: chainIdOf(network),
+      name: "development",
+      nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
+      rpcUrls: { default: { http: [rpc] } },
+    };
+    this.rpc = createPublicClient({ chain: this.chain, transport: http(rpc) });
+  }
+
+  tokenBalance(holder) {
+    return this.rpc.readContract({
+      address: this.token,
+      abi: tokenAbi,
+      functionName: "balanceOf",
+      args: [holder],
+    });
+  }
+
+  async channel(channelId) {
+    const [balance, totalClaimed] = await this.rpc.readContract({
+      address: this.contract,
+      abi: escrowAbi,
+      functionName: "channels",
+      args: [channelId],
+    });
+    return { balance, totalClaimed };
+  }
+
+  /** Gives `to` tokens of `from`, an account with coin. */
+  async giveTokens(from, to, amount) {
+    const wallet = createWalletClient({ account: from, chain: this.chain, transport: http() });
+    const hash = await wallet.writeContract({
+      address: this.token,
+      abi: tokenAbi,
+      functionName: "transfer",
+      args: [to, BigInt(amount)],
+    });
+    await this.rpc.waitForTransactionReceipt({ hash, pollingInterval: 50 });
+  }
+}

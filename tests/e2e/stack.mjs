@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { until } from "./client.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+export const kBinary = process.env.MILLRACE_BIN ?? join(root, "build/dev/millrace");
+const kReadyMilliseconds = 60_000;
+
+/** `millrace dev` as a child, with its ready lines. */
+export class Stack {
+  #child;
+  #ready = [];
+  #readers = [];
+  #log = [];
+  #exited = false;
+
+  /**
+   * The stack that MILLRACE_READY describes (a ready line), or one of its own on free ports.
+   * @param {{data?: string, env?: Record<string, string>, args?: string[]}} [options] data: kept
+   *   when given, else a temporary directory that goes with `stop`
+   */
+  static async start({ data, env = {}, args = [] } = {}) {
+    const stack = new Stack();
+    if (process.env.MILLRACE_READY) {
+      stack.ready = JSON.parse(process.env.MILLRACE_READY);
+      return stack;
+    }
+    stack.temporary = data ? undefined : mkdtempSync(join(tmpdir(), "millrace-e2e-"));
+    stack.data = data ?? stack.temporary;
+    stack.#spawn(env, args);
+    stack.ready = await stack.nextReady();
+    return stack;
+  }
+
+  /** The next ready line; of two that wait, the older one. */
+  nextReady() {
+    if (this.#ready.length) return Promise.resolve(this.#ready.shift());
+    if (this.#exited) return Promise.reject(this.#failure("has ended"));
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.#failure("is not ready")), kReadyMilliseconds);
+      this.#readers.push({
+        resolve: (line) => {
+          clearTimeout(timer);
+          resolve(line);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      });
+    });
+  }
+
+  async stop() {
+    if (!this.#child) return;
+    if (!this.#exited) {
+      this.#child.kill("SIGTERM");
+      const [code] = await once(this.#child, "close");
+      assert.equal(code, 0, this.#failure("did not stop cleanly").message);
+    }
+    if (this.temporary) rmSync(this.temporary, { recursive: true, force: true });
+  }
+
+  #spawn(env, args) {
+    this.#child = spawn(
+      kBinary,
+      ["dev", "--port", "0", "--rpc-port", "0", "--data", this.data, ...args],
+      { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
+    );
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      const ready = JSON.parse(line);
+      const reader = this.#readers.shift();
+      if (reader) reader.resolve(ready);
+      else this.#ready.push(ready);
+    });
+    createInterface({ input: this.#child.stderr }).on("line", (line) => {
+      if (process.env.MILLRACE_VERBOSE) console.error(line);
+      this.#log.push(line);
+      if (this.#log.length > 200) this.#log.shift();
+    });
+    const ended = (why) => {
+      this.#exited = true;
+      for (const reader of this.#readers) reader.reject(this.#failure(why));
+      this.#readers = [];
+    };
+    this.#child.once("error", (error) => ended(`cannot start: ${error.message}`));
+    this.#child.once("exit", (code, signal) => ended(`has ended (${code ?? signal})`));
+  }
+
+  #failure(what) {
+    return new Error(`millrace dev ${what}; its last words:\n${this.#log.slice(-40).join("\n")}`);
+  }
+}
+
+/** A REST read as an auditor. */
+export async function audit(ready, path) {
+  const response = await fetch(ready.url + path, {
+    headers: { Authorization: `Bearer ${ready.auditorToken}` },
+  });
+  const body = await response.text();
+  assert.equal(response.status, 200, `${path}: ${body}`);
+  return JSON.parse(body);
+}
+
+/** Every row of the trial balance, found by its three figures. */
+export async function trialBalance(ready) {
+  const rows = [];
+  const collect = (value) => {
+    if (value === null || typeof value !== "object") return;
+    if ("debits" in value && "credits" in value && "difference" in value) rows.push(value);
+    Object.values(value).forEach(collect);
+  };
+  collect(await audit(ready, "/v1/ledger/trial-balance"));
+  assert.notEqual(rows.length, 0, "the trial balance has no rows");
+  return rows;
+}
+
+/** Debits equal credits in every asset. */
+export async function assertBalanced(ready) {
+  for (const row of await trialBalance(ready)) {
+    assert.equal(row.difference, "0", JSON.stringify(row));
+    assert.equal(row.debits, row.credits, JSON.stringify(row));
+  }
+}
+
+/** Waits for /readyz. */
+export function untilReady(ready) {
+  return until(
+    () =>
+      fetch(`${ready.url}/readyz`).then(
+        ({ status }) => status,
+        (error) => error.message,
+      ),
+    (status) => status === 200,
+    { what: "readyz" },
+  );
+}
