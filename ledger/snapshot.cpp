@@ -1,0 +1,14 @@
+#include "ledger/snapshot.hpp"
+
+#include <string>
+
+namespace millrace::ledger {
+
+Snapshot::Snapshot(pqxx::connection& connection, std::chrono::milliseconds patience)
+    : transaction_(connection) {
+    transaction_.exec("set local statement_timeout = " + std::to_string(patience.count()));
+    seq_ = transaction_.exec1("select last_seq from commit_sequence where id = 1")[0]
+               .as<std::uint64_t>();
+}
+
+}  // namespace millrace::ledger

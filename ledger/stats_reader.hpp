@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace millrace::ledger {
+
+struct LeaseRow {
+    std::int16_t shard = 0;
+    std::string holder;
+    std::int64_t epoch = 0;
+    /// Unix seconds.
+    std::int64_t expires_at = 0;
+};
+
+/// Figures for operators that only the database knows.
+struct Stats {
+    /// By status.
+    std::map<std::string, std::uint64_t> claims;
+    /// Transactions neither confirmed nor failed, by network; every network that ever sent one.
+    std::map<std::string, std::uint64_t> outbox_pending;
+    std::vector<LeaseRow> leases;
+    std::uint64_t last_seq = 0;
+};
+
+Stats read_stats(pqxx::connection& connection);
+
+}  // namespace millrace::ledger
