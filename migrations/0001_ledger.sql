@@ -25,7 +25,7 @@ insert into commit_sequence (id, last_seq) values (1, 0);
 
 create table account (
     asset_id integer       not null,
-    kind     text          not null,
+    kind     text collate "C"          not null,
     owner    bytea         not null,
     debits   numeric(39,0) not null,
     credits  numeric(39,0) not null,
@@ -41,16 +41,18 @@ create table account (
         end)
 ) with (fillfactor = 70);
 
+-- No foreign keys to `account`: measured, the two checks cost more than the row itself. The statement
+-- that inserts transfers changes their accounts too and fails unless every one of them was there.
 create table transfer (
     seq           bigint        not null,
     leg           smallint      not null,
     asset_id      integer       not null,
-    debit_kind    text          not null,
+    debit_kind    text collate "C"          not null,
     debit_owner   bytea         not null,
-    credit_kind   text          not null,
+    credit_kind   text collate "C"          not null,
     credit_owner  bytea         not null,
     amount        numeric(39,0) not null,
-    cause         text          not null,
+    cause         text collate "C"          not null,
     -- For cause 'payment': the entry sums the charges of its channel from this seq up to its own.
     first_seq     bigint        not null,
     reverses_seq  bigint,
@@ -60,10 +62,6 @@ create table transfer (
     constraint transfer_moves_something check (amount > 0),
     constraint transfer_between_two check
         ((debit_kind, debit_owner) is distinct from (credit_kind, credit_owner)),
-    constraint transfer_debit_account foreign key (asset_id, debit_kind, debit_owner)
-        references account (asset_id, kind, owner),
-    constraint transfer_credit_account foreign key (asset_id, credit_kind, credit_owner)
-        references account (asset_id, kind, owner),
     constraint transfer_cause_known check (cause in ('payment', 'deposit', 'claim', 'settle',
         'withdrawal', 'refund', 'charged_after_the_fact', 'uncollectable', 'fee', 'reversal')),
     constraint transfer_reversal check

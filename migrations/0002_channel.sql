@@ -23,7 +23,7 @@ create table channel (
     withdraw_delay_seconds bigint        not null,
     salt                   bytea         not null,
     app                    text,
-    status                 text          not null,
+    status                 text collate "C"          not null,
     balance                numeric(39,0) not null,
     charged                numeric(39,0) not null,
     reserved               numeric(39,0) not null,
@@ -51,7 +51,7 @@ create index channel_receiver_authorizer on channel (receiver_authorizer, channe
 
 create table reservation (
     channel_id   bytea         not null,
-    inference_id text          not null,
+    inference_id text collate "C"          not null,
     max_amount   numeric(39,0) not null,
     charged      numeric(39,0) not null,
     steps        integer       not null,
@@ -65,9 +65,9 @@ create table reservation (
 create table payment (
     channel_id    bytea         not null,
     seq           bigint        not null,
-    inference_id  text          not null,
+    inference_id  text collate "C"          not null,
     step          integer       not null,
-    kind          text          not null,
+    kind          text collate "C"          not null,
     content       bytea         not null,
     amount        numeric(39,0) not null,
     increment     numeric(39,0) not null,
