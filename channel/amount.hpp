@@ -9,6 +9,7 @@
 
 namespace millrace::channel {
 
+// NOLINTNEXTLINE(modernize-use-using): only a typedef takes __extension__.
 __extension__ typedef unsigned __int128 Uint128;
 
 /// Token base units: an unsigned 128-bit integer, as the escrow contract's `uint128`. Arithmetic

@@ -109,7 +109,7 @@ template <class T>
 class Decision {
 public:
     Decision(T event) : outcome_(std::move(event)) {}
-    Decision(Refusal refusal) : outcome_(std::move(refusal)) {}
+    Decision(Refusal refusal) : outcome_(refusal) {}
     Decision(Error error) : outcome_(Refusal{error}) {}
 
     bool accepted() const { return std::holds_alternative<T>(outcome_); }
