@@ -1,0 +1,134 @@
+#include "api/shards.hpp"
+#include "tests/support/ledger_fixture.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <condition_variable>
+#include <mutex>
+
+using namespace support;
+
+namespace {
+
+/// Collects what the shards deliver and publish.
+struct Desk {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::vector<ledger::Answer> answers;
+    std::vector<std::uint64_t> published;
+    std::string fatal;
+
+    void deliver(std::vector<ledger::Answer> batch) {
+        const std::lock_guard lock(mutex);
+        for (auto& answer : batch) answers.push_back(std::move(answer));
+        arrived.notify_all();
+    }
+
+    void publish(std::span<const ledger::Answer> batch) {
+        const std::lock_guard lock(mutex);
+        for (const auto& answer : batch)
+            if (const auto* paid = std::get_if<ledger::PaymentCommitted>(&answer.outcome);
+                paid && !paid->repeated)
+                published.push_back(paid->result.seq);
+    }
+
+    bool wait_for(std::size_t count) {
+        std::unique_lock lock(mutex);
+        return arrived.wait_for(lock, std::chrono::seconds{60},
+                                [&] { return answers.size() >= count; });
+    }
+};
+
+api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_max = 65536) {
+    return {{books.postgres.url(), shards, {}, queue_max, std::chrono::milliseconds{2000},
+             std::chrono::milliseconds{5000}, "test"},
+            books.assets,
+            [&desk](std::uint32_t, std::vector<ledger::Answer> batch) {
+                desk.deliver(std::move(batch));
+            },
+            [&desk](std::span<const ledger::Answer> batch) { desk.publish(batch); },
+            [&desk](const std::string& why) { desk.fatal = why; }};
+}
+
+}  // namespace
+
+TEST_CASE("shards: two writers at once keep one order of numbers and a balanced ledger",
+          "[shards]") {
+    Books books;
+    books.query("delete from shard_lease returning 1");
+    Desk desk;
+    auto shards = make(books, desk, 2);
+    REQUIRE(shards.start([](const std::string&) {}));
+    constexpr std::size_t kChannels = 12;
+    constexpr std::size_t kPayments = 40;
+    std::vector<Payer> payers;
+    for (unsigned n = 1; n <= kChannels; ++n) {
+        payers.push_back(payer(books, n, n % 2));
+        REQUIRE(shards.submit(ledger::Request{payers.back().open(1'000'000)}));
+    }
+    REQUIRE(desk.wait_for(kChannels));
+    for (std::size_t round = 1; round <= kPayments; ++round) {
+        std::vector<ledger::Request> requests;
+        for (const auto& one : payers)
+            requests.push_back(one.pay("p" + std::to_string(round), 5, 5 * round));
+        REQUIRE(shards.submit(std::move(requests)).empty());
+    }
+    REQUIRE(desk.wait_for(kChannels + kChannels * kPayments));
+    shards.stop();
+    CHECK(desk.fatal.empty());
+    CHECK(desk.published.size() == kChannels * kPayments);
+    CHECK(std::is_sorted(desk.published.begin(), desk.published.end()));
+    CHECK(std::adjacent_find(desk.published.begin(), desk.published.end()) ==
+          desk.published.end());
+    CHECK(books.query("select count(*), count(distinct seq) from payment") ==
+          std::to_string(kChannels * kPayments) + "|" + std::to_string(kChannels * kPayments));
+    CHECK(books.query("select sum(charged) from channel") ==
+          std::to_string(kChannels * kPayments * 5));
+    CHECK(books.trial_balance() == "0");
+}
+
+TEST_CASE("shards: a full queue gives the request back", "[shards]") {
+    Books books;
+    Desk desk;
+    auto shards = make(books, desk, 1, 3);
+    REQUIRE(shards.start([](const std::string&) {}));
+    const auto one = payer(books, 1);
+    std::vector<ledger::Request> requests;
+    for (int n = 0; n < 5; ++n) requests.push_back(one.pay("p" + std::to_string(n), 1, 1));
+    CHECK(shards.submit(std::move(requests)).size() == 2);
+    shards.stop();
+    CHECK(desk.answers.size() == 3);
+    CHECK_FALSE(shards.submit(ledger::Request{one.pay("late", 1, 1)}));
+}
+
+TEST_CASE("shards: the second process waits for the lease and the first one's release lets it in",
+          "[shards][lease]") {
+    Books books;
+    Desk first_desk;
+    Desk second_desk;
+    auto first = make(books, first_desk, 1);
+    REQUIRE(first.start([](const std::string&) {}));
+    auto second = make(books, second_desk, 1);
+    std::mutex mutex;
+    std::condition_variable waiting;
+    std::string holder;
+    bool started = false;
+    std::thread starter([&] {
+        started = second.start([&](const std::string& who) {
+            const std::lock_guard lock(mutex);
+            holder = who;
+            waiting.notify_all();
+        });
+    });
+    {
+        std::unique_lock lock(mutex);
+        REQUIRE(waiting.wait_for(lock, std::chrono::seconds{20}, [&] { return !holder.empty(); }));
+    }
+    CHECK(holder == "test");
+    first.stop();
+    starter.join();
+    CHECK(started);
+    const auto one = payer(books, 1);
+    REQUIRE(second.submit(ledger::Request{one.open(100)}));
+    CHECK(second_desk.wait_for(1));
+}
