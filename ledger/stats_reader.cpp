@@ -1,0 +1,35 @@
+#include "ledger/stats_reader.hpp"
+
+#include "ledger/snapshot.hpp"
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kClaims = "select status, count(*) from claim group by status";
+constexpr const char* kOutbox = R"sql(
+    select network, count(*) filter (where status in ('queued', 'sent'))
+    from outbox
+    group by network)sql";
+constexpr const char* kLeases = R"sql(
+    select shard, holder, epoch, floor(extract(epoch from expires_at))::bigint
+    from shard_lease
+    order by shard)sql";
+
+}  // namespace
+
+Stats read_stats(pqxx::connection& connection) {
+    Snapshot snapshot(connection);
+    Stats stats;
+    stats.last_seq = snapshot.seq();
+    for (const auto& row : snapshot.reading().exec(kClaims))
+        stats.claims.emplace(row[0].c_str(), row[1].as<std::uint64_t>());
+    for (const auto& row : snapshot.reading().exec(kOutbox))
+        stats.outbox_pending.emplace(row[0].c_str(), row[1].as<std::uint64_t>());
+    for (const auto& row : snapshot.reading().exec(kLeases)) {
+        stats.leases.push_back({row[0].as<std::int16_t>(), row[1].c_str(),
+                                row[2].as<std::int64_t>(), row[3].as<std::int64_t>()});
+    }
+    return stats;
+}
+
+}  // namespace millrace::ledger
