@@ -1,0 +1,79 @@
+#include "api/cli/dev_config.hpp"
+
+#include "api/cli/dev_chain.hpp"
+
+#include "channel/bytes.hpp"
+#include "channel/hex.hpp"
+
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <stdexcept>
+
+namespace millrace::api {
+namespace {
+
+/// As sha256sum prints it: the service knows bearer tokens only by their hash.
+std::string sha256_hex(const std::string& text) {
+    std::array<std::uint8_t, 32> digest{};
+    unsigned size = 0;
+    if (EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)
+        throw std::runtime_error("SHA-256 is not available");
+    return channel::to_hex(channel::BytesView{digest}).substr(2);
+}
+
+constexpr auto kTemplate = R"(# Written by millrace dev at each start: changes do not last.
+[server]
+port = {port}
+domain = "127.0.0.1:{port}"
+uri = "http://127.0.0.1:{port}"
+
+[auth]
+token_secret = "{token_secret}"
+auditor_token_sha256 = ["{auditor}"]
+operator_token_sha256 = ["{operator_}"]
+
+[ledger]
+postgres = "{postgres}"
+# A service that was killed holds its shards for so long.
+lease_duration_ms = 2000
+
+[keys]
+receiver_authorizer_file = "{receiver_authorizer_file}"
+relayer_file = "{relayer_file}"
+
+[[networks]]
+network = "eip155:{chain_id}"
+rpc_urls = ["{rpc}"]
+contract = "{contract}"
+erc3009_collector = "{collector}"
+# Blocks of this chain are never undone by others.
+confirmations = 1
+poll_interval_ms = 100
+
+[[networks.tokens]]
+address = "{token}"
+name = "USD Coin"
+version = "2"
+symbol = "USDC"
+decimals = 6
+)";
+
+}  // namespace
+
+std::string dev_config(const DevService& service) {
+    return fmt::format(
+        kTemplate, fmt::arg("port", service.port.number),
+        fmt::arg("token_secret", service.secrets.token_secret),
+        fmt::arg("auditor", sha256_hex(service.secrets.auditor_token)),
+        fmt::arg("operator_", sha256_hex(service.secrets.operator_token)),
+        fmt::arg("postgres", service.postgres_url),
+        fmt::arg("receiver_authorizer_file", service.secrets.receiver_authorizer_file.string()),
+        fmt::arg("relayer_file", service.secrets.relayer_file.string()),
+        fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
+        fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
+        fmt::arg("token", service.token));
+}
+
+}  // namespace millrace::api
