@@ -20,6 +20,8 @@ struct Principal {
     std::optional<channel::Address> address;
     bool auditor = false;
     bool operator_ = false;
+    /// When the session token ends; the configured tokens do not.
+    ledger::Time expires_at = ledger::Time::max();
 
     friend bool operator==(const Principal&, const Principal&) = default;
 };
