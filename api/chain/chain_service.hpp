@@ -3,9 +3,10 @@
 #include "api/config.hpp"
 #include "api/task.hpp"
 #include "channel/config.hpp"
-#include "channel/receive_authorization.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
+#include "ledger/asset.hpp"
+#include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/request.hpp"
 
 #include <functional>
@@ -22,13 +23,7 @@ class Shards;
 
 /// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization
 /// .erc3009Authorization`).
-struct GaslessDeposit {
-    channel::Amount amount;
-    channel::Word valid_after;
-    channel::Word valid_before;
-    channel::Word salt;
-    channel::Bytes signature;
-};
+using ledger::chain::GaslessDeposit;
 
 struct OpenedChannel {
     channel::ChannelId id;

@@ -41,6 +41,15 @@ channel::Result<Amount> total(std::span<const PlannedRow> rows) {
     return sum;
 }
 
+channel::Result<Amount> to_sweep(std::span<const PlannedRow> rows,
+                                 const chain::ReceiverTotals& receiver) {
+    const auto unsettled = channel::subtract(receiver.total_claimed, receiver.total_settled);
+    if (!unsettled) return unsettled;
+    const auto claimed = total(rows);
+    if (!claimed) return claimed;
+    return channel::add(*unsettled, *claimed);
+}
+
 channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
                               std::span<const PlannedRow> rows,
                               const channel::SecretKey& authorizer) {

@@ -48,6 +48,11 @@ std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> row
 /// What the rows claim together; `amount_out_of_range` beyond 2^128 − 1.
 channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);
 
+/// What a sweep pays when the rows are claimed first: their increments and what the contract holds
+/// claimed and unsettled already. `amount_out_of_range` for figures that contradict each other.
+channel::Result<channel::Amount> to_sweep(std::span<const PlannedRow> rows,
+                                          const chain::ReceiverTotals& receiver);
+
 /// claimWithSignature for one batch, signed by `authorizer`, which is every row's.
 channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
                               std::span<const PlannedRow> rows,

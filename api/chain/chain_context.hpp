@@ -1,0 +1,84 @@
+#pragma once
+
+#include "api/chain/node.hpp"
+#include "api/chain/shard_calls.hpp"
+#include "api/chain/turns.hpp"
+#include "api/config.hpp"
+#include "api/database.hpp"
+#include "channel/secp256k1.hpp"
+#include "ledger/asset.hpp"
+#include "ledger/chain/cursor.hpp"
+#include "ledger/settlement/claim_store.hpp"
+#include "ledger/shard.hpp"
+#include "ledger/time.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::api {
+
+/// What all networks share.
+struct ChainContext {
+    const Config& config;
+    const ledger::Assets& assets;
+    Database& database;
+    ledger::CommitOrder& order;
+    std::function<void(const ledger::SettlementEvent&)> publish;
+    channel::SecretKey authorizer;
+    channel::SecretKey relayer;
+    boost::asio::any_io_executor executor;
+    ShardCalls shards;
+    std::atomic<bool> stopping = false;
+
+    /// Commits `work`, which may take sequence numbers, between the shards' commits, and publishes
+    /// the events it gives. Throws what the database throws; nothing is published then.
+    using Work = std::function<std::vector<ledger::SettlementEvent>(pqxx::transaction_base&)>;
+    Task<void> commit_in_order(Work work);
+
+    /// Reads in a transaction of its own.
+    template <class Read>
+    auto read(Read read) -> Task<decltype(read(std::declval<pqxx::transaction_base&>()))> {
+        co_return co_await database.run([read = std::move(read)](pqxx::connection& connection) {
+            pqxx::work transaction(connection);
+            return read(transaction);
+        });
+    }
+
+    /// Returns early when the service stops.
+    Task<void> pause(std::chrono::milliseconds duration) const;
+};
+
+ledger::Time now();
+
+/// What belongs to one network; changed on the chain thread alone.
+struct ChainNetwork {
+    ChainNetwork(ChainContext& context, const NetworkConfig& settings);
+
+    const NetworkConfig& config;
+    channel::Digest escrow_separator;
+    const ledger::Asset* coin = nullptr;
+    Node node;
+
+    /// Opening a channel takes one place, moving the cursor all of them: a snapshot is of the
+    /// block up to which events have been read, and no event is lost or counted twice.
+    Turns cursor_gate;
+    Turns nonces;
+    Turns claims;
+
+    /// Nothing before the network is followed.
+    std::optional<ledger::chain::Cursor> cursor;
+    /// The newest block as last seen.
+    ledger::chain::Block head;
+    /// The relayer's nonces below are used up, as the node says.
+    std::uint64_t nonce_min = 0;
+
+    const ledger::Asset* asset_of(const ChainContext& context, const channel::Address& token) const;
+    const TokenConfig* token_config(const channel::Address& token) const;
+};
+
+}  // namespace millrace::api

@@ -1,0 +1,227 @@
+#include "api/chain/chain_service.hpp"
+
+#include "api/chain/network_loop.hpp"
+
+#include "api/chain/key_file.hpp"
+#include "api/shards.hpp"
+#include "channel/error.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+#include <spdlog/spdlog.h>
+
+#include <stdexcept>
+#include <thread>
+
+namespace millrace::api {
+
+namespace asio = boost::asio;
+using channel::Error;
+using channel::Refusal;
+
+class ChainService::Loop {
+public:
+    Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
+         std::function<void(const SettlementEvent&)> publish)
+        : assets_(std::move(assets)),
+          context_{config,
+                   assets_,
+                   database,
+                   shards.commit_order(),
+                   [publish = std::move(publish)](const ledger::SettlementEvent& event) {
+                       publish({event.seq, event.name, event.receiver, event.data});
+                   },
+                   read_key_file("keys.receiver_authorizer_file",
+                                 config.keys.receiver_authorizer_file),
+                   read_key_file("keys.relayer_file", config.keys.relayer_file),
+                   io_.get_executor(),
+                   ShardCalls(io_.get_executor(), shards, kGateway)} {
+        for (const auto& network : config.networks)
+            networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
+    }
+    ~Loop() { stop(); }
+
+    void start() {
+        thread_ = std::thread([this] { io_.run(); });
+        try {
+            asio::co_spawn(io_, start_networks(), asio::use_future).get();
+        } catch (...) {
+            stop();
+            throw;
+        }
+        for (auto& network : networks_)
+            asio::co_spawn(io_, network->run(), [](const std::exception_ptr& failure) {
+                // The loop catches what it can go on after.
+                if (failure) std::rethrow_exception(failure);
+            });
+    }
+
+    void stop() {
+        if (!thread_.joinable()) return;
+        context_.stopping = true;
+        asio::post(io_, [this] {
+            context_.shards.close();
+            for (auto& network : networks_) network->close();
+        });
+        work_.reset();
+        thread_.join();
+    }
+
+    /// Runs a task on the chain thread; the caller goes on where it was.
+    template <class T>
+    Task<Outcome<T>> on_chain_thread(Task<Outcome<T>> task) {
+        if (context_.stopping) co_return Refusal{Error::unavailable};
+        co_return co_await asio::co_spawn(io_, guarded(std::move(task)), asio::use_awaitable);
+    }
+
+    Task<Outcome<OpenedChannel>> open(channel::Network network, channel::ChannelConfig config,
+                                      std::string app, std::optional<GaslessDeposit> deposit) {
+        auto* loop = find(network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        co_return co_await loop->deposits().open(config, std::move(app), std::move(deposit));
+    }
+
+    Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
+                                        GaslessDeposit deposit) {
+        auto record = co_await context_.database.run([id](pqxx::connection& connection) {
+            return ledger::read_channel(connection, id);
+        });
+        if (!record) co_return Refusal{Error::channel_unknown};
+        if (!ledger::is_payer_side(record->terms.config, caller))
+            co_return Refusal{Error::forbidden};
+        auto* loop = find(assets_.at(record->terms.asset_id).network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        co_return co_await loop->deposits().top_up(std::move(*record), std::move(deposit));
+    }
+
+    Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
+                                      std::optional<channel::Network> network,
+                                      std::optional<channel::Address> token) {
+        if (network && !find(*network)) co_return Refusal{Error::network_mismatch};
+        std::optional<ClaimSummary> first;
+        std::optional<Refusal> failure;
+        bool matched = false;
+        for (const auto& [id, asset] : assets_) {
+            auto* loop = find(asset.network);
+            if (!loop || asset.token.is_zero()) continue;
+            if (network && asset.network != *network) continue;
+            if (token && asset.token != *token) continue;
+            matched = true;
+            auto outcome = co_await loop->claims().claim(asset, receiver);
+            if (auto* summary = std::get_if<ClaimSummary>(&outcome)) {
+                if (!first) first = std::move(*summary);
+            } else if (std::get<Refusal>(outcome).error != Error::nothing_to_settle) {
+                failure = std::get<Refusal>(outcome);
+            }
+        }
+        if (first) co_return std::move(*first);
+        if (failure) co_return *failure;
+        co_return Refusal{matched ? Error::nothing_to_settle : Error::token_mismatch};
+    }
+
+    Task<Outcome<ClaimSummary>> get_claim(std::string claim_id, channel::Address receiver) {
+        const auto record =
+            co_await context_.read([claim_id](pqxx::transaction_base& transaction) {
+                return ledger::read_claim(transaction, claim_id);
+            });
+        if (!record) co_return Refusal{Error::invalid_params};
+        if (record->receiver != receiver) co_return Refusal{Error::forbidden};
+        co_return summary_of(*record);
+    }
+
+    ShardCalls& shards() { return context_.shards; }
+    channel::Address authorizer() const { return context_.authorizer.address(); }
+
+    std::vector<NetworkHealth> health() const {
+        std::vector<NetworkHealth> all;
+        for (const auto& network : networks_) all.push_back(network->health());
+        return all;
+    }
+
+private:
+    Task<void> start_networks() {
+        for (auto& network : networks_) co_await network->start();
+    }
+
+    /// The one door where what the database throws becomes a value.
+    template <class T>
+    static Task<Outcome<T>> guarded(Task<Outcome<T>> task) {
+        try {
+            co_return co_await std::move(task);
+        } catch (const ledger::ClaimInTheWay& error) {
+            spdlog::info("a claim was not made: {}", error.what());
+        } catch (const std::exception& error) {
+            spdlog::error("a request about the chain failed: {}", error.what());
+        }
+        co_return Refusal{Error::unavailable};
+    }
+
+    NetworkLoop* find(channel::Network network) {
+        for (auto& one : networks_)
+            if (one->id() == network) return one.get();
+        return nullptr;
+    }
+
+    asio::io_context io_{1};
+    asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+    ledger::Assets assets_;
+    ChainContext context_;
+    std::vector<std::unique_ptr<NetworkLoop>> networks_;
+    std::thread thread_;
+};
+
+ChainService::ChainService(const Config& config, ledger::Assets assets, Database& database,
+                           Shards& shards, std::function<void(const SettlementEvent&)> publish)
+    : loop_(std::make_unique<Loop>(config, std::move(assets), database, shards,
+                                   std::move(publish))) {}
+
+ChainService::~ChainService() = default;
+
+void ChainService::start() {
+    loop_->start();
+}
+
+void ChainService::stop() {
+    loop_->stop();
+}
+
+void ChainService::deliver(std::vector<ledger::Answer> answers) {
+    loop_->shards().deliver(std::move(answers));
+}
+
+Task<ChainService::Outcome<OpenedChannel>> ChainService::open(
+    channel::Network network, channel::ChannelConfig config, std::string app,
+    std::optional<GaslessDeposit> deposit) {
+    return loop_->on_chain_thread(
+        loop_->open(network, config, std::move(app), std::move(deposit)));
+}
+
+Task<ChainService::Outcome<OpenedChannel>> ChainService::top_up(channel::ChannelId id,
+                                                                channel::Address caller,
+                                                                GaslessDeposit deposit) {
+    return loop_->on_chain_thread(loop_->top_up(id, caller, std::move(deposit)));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::claim(
+    channel::Address receiver, std::optional<channel::Network> network,
+    std::optional<channel::Address> token) {
+    return loop_->on_chain_thread(loop_->claim(receiver, network, token));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::get_claim(std::string claim_id,
+                                                                  channel::Address receiver) {
+    return loop_->on_chain_thread(loop_->get_claim(std::move(claim_id), receiver));
+}
+
+channel::Address ChainService::receiver_authorizer() const {
+    return loop_->authorizer();
+}
+
+std::vector<ChainService::NetworkHealth> ChainService::health() const {
+    return loop_->health();
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,68 @@
+#pragma once
+
+#include "api/chain/chain_context.hpp"
+#include "api/chain/chain_service.hpp"
+#include "api/chain/outbox_sender.hpp"
+#include "ledger/settlement/due.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace millrace::api {
+
+/// Claims what receivers of one network have earned and sweeps it to them: when asked, by interval,
+/// by threshold, and at once when a payer withdraws.
+class Claims {
+public:
+    template <class T>
+    using Outcome = ChainService::Outcome<T>;
+
+    Claims(ChainContext& context, ChainNetwork& network, OutboxSender& sender);
+
+    /// Finds the channels whose payers withdraw already.
+    Task<void> start();
+
+    /// Claims and sweeps all that is due to the receiver in one asset. `nothing_to_settle`,
+    /// `rpc_read_failed`.
+    Task<Outcome<ClaimSummary>> claim(const ledger::Asset& asset, channel::Address receiver);
+
+    /// Claims what is due without being asked.
+    Task<void> automatic();
+
+    /// A channel was changed by the chain.
+    void changed(const ledger::ChannelTerms& terms, const channel::State& state);
+
+private:
+    struct Work {
+        std::vector<ledger::PlannedRow> rows;
+        bool another_on_its_way = false;
+    };
+    enum class Checked { done, node_failed };
+
+    Task<Work> read_due(const ledger::Asset& asset, channel::Address receiver);
+    Task<Checked> keep_sound(std::span<const ledger::PlannedRow> rows,
+                             std::vector<ledger::PlannedRow>& sound);
+    Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
+        const ledger::Asset& asset, channel::Address receiver,
+        const std::vector<ledger::PlannedRow>& rows);
+    Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
+                                       const std::vector<ledger::PlannedRow>& rows,
+                                       channel::Amount amount,
+                                       std::vector<ledger::OutboxDraft> drafts);
+    Task<void> claim_earned(const ledger::Asset& asset, channel::Amount amount_min);
+    Task<void> claim_closing();
+    Task<void> claim_and_log(const ledger::Asset& asset, channel::Address receiver);
+
+    ChainContext& context_;
+    ChainNetwork& network_;
+    OutboxSender& sender_;
+    std::map<channel::ChannelId, ledger::ClosingChannel> closing_;
+    std::chrono::steady_clock::time_point last_interval_;
+};
+
+ClaimSummary summary_of(const ledger::ClaimRecord& record);
+
+}  // namespace millrace::api

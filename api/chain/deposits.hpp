@@ -1,0 +1,51 @@
+#pragma once
+
+#include "api/chain/chain_context.hpp"
+#include "api/chain/chain_service.hpp"
+#include "api/chain/outbox_sender.hpp"
+#include "ledger/channel_reader.hpp"
+
+#include <optional>
+#include <string>
+
+namespace millrace::api {
+
+/// Takes channels of one network under care and relays gasless deposits.
+class Deposits {
+public:
+    template <class T>
+    using Outcome = ChainService::Outcome<T>;
+
+    Deposits(ChainContext& context, ChainNetwork& network, OutboxSender& sender);
+
+    /// As ChainService::open and top_up.
+    Task<Outcome<OpenedChannel>> open(channel::ChannelConfig config, std::string app,
+                                      std::optional<GaslessDeposit> deposit);
+    Task<Outcome<OpenedChannel>> top_up(ledger::ChannelRecord record, GaslessDeposit deposit);
+
+private:
+    using Refused = std::optional<channel::Refusal>;
+    /// A deposit that may be sent, or one that was before.
+    struct Prepared {
+        std::optional<ledger::OutboxEntry> sent_before;
+        ledger::OutboxDraft draft;
+    };
+
+    Refused check_terms(const channel::ChannelConfig& config) const;
+    Task<bool> has_too_many(const channel::Address& payer);
+    Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
+                                    GaslessDeposit deposit);
+    Task<Refused> check_on_chain(const channel::ChannelConfig& config,
+                                 const GaslessDeposit& deposit, Prepared& prepared);
+    Task<channel::TransactionHash> send(const Prepared& prepared);
+    Task<Outcome<channel::State>> take_under_care(const ledger::ChannelTerms& terms,
+                                                  bool deposit_follows);
+    Task<channel::Result<channel::State>> read_snapshot(channel::ChannelId id,
+                                                        ledger::chain::BlockTag tag);
+
+    ChainContext& context_;
+    ChainNetwork& network_;
+    OutboxSender& sender_;
+};
+
+}  // namespace millrace::api

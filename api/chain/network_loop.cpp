@@ -1,0 +1,93 @@
+#include "api/chain/network_loop.hpp"
+
+#include "channel/address.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <stdexcept>
+
+namespace millrace::api {
+
+NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
+    : context_(context), network_(context, config), sender_(context, network_),
+      deposits_(context, network_, sender_), claims_(context, network_, sender_),
+      follower_(context, network_,
+                [this](const ledger::ChannelTerms& terms, const channel::State& state) {
+                    claims_.changed(terms, state);
+                }),
+      health_{config.network, false, 0, "not started"} {}
+
+Task<void> NetworkLoop::start() {
+    co_await check_network();
+    co_await follower_.start();
+    co_await sender_.start();
+    co_await claims_.start();
+    note({});
+}
+
+Task<void> NetworkLoop::check_network() {
+    const auto chain_id = co_await network_.node.chain_id();
+    if (!chain_id)
+        throw std::runtime_error(network_.node.name() +
+                                 " does not answer: " + chain_id.error().message +
+                                 "; check rpc_urls, and that the node runs");
+    if (*chain_id != network_.config.network.chain_id)
+        throw ConfigError(network_.node.name() + " is chain " + std::to_string(*chain_id) +
+                          "; check network and rpc_urls");
+    co_await check_code(network_.config.contract, "contract");
+    co_await check_code(network_.config.erc3009_collector, "erc3009_collector");
+    for (const auto& token : network_.config.tokens) co_await check_code(token.address, "token");
+}
+
+Task<void> NetworkLoop::check_code(channel::Address address, std::string_view what) {
+    const auto code = co_await network_.node.code(address);
+    if (!code)
+        throw std::runtime_error(network_.node.name() +
+                                 ": cannot read code: " + code.error().message);
+    if (code->empty())
+        throw ConfigError(network_.node.name() + " has no code at " +
+                          channel::to_checksum(address) + "; check " + std::string(what));
+}
+
+Task<void> NetworkLoop::run() {
+    while (!context_.stopping) {
+        std::string trouble;
+        try {
+            trouble = co_await round();
+        } catch (const std::exception& error) {
+            trouble = error.what();
+        }
+        if (context_.stopping) break;
+        note(trouble);
+        co_await context_.pause(network_.config.poll_interval);
+    }
+    note("stopped");
+}
+
+Task<std::string> NetworkLoop::round() {
+    auto trouble = co_await follower_.round();
+    if (!trouble.empty()) co_return trouble;
+    co_await sender_.look_after();
+    co_await claims_.automatic();
+    co_return trouble;
+}
+
+void NetworkLoop::note(const std::string& trouble) {
+    const std::lock_guard lock(health_mutex_);
+    if (trouble != health_.error) {
+        if (!trouble.empty() && trouble != "stopped")
+            spdlog::warn("{}: not following: {}", network_.node.name(), trouble);
+        else if (trouble.empty() && !health_.following)
+            spdlog::info("{}: following", network_.node.name());
+    }
+    health_.following = trouble.empty();
+    health_.block = network_.head.number;
+    health_.error = trouble;
+}
+
+ChainService::NetworkHealth NetworkLoop::health() const {
+    const std::lock_guard lock(health_mutex_);
+    return health_;
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "api/chain/chain_context.hpp"
+#include "api/chain/chain_service.hpp"
+#include "api/chain/claims.hpp"
+#include "api/chain/deposits.hpp"
+#include "api/chain/follower.hpp"
+#include "api/chain/outbox_sender.hpp"
+
+#include <mutex>
+
+namespace millrace::api {
+
+/// All that this service does on one network, and the loop that does the part that nobody asks for.
+class NetworkLoop {
+public:
+    NetworkLoop(ChainContext& context, const NetworkConfig& config);
+
+    /// Throws ConfigError when the network or its contracts are not as configured, and
+    /// std::runtime_error when no node answers.
+    Task<void> start();
+    /// Until the service stops.
+    Task<void> run();
+    /// Ends what waits for the network's nodes.
+    void close() { network_.node.close(); }
+
+    channel::Network id() const { return network_.config.network; }
+    Deposits& deposits() { return deposits_; }
+    Claims& claims() { return claims_; }
+
+    /// From any thread.
+    ChainService::NetworkHealth health() const;
+
+private:
+    Task<void> check_network();
+    Task<void> check_code(channel::Address address, std::string_view what);
+    Task<std::string> round();
+    void note(const std::string& trouble);
+
+    ChainContext& context_;
+    ChainNetwork network_;
+    OutboxSender sender_;
+    Deposits deposits_;
+    Claims claims_;
+    Follower follower_;
+
+    mutable std::mutex health_mutex_;
+    ChainService::NetworkHealth health_;
+};
+
+}  // namespace millrace::api

@@ -1,0 +1,286 @@
+#include "api/chain/outbox_sender.hpp"
+
+#include "channel/hex.hpp"
+#include "ledger/chain/revert.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <limits>
+#include <stdexcept>
+
+namespace millrace::api {
+
+namespace chain = ledger::chain;
+using chain::BlockTag;
+using ledger::OutboxEntry;
+using ledger::Purpose;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// In looks, which happen once per poll interval.
+constexpr unsigned kLooksToBroadcastAgain = 10;
+constexpr unsigned kLooksToRaiseFees = 30;
+constexpr unsigned kLooksToGiveUp = 5;
+/// A transaction is stuck only if blocks went by without it.
+constexpr std::uint64_t kBlocksToRaiseFees = 3;
+constexpr int kWriteAttempts = 5;
+constexpr auto kRetryPause = 200ms;
+
+/// The place of a transaction's fee among the logs of its transaction: no real log has it.
+constexpr std::uint32_t kFeeLogIndex = std::numeric_limits<std::int32_t>::max();
+
+/// The node has it, or has mined it already: the receipt will tell.
+bool is_known_already(const chain::RpcFailure& failure) {
+    if (failure.kind != chain::RpcFailure::Kind::node) return false;
+    for (const auto* text : {"already known", "already imported", "nonce too low",
+                             "known transaction", "ALREADY_EXISTS"})
+        if (failure.message.find(text) != std::string::npos) return true;
+    return false;
+}
+
+channel::Amount swept_by(const chain::Receipt& receipt, const channel::Address& contract) {
+    channel::Amount swept;
+    for (const auto& log : receipt.logs) {
+        if (log.address != contract) continue;
+        const auto event = chain::decode(log);
+        if (!event || !*event) continue;
+        if (const auto* settled = std::get_if<chain::SettledOnChain>(&**event))
+            swept = settled->amount;
+    }
+    return swept;
+}
+
+}  // namespace
+
+OutboxSender::OutboxSender(ChainContext& context, ChainNetwork& network)
+    : context_(context), network_(network) {}
+
+Task<void> OutboxSender::start() {
+    const auto count = co_await network_.node.transaction_count(BlockTag::pending());
+    if (!count)
+        throw std::runtime_error(network_.node.name() +
+                                 ": cannot read the relayer's nonce: " + count.error().message);
+    network_.nonce_min = *count;
+    const auto balance = co_await network_.node.coin_balance(context_.relayer.address());
+    if (balance && balance->is_zero())
+        spdlog::warn("{}: the relayer {} holds no {}: deposits and claims cannot be sent",
+                     network_.node.name(), channel::to_hex(context_.relayer.address()),
+                     network_.config.coin);
+}
+
+chain::Fees OutboxSender::fees() const {
+    return chain::fees_for(network_.head.base_fee, network_.config.priority_fee_per_gas,
+                           network_.config.max_fee_per_gas);
+}
+
+Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
+    const auto turn = co_await network_.nonces.take();
+    for (int attempt = 1;; ++attempt) {
+        const ledger::Sender sender{network_.config.network, context_.relayer,
+                                    network_.nonce_min};
+        try {
+            co_return co_await context_.database.run([write, sender](pqxx::connection& connection) {
+                return write(connection, sender);
+            });
+        } catch (const pqxx::unique_violation&) {
+            if (attempt == kWriteAttempts) throw;
+        }
+    }
+}
+
+Task<void> OutboxSender::broadcast(OutboxEntry entry) {
+    watched_[entry.id].broadcast_at_block = network_.head.number;
+    const auto sent = co_await network_.node.send(entry.raw);
+    if (!sent && !is_known_already(sent.error())) {
+        spdlog::warn("{}: transaction {} (nonce {}) was not taken: {}", network_.node.name(),
+                     channel::to_hex(entry.hash), entry.nonce, sent.error().message);
+        co_return;
+    }
+    if (entry.status != ledger::OutboxStatus::queued) co_return;
+    const auto& assets = context_.assets;
+    co_await context_.commit_in_order([entry, &assets](pqxx::transaction_base& transaction) {
+        std::vector<ledger::SettlementEvent> events;
+        ledger::mark_sent(transaction, entry.id, now());
+        if (entry.purpose != Purpose::claim) return events;
+        auto event = ledger::claim_sent(transaction, entry.reference, assets, now());
+        if (event) events.push_back(std::move(*event));
+        return events;
+    });
+    spdlog::info("{}: sent {} transaction {} with nonce {}", network_.node.name(),
+                 ledger::to_string(entry.purpose), channel::to_hex(entry.hash), entry.nonce);
+}
+
+/// Transactions are mined in the order of their nonces, so behind the first that is not mined
+/// nothing can be, and only that one can be stuck by its own fees.
+Task<void> OutboxSender::look_after() {
+    const auto network = network_.config.network;
+    const auto entries = co_await context_.read([network](pqxx::transaction_base& transaction) {
+        return ledger::unfinished_outbox(transaction, network);
+    });
+    auto found = Found::mined;
+    for (const auto& entry : entries) {
+        if (context_.stopping) co_return;
+        auto& watch = watched_[entry.id];
+        if (found == Found::mined) {
+            found = co_await look_at(entry, watch);
+            if (found == Found::mined) continue;
+            co_await push(entry, watch, found);
+        } else {
+            co_await push(entry, watch, Found::unknown);
+        }
+    }
+}
+
+Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch& watch) {
+    const auto confirmed = network_.cursor->block_number;
+    if (watch.mined_at_block && *watch.mined_at_block > confirmed) co_return Found::mined;
+    const auto receipt = co_await receipt_of(entry);
+    if (!receipt) co_return Found::unknown;
+    if (!*receipt) {
+        watch.mined_at_block.reset();
+        co_return Found::missing;
+    }
+    watch.mined_at_block = (*receipt)->block_number;
+    // Ended only with the cursor behind it: what it did is in the books by then.
+    if ((*receipt)->block_number <= confirmed) co_await finish(entry, **receipt);
+    co_return Found::mined;
+}
+
+/// Of the newest attempt, or of one before its fees were raised.
+Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
+    const OutboxEntry& entry) {
+    const auto id = entry.id;
+    auto hashes = co_await context_.read([id](pqxx::transaction_base& transaction) {
+        return ledger::former_hashes(transaction, id);
+    });
+    hashes.insert(hashes.begin(), entry.hash);
+    chain::RpcResult<std::optional<chain::Receipt>> receipt = std::optional<chain::Receipt>{};
+    for (const auto& hash : hashes) {
+        receipt = co_await network_.node.receipt(hash);
+        if (!receipt || *receipt) break;
+    }
+    co_return receipt;
+}
+
+Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found) {
+    const bool never_sent_here = watch.broadcast_at_block == 0 && watch.looks == 0;
+    ++watch.looks;
+    if (found == Found::missing && co_await is_superseded(entry, watch)) {
+        co_await give_up(entry);
+        co_return;
+    }
+    const bool blocks_went_by =
+        network_.head.number >= watch.broadcast_at_block + kBlocksToRaiseFees;
+    if (found == Found::missing && blocks_went_by && watch.looks % kLooksToRaiseFees == 0) {
+        co_await raise_fees(entry);
+    } else if (never_sent_here || entry.status == ledger::OutboxStatus::queued ||
+               watch.looks % kLooksToBroadcastAgain == 0) {
+        const auto since = watch.broadcast_at_block;
+        co_await broadcast(entry);
+        if (since != 0) watch.broadcast_at_block = since;
+    }
+}
+
+/// Its nonce was used by a transaction that is not in this outbox. Seen several times before it is
+/// believed, because nodes behind one address may lag behind each other.
+Task<bool> OutboxSender::is_superseded(const OutboxEntry& entry, Watch& watch) {
+    if (watch.looks < kLooksToGiveUp) co_return false;
+    const auto count = co_await network_.node.transaction_count(
+        BlockTag::number(network_.cursor->block_number));
+    if (!count || *count <= entry.nonce) {
+        watch.looks_with_nonce_used = 0;
+        co_return false;
+    }
+    network_.nonce_min = std::max(network_.nonce_min, *count);
+    co_return ++watch.looks_with_nonce_used >= kLooksToGiveUp;
+}
+
+Task<void> OutboxSender::raise_fees(const OutboxEntry& entry) {
+    const auto raised = chain::bumped(entry.fees, network_.config.max_fee_per_gas);
+    if (!raised) {
+        spdlog::warn("{}: transaction {} is stuck and its fees are at their cap",
+                     network_.node.name(), channel::to_hex(entry.hash));
+        co_return;
+    }
+    const auto market = fees();
+    const chain::Fees wanted{std::max(raised->max_fee, market.max_fee), raised->priority_fee};
+    const auto* key = &context_.relayer;
+    const auto replacement =
+        co_await context_.database.run([entry, key, wanted](pqxx::connection& connection) {
+            pqxx::work transaction(connection);
+            auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
+            transaction.commit();
+            return made;
+        });
+    spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
+                 network_.node.name(), channel::to_hex(entry.hash),
+                 channel::to_hex(replacement.hash), channel::to_string(wanted.max_fee));
+    co_await broadcast(replacement);
+}
+
+Task<void> OutboxSender::finish(const OutboxEntry& entry, const chain::Receipt& receipt) {
+    const auto fee = chain::cost(receipt.gas_used, receipt.gas_price);
+    const bool posted = co_await post_fee(receipt, fee ? *fee : channel::Amount{});
+    if (!posted) co_return;
+    ledger::OutboxResult result{receipt.transaction, receipt.succeeded, receipt.block_number,
+                                receipt.gas_used, fee ? *fee : channel::Amount{}, {}};
+    if (!receipt.succeeded)
+        result.error = co_await why_reverted(entry, receipt.block_number);
+    co_await record_end(entry, std::move(result), swept_by(receipt, network_.config.contract));
+}
+
+Task<bool> OutboxSender::post_fee(const chain::Receipt& receipt, channel::Amount fee) {
+    const ledger::Request request = ledger::PostAssetEvent{
+        {}, network_.coin->id,
+        {receipt.transaction, kFeeLogIndex, receipt.block_number, receipt.block_hash},
+        ledger::FeePaid{fee}};
+    const auto answer = co_await context_.shards.call_one(request);
+    const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
+    if (refusal)
+        spdlog::warn("{}: the fee of transaction {} is not posted yet: {}", network_.node.name(),
+                     channel::to_hex(receipt.transaction), channel::sentence(refusal->error));
+    co_return !refusal;
+}
+
+Task<std::string> OutboxSender::why_reverted(const OutboxEntry& entry, std::uint64_t block) {
+    const auto again =
+        co_await network_.node.call(entry.to, entry.data, BlockTag::number(block));
+    const auto reason = again ? std::string() : chain::revert_reason(again.error().data);
+    co_return reason.empty() ? "the transaction was reverted"
+                             : "the transaction was reverted: " + reason;
+}
+
+Task<void> OutboxSender::give_up(const OutboxEntry& entry) {
+    spdlog::error("{}: nonce {} of the relayer was used by another transaction than {}",
+                  network_.node.name(), entry.nonce, channel::to_hex(entry.hash));
+    const ledger::OutboxResult result{
+        entry.hash, false, 0, 0, {}, "another transaction took its nonce"};
+    co_await record_end(entry, result, {});
+}
+
+Task<void> OutboxSender::record_end(const OutboxEntry& entry, ledger::OutboxResult result,
+                                    channel::Amount swept) {
+    const auto& assets = context_.assets;
+    co_await context_.commit_in_order(
+        [entry, result, swept, &assets](pqxx::transaction_base& transaction) {
+            std::vector<ledger::SettlementEvent> events;
+            ledger::finish_outbox(transaction, entry.id, result, now());
+            if (entry.purpose != Purpose::claim) return events;
+            auto event =
+                ledger::claim_finished(transaction, entry.reference, swept, assets, now());
+            if (event) events.push_back(std::move(*event));
+            return events;
+        });
+    watched_.erase(entry.id);
+    if (result.succeeded)
+        spdlog::info("{}: {} transaction {} is confirmed in block {}", network_.node.name(),
+                     ledger::to_string(entry.purpose), channel::to_hex(result.hash),
+                     result.block_number);
+    else
+        spdlog::error("{}: {} transaction {} failed: {}", network_.node.name(),
+                      ledger::to_string(entry.purpose), channel::to_hex(result.hash),
+                      result.error);
+}
+
+}  // namespace millrace::api
