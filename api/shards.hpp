@@ -42,7 +42,8 @@ public:
     ~Shards();
 
     /// Waits for all leases, loads all channels and starts the threads. `waiting` is told once
-    /// whose lease is waited for; a process that was killed frees its lease by expiry. Throws pqxx::failure. False when `stop` was called meanwhile.
+    /// whose lease is waited for; a process that was killed frees its lease by expiry. Throws
+    /// pqxx::failure. False when `stop` was called meanwhile.
     bool start(const std::function<void(const std::string& holder)>& waiting);
 
     /// Queues a request for the shard of its channel. False when the shard's queue is full.
