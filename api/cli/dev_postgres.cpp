@@ -4,6 +4,7 @@
 #include <fstream>
 #include <stdexcept>
 
+#include <fcntl.h>
 #include <libpq-fe.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -103,8 +104,9 @@ void DevPostgres::initialise() const {
     std::ofstream(without_database()) << "The cluster has no database yet.\n";
     auto initdb = call("initdb", {"--pgdata=" + unfinished, "--username=millrace", "--auth=trust",
                                   "--encoding=UTF8", "--no-locale"});
-    initdb.output = ProgramCall::Output::discarded;
+    initdb.standard_output = open("/dev/null", O_WRONLY | O_CLOEXEC);
     run_program(initdb);
+    close(initdb.standard_output);
     fs::rename(unfinished, cluster_);
 }
 

@@ -58,8 +58,10 @@ bool become_program(const ProgramCall& call, char** arguments, pid_t parent) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
     setpgid(0, 0);
-    const bool discard = call.output == ProgramCall::Output::discarded;
-    dup2(discard ? open("/dev/null", O_WRONLY) : STDERR_FILENO, STDOUT_FILENO);
+    const int error = dup(call.standard_error);
+    if (dup2(call.standard_output, STDOUT_FILENO) < 0 || dup2(error, STDERR_FILENO) < 0)
+        return false;
+    if (error > STDERR_FILENO) close(error);
     if (call.run_as && !take_identity(*call.run_as)) return false;
     if (prctl(PR_SET_PDEATHSIG, call.death_signal) != 0) return false;
     if (getppid() != parent) _exit(1);

@@ -25,9 +25,9 @@ struct ProgramCall {
     int death_signal = 15;
     /// What `stop` sends first.
     int stop_signal = 15;
-    enum class Output { to_standard_error, discarded };
-    /// Of what it prints; its standard error is never discarded.
-    Output output = Output::to_standard_error;
+    /// Descriptors that become its own.
+    int standard_output = 2;
+    int standard_error = 2;
 };
 
 /// A child process in a process group of its own, so that a terminal's Ctrl-C reaches it only
@@ -52,6 +52,9 @@ public:
 
     /// Asks it to stop, waits, and kills it after `patience`. True if it ended by itself.
     bool stop(std::chrono::milliseconds patience);
+
+    /// Leaves it to itself: it goes on when this object, or this process, ends.
+    void let_go() { pid_ = 0; }
 
 private:
     Process(pid_t pid, int stop_signal) : pid_(pid), stop_signal_(stop_signal) {}
