@@ -7,8 +7,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace millrace::api {
@@ -126,5 +128,9 @@ struct ConfigError : std::runtime_error {
 /// MILLRACE_SECTION__KEY overrides a key ("MILLRACE_LEDGER__POSTGRES"). An empty path: defaults
 /// and environment only. Throws ConfigError.
 Config load_config(const std::string& path);
+
+/// The same from text; `file` names it in messages. All that is wrong is told at once, a line each.
+Config parse_config(std::string_view text, const std::string& file,
+                    const std::map<std::string, std::string>& environment);
 
 }  // namespace millrace::api
