@@ -1,0 +1,154 @@
+#include "api/metrics.hpp"
+
+#include <prometheus/text_serializer.h>
+
+namespace millrace::api {
+namespace {
+
+constexpr std::size_t kRequestSeriesMax = 1000;
+constexpr std::array<const char*, 4> kClaimStatuses{"queued", "sent", "confirmed", "failed"};
+const prometheus::Histogram::BucketBoundaries kBatchBuckets{1,   2,   5,    10,   20,   50,  100,
+                                                            200, 500, 1000, 2000, 5000, 8000};
+const prometheus::Histogram::BucketBoundaries kSecondsBuckets{
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
+
+prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry,
+                                                  const char* name, const char* help) {
+    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Family<prometheus::Gauge>& gauges(prometheus::Registry& registry, const char* name,
+                                              const char* help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Counter& counter(prometheus::Registry& registry, const char* name, const char* help) {
+    return counters(registry, name, help).Add({});
+}
+
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help) {
+    return gauges(registry, name, help).Add({});
+}
+
+prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name,
+                                 const char* help,
+                                 const prometheus::Histogram::BucketBoundaries& buckets) {
+    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+
+}  // namespace
+
+Metrics::Metrics()
+    : connections(gauge(registry_, "millrace_connections", "Open connections")),
+      connections_accepted(
+          counter(registry_, "millrace_connections_accepted_total", "Connections accepted")),
+      connections_refused(counter(registry_, "millrace_connections_refused_total",
+                                  "Connections refused because of a limit")),
+      connections_too_slow(counter(registry_, "millrace_connections_too_slow_total",
+                                   "Connections cut off because they read too slowly")),
+      subscriptions(gauge(registry_, "millrace_subscriptions", "Open subscriptions to events")),
+      events_sent(counter(registry_, "millrace_events_sent_total", "Events sent to subscribers")),
+      logins(counter(registry_, "millrace_logins_total", "Logins")),
+      logins_failed(counter(registry_, "millrace_logins_failed_total", "Logins refused")),
+      database_errors(counter(registry_, "millrace_database_errors_total",
+                              "Requests that failed because of the database")),
+      requests_(counters(registry_, "millrace_requests_total",
+                         "Requests answered, by method and outcome")),
+      batches_(counter(registry_, "millrace_batches_total", "Batches committed")),
+      batch_requests_(histogram(registry_, "millrace_batch_requests", "Requests in a batch",
+                                kBatchBuckets)),
+      batch_seconds_(histogram(registry_, "millrace_batch_seconds",
+                               "Time to decide and commit a batch", kSecondsBuckets)),
+      signatures_checked_(counter(registry_, "millrace_signatures_checked_total",
+                                  "Voucher signatures checked")),
+      channels_(gauge(registry_, "millrace_channels", "Channels in the care of this process")),
+      requests_queued_(gauge(registry_, "millrace_requests_queued", "Requests waiting for a shard")),
+      database_up_(gauge(registry_, "millrace_database_up", "1: the database answers")),
+      last_seq_(gauge(registry_, "millrace_last_seq", "Newest committed sequence number")),
+      chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),
+      chain_following_(
+          gauges(registry_, "millrace_chain_following", "1: blocks of the network are followed")),
+      claims_(gauges(registry_, "millrace_claims", "Claims by status")),
+      outbox_pending_(gauges(registry_, "millrace_outbox_pending",
+                             "Transactions neither confirmed nor failed")),
+      lease_epoch_(gauges(registry_, "millrace_lease_epoch", "Fencing epoch of a shard's lease")),
+      lease_expires_(gauges(registry_, "millrace_lease_expires_at_seconds",
+                            "When a shard's lease ends unless it is extended")) {
+    auto& payments = counters(registry_, "millrace_payments_total", "Payments committed, by kind");
+    for (std::size_t kind = 0; kind < payments_.size(); ++kind) {
+        const auto name = ledger::to_string(static_cast<ledger::PaymentKind>(kind));
+        payments_[kind] = &payments.Add({{"kind", std::string(name)}});
+    }
+}
+
+prometheus::Counter& Metrics::request_counter(std::string_view method, std::string_view outcome) {
+    auto key = std::string(method).append(1, '\n').append(outcome);
+    {
+        const std::shared_lock lock(requests_mutex_);
+        const auto found = request_counters_.find(key);
+        if (found != request_counters_.end()) return *found->second;
+    }
+    const std::unique_lock lock(requests_mutex_);
+    const bool full = request_counters_.size() >= kRequestSeriesMax;
+    auto& counter = requests_.Add({{"method", full ? "other" : std::string(method)},
+                                   {"outcome", full ? "other" : std::string(outcome)}});
+    if (!full) request_counters_.emplace(std::move(key), &counter);
+    return counter;
+}
+
+void Metrics::request(std::string_view method, std::string_view outcome, std::uint64_t count) {
+    request_counter(method, outcome).Increment(static_cast<double>(count));
+}
+
+void Metrics::payment(ledger::PaymentKind kind, std::uint64_t count) {
+    payments_[static_cast<std::size_t>(kind)]->Increment(static_cast<double>(count));
+}
+
+void Metrics::batch(std::size_t requests, std::chrono::nanoseconds took) {
+    batches_.Increment();
+    batch_requests_.Observe(static_cast<double>(requests));
+    batch_seconds_.Observe(std::chrono::duration<double>(took).count());
+}
+
+void Metrics::observe(const ledger::Stats& stats) {
+    last_seq_.Set(static_cast<double>(stats.last_seq));
+    for (const auto* status : kClaimStatuses) {
+        const auto found = stats.claims.find(status);
+        claims_.Add({{"status", status}})
+            .Set(found == stats.claims.end() ? 0 : static_cast<double>(found->second));
+    }
+    for (const auto& [network, count] : stats.outbox_pending)
+        outbox_pending_.Add({{"network", network}}).Set(static_cast<double>(count));
+    for (const auto& lease : stats.leases) {
+        const prometheus::Labels shard{{"shard", std::to_string(lease.shard)}};
+        lease_epoch_.Add(shard).Set(static_cast<double>(lease.epoch));
+        lease_expires_.Add(shard).Set(static_cast<double>(lease.expires_at));
+    }
+}
+
+void Metrics::observe(const Observation& observation) {
+    channels_.Set(static_cast<double>(observation.channels));
+    requests_queued_.Set(static_cast<double>(observation.requests_queued));
+    if (observation.signatures_checked > signatures_seen_) {
+        signatures_checked_.Increment(
+            static_cast<double>(observation.signatures_checked - signatures_seen_));
+        signatures_seen_ = observation.signatures_checked;
+    }
+    for (const auto& health : observation.networks) {
+        const prometheus::Labels network{{"network", channel::to_string(health.network)}};
+        chain_block_.Add(network).Set(static_cast<double>(health.block));
+        chain_following_.Add(network).Set(health.following ? 1 : 0);
+    }
+    database_up_.Set(observation.stats ? 1 : 0);
+    if (observation.stats) observe(*observation.stats);
+}
+
+std::string Metrics::text(const Observation& observation) {
+    {
+        const std::lock_guard lock(observe_mutex_);
+        observe(observation);
+    }
+    return prometheus::TextSerializer().Serialize(registry_.Collect());
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,101 @@
+#pragma once
+
+#include "api/chain/chain_service.hpp"
+#include "ledger/request.hpp"
+#include "ledger/stats_reader.hpp"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace millrace::api {
+
+/// What operators see of the running service: Prometheus names begin with "millrace_". Whoever does
+/// a thing counts it here; all of it may be called from any thread. What can be looked up is not
+/// counted but observed when somebody asks.
+class Metrics {
+    prometheus::Registry registry_;
+
+public:
+    Metrics();
+
+    /// Requests answered, by method ("payment.pay", "GET /v1/channels/{id}") and outcome: "ok" or
+    /// the reason of the error. A method that does not exist is to be counted as "unknown"; beyond
+    /// the first thousand pairs all count as "other".
+    void request(std::string_view method, std::string_view outcome, std::uint64_t count = 1);
+
+    /// Payments committed, repeats not included.
+    void payment(ledger::PaymentKind kind, std::uint64_t count = 1);
+
+    /// A shard has decided and committed a batch of so many requests in this time.
+    void batch(std::size_t requests, std::chrono::nanoseconds took);
+
+    /// Open WebSockets and HTTP connections.
+    prometheus::Gauge& connections;
+    prometheus::Counter& connections_accepted;
+    /// Refused because of a limit.
+    prometheus::Counter& connections_refused;
+    /// Cut off because they read too slowly.
+    prometheus::Counter& connections_too_slow;
+    prometheus::Gauge& subscriptions;
+    prometheus::Counter& events_sent;
+    prometheus::Counter& logins;
+    prometheus::Counter& logins_failed;
+    /// Commands that the database failed, or could not be reached for.
+    prometheus::Counter& database_errors;
+
+    /// What is looked up.
+    struct Observation {
+        std::size_t channels = 0;
+        std::size_t requests_queued = 0;
+        std::uint64_t signatures_checked = 0;
+        std::vector<ChainService::NetworkHealth> networks;
+        /// Nothing when the database could not be asked.
+        std::optional<ledger::Stats> stats;
+    };
+    /// Prometheus's text format, with these figures.
+    std::string text(const Observation& observation);
+
+private:
+    void observe(const Observation& observation);
+    void observe(const ledger::Stats& stats);
+    prometheus::Counter& request_counter(std::string_view method, std::string_view outcome);
+
+    prometheus::Family<prometheus::Counter>& requests_;
+    std::array<prometheus::Counter*, 4> payments_{};
+    prometheus::Counter& batches_;
+    prometheus::Histogram& batch_requests_;
+    prometheus::Histogram& batch_seconds_;
+    prometheus::Counter& signatures_checked_;
+    prometheus::Gauge& channels_;
+    prometheus::Gauge& requests_queued_;
+    prometheus::Gauge& database_up_;
+    prometheus::Gauge& last_seq_;
+    prometheus::Family<prometheus::Gauge>& chain_block_;
+    prometheus::Family<prometheus::Gauge>& chain_following_;
+    prometheus::Family<prometheus::Gauge>& claims_;
+    prometheus::Family<prometheus::Gauge>& outbox_pending_;
+    prometheus::Family<prometheus::Gauge>& lease_epoch_;
+    prometheus::Family<prometheus::Gauge>& lease_expires_;
+
+    std::shared_mutex requests_mutex_;
+    std::unordered_map<std::string, prometheus::Counter*> request_counters_;
+    std::mutex observe_mutex_;
+    std::uint64_t signatures_seen_ = 0;
+};
+
+}  // namespace millrace::api
