@@ -1,6 +1,6 @@
 #include "api/cli/dev.hpp"
 
-#include "api/cli/dev_stack.hpp"
+#include "api/cli/dev/stack.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -67,7 +67,7 @@ int run_dev(const DevOptions& options) {
     while (!signals.wait(up ? kLookMilliseconds : kStepMilliseconds)) {
         const bool was_up = up;
         up = up ? stack.alive() : stack.advance();
-        if (up && !was_up) print_line(stack.ready_line());
+        if (up && !was_up) print_line(stack.announce());
     }
     stack.stop();
     return 0;

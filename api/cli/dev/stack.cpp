@@ -1,4 +1,4 @@
-#include "api/cli/dev_stack.hpp"
+#include "api/cli/dev/stack.hpp"
 
 #include "channel/hex.hpp"
 
@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::steady_clock;
 
+constexpr auto kReadyFile = "ready.json";
 constexpr unsigned kFailuresMax = 6;
 constexpr std::chrono::milliseconds kFirstDelay{100};
 constexpr std::chrono::seconds kStopPatience{20};
@@ -132,6 +133,12 @@ void DevStack::prepare() {
     prepared_chain_ = chain_process_.starts();
 }
 
+std::string DevStack::announce() const {
+    const auto line = ready_line();
+    write_private(data_ / kReadyFile, line + "\n");
+    return line;
+}
+
 std::string DevStack::ready_line() const {
     const auto host = "127.0.0.1:" + std::to_string(port_.number);
     const boost::json::object line{
@@ -154,6 +161,8 @@ std::string DevStack::ready_line() const {
 }
 
 void DevStack::stop() {
+    std::error_code ignored;
+    fs::remove(data_ / kReadyFile, ignored);
     service_process_.stop();
     postgres_process_.stop();
     chain_process_.stop();

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "api/cli/dev.hpp"
-#include "api/cli/dev_chain.hpp"
-#include "api/cli/dev_config.hpp"
-#include "api/cli/dev_postgres.hpp"
+#include "api/cli/dev/chain.hpp"
+#include "api/cli/dev/config.hpp"
+#include "api/cli/dev/postgres.hpp"
 #include "api/cli/process.hpp"
 
 #include <chrono>
@@ -54,12 +54,14 @@ public:
     bool advance();
     /// False when a program has ended.
     bool alive();
-    /// The ready line, without its line break.
-    std::string ready_line() const;
+    /// The ready line, without its line break; also left in `ready.json` of the data directory,
+    /// for its owner only, while the stack runs.
+    std::string announce() const;
     void stop();
 
 private:
     void prepare();
+    std::string ready_line() const;
 
     std::filesystem::path data_;
     int lock_ = -1;

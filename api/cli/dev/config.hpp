@@ -1,7 +1,7 @@
 #pragma once
 
-#include "api/cli/dev_http.hpp"
-#include "api/cli/dev_secrets.hpp"
+#include "api/cli/dev/http.hpp"
+#include "api/cli/dev/secrets.hpp"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "api/cli/dev_secrets.hpp"
+#include "api/cli/dev/secrets.hpp"
 
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"

@@ -1,4 +1,4 @@
-#include "api/cli/dev_chain.hpp"
+#include "api/cli/dev/chain.hpp"
 
 #include "channel/address.hpp"
 #include "channel/hex.hpp"

@@ -1,6 +1,6 @@
-#include "api/cli/dev_config.hpp"
+#include "api/cli/dev/config.hpp"
 
-#include "api/cli/dev_chain.hpp"
+#include "api/cli/dev/chain.hpp"
 
 #include "channel/bytes.hpp"
 #include "channel/hex.hpp"

@@ -1,4 +1,4 @@
-#include "api/cli/demo_party.hpp"
+#include "api/cli/demo/party.hpp"
 
 #include "channel/address.hpp"
 #include "channel/amount.hpp"

@@ -1,4 +1,4 @@
-#include "api/cli/demo_chain.hpp"
+#include "api/cli/demo/chain.hpp"
 
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"

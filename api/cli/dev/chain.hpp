@@ -1,6 +1,6 @@
 #pragma once
 
-#include "api/cli/dev_http.hpp"
+#include "api/cli/dev/http.hpp"
 #include "api/cli/process.hpp"
 #include "channel/bytes.hpp"
 

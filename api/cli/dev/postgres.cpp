@@ -1,4 +1,4 @@
-#include "api/cli/dev_postgres.hpp"
+#include "api/cli/dev/postgres.hpp"
 
 #include <csignal>
 #include <fstream>

@@ -1,4 +1,4 @@
-#include "api/cli/dev_http.hpp"
+#include "api/cli/dev/http.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 

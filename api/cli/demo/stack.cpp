@@ -1,4 +1,4 @@
-#include "api/cli/demo_stack.hpp"
+#include "api/cli/demo/stack.hpp"
 
 #include <boost/json.hpp>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "api/cli/demo_party.hpp"
-#include "api/cli/dev_http.hpp"
+#include "api/cli/demo/party.hpp"
+#include "api/cli/dev/http.hpp"
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
 #include "ledger/chain/escrow_calls.hpp"
