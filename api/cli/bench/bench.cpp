@@ -1,0 +1,191 @@
+#include "api/cli/bench/bench.hpp"
+
+#include "api/cli/bench/load.hpp"
+#include "api/cli/bench/raw.hpp"
+#include "api/cli/demo/chain.hpp"
+#include "api/cli/demo/party.hpp"
+#include "api/cli/demo/stack.hpp"
+#include "api/cli/dev/chain.hpp"
+#include "channel/address.hpp"
+#include "channel/hex.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <stdexcept>
+
+namespace millrace::api {
+namespace {
+
+namespace json = boost::json;
+using bench::LoadChannel;
+using bench::LoadPlan;
+
+constexpr channel::Amount kDeposit{1'000'000'000};
+/// Calls of channel.open that are on their way at once.
+constexpr std::size_t kOpeningMax = 64;
+
+/// What a plan's rate is divided by.
+enum class Yardstick { all_cores, one_core };
+
+struct Measurement {
+    LoadPlan plan;
+    Yardstick yardstick;
+};
+
+std::vector<Measurement> measurements(bool quick) {
+    const std::uint64_t part = quick ? 100 : 1;
+    const auto scaled = [&](std::uint64_t per_channel) {
+        return std::max<std::uint64_t>(per_channel / part, 4);
+    };
+    return {
+        {{"1 channel, one in flight", 1, 1, 1, 1, scaled(3000)}, Yardstick::all_cores},
+        {{"100 channels, one in flight", 100, 1, 10, 1, 100 * scaled(600)}, Yardstick::all_cores},
+        {{"1,000 channels, one in flight", 1000, 1, 10, 1, 1000 * scaled(60)},
+         Yardstick::all_cores},
+        {{"1 channel, pipelined (512 in flight)", 1, 512, 1, 64, scaled(60'000)},
+         Yardstick::one_core},
+        {{"100 channels, pipelined (64 in flight)", 100, 64, 10, 64, 100 * scaled(2500)},
+         Yardstick::one_core},
+    };
+}
+
+void say(const std::string& text) {
+    fmt::print(stderr, "bench: {}\n", text);
+}
+
+std::string session_token(DemoParty& party) {
+    auto& stream = party.stream();
+    const auto challenge = stream.call(
+        "auth.challenge", fmt::format(R"({{"address":"{}"}})", channel::to_hex(party.address())));
+    const std::string message(challenge.at("message").as_string());
+    const auto signature = party.key().sign(channel::personal_message_digest(message));
+    const auto session = stream.call(
+        "auth.login", json::serialize(json::object{{"message", message},
+                                                   {"signature", channel::to_hex(signature)}}));
+    return std::string(session.at("token").as_string());
+}
+
+void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
+    const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
+    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
+    }
+}
+
+/// All of one payer: what is measured is per channel, not per payer.
+std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
+                                       std::size_t count) {
+    const auto receiver = DemoParty::make();
+    std::vector<LoadChannel> channels;
+    std::size_t answered = 0;
+    const auto take_answer = [&] {
+        const auto answer = party.stream().receive();
+        if (answer.failed)
+            throw std::runtime_error("a channel was refused: " + json::serialize(answer.body));
+        if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
+    };
+    for (std::size_t n = 0; n < count; ++n) {
+        channel::ChannelConfig config{party.address(),     {}, receiver.address(),
+                                      network.receiver_authorizer, network.token,
+                                      network.withdraw_delay_seconds, {}};
+        config.salt.bytes = random_word().bytes;
+        channels.push_back({channel::channel_id(network.escrow_separator, config),
+                            network.escrow_separator, &party.key(), 0});
+        party.stream().send("channel.open", open_params(network, party, config, "bench", kDeposit));
+        if (n + 1 - answered >= kOpeningMax) take_answer();
+    }
+    while (answered < count) take_answer();
+    for (const auto& one : channels) wait_until_open(party, one.id);
+    return channels;
+}
+
+struct Row {
+    std::string name;
+    double per_second = 0;
+    double ratio = 0;
+    Yardstick yardstick;
+    bench::LoadResult result;
+};
+
+Row measure(const Measurement& wanted, const bench::RawFigures& raw, const StreamAddress& address,
+            const std::string& token, std::vector<LoadChannel>& channels) {
+    say(wanted.plan.name + ": signing, then measuring");
+    auto result = bench::run_load(address.host, address.port, token, channels, wanted.plan);
+    const auto rate = static_cast<double>(result.acknowledged) / result.seconds;
+    const auto verify = wanted.yardstick == Yardstick::all_cores ? raw.verify_per_second_all_cores
+                                                                 : raw.verify_per_second_one_core;
+    return {wanted.plan.name, rate, rate / verify, wanted.yardstick, std::move(result)};
+}
+
+json::object as_json(const bench::RawFigures& raw, std::vector<Row>& rows) {
+    json::array measured;
+    for (auto& row : rows)
+        measured.push_back(
+            {{"name", row.name},
+             {"updatesPerSecond", row.per_second},
+             {"updates", row.result.acknowledged},
+             {"refused", row.result.refused},
+             {"p50Microseconds", row.result.latencies.percentile(500)},
+             {"p99Microseconds", row.result.latencies.percentile(990)},
+             {"yardstick", row.yardstick == Yardstick::all_cores ? "verify, all cores"
+                                                                 : "verify, one core"},
+             {"ratio", row.ratio}});
+    return {{"cores", raw.cores},
+            {"verifyPerSecondOneCore", raw.verify_per_second_one_core},
+            {"verifyPerSecondAllCores", raw.verify_per_second_all_cores},
+            {"fdatasyncPerSecond", raw.fdatasync_per_second},
+            {"measurements", std::move(measured)}};
+}
+
+void print_table(const bench::RawFigures& raw, std::vector<Row>& rows) {
+    fmt::print("raw, this machine ({} cores, shared by service, Postgres and load generator):\n"
+               "  secp256k1_ecdsa_verify  {:>9.0f}/s one core  {:>9.0f}/s all cores\n"
+               "  fdatasync               {:>9.0f}/s\n\n",
+               raw.cores, raw.verify_per_second_one_core, raw.verify_per_second_all_cores,
+               raw.fdatasync_per_second);
+    fmt::print("{:<42}{:>11}{:>10}{:>10}   {}\n", "durable, acknowledged over WebSocket",
+               "updates/s", "p50 ms", "p99 ms", "of raw verify");
+    for (auto& row : rows)
+        fmt::print("{:<42}{:>11.0f}{:>10.2f}{:>10.2f}   {:.2f} x {}\n", row.name, row.per_second,
+                   row.result.latencies.percentile(500) / 1000.0,
+                   row.result.latencies.percentile(990) / 1000.0, row.ratio,
+                   row.yardstick == Yardstick::all_cores ? "all cores" : "one core");
+}
+
+}  // namespace
+
+int run_bench(const BenchOptions& options) {
+    say("measuring the machine");
+    const auto raw = bench::measure_raw(std::filesystem::temp_directory_path().string());
+    say("starting a development stack");
+    const DemoStack own(Afterwards::stop);
+    const auto& stack = own.ready();
+    auto party = DemoParty::make();
+    party.connect(stack.stream);
+    const auto network =
+        demo_network(party.stream(), channel::parse_address(kDevCollector).value());
+    const auto plans = measurements(options.quick);
+    std::size_t most = 0;
+    for (const auto& one : plans) most = std::max(most, one.plan.channels);
+    DemoChain(stack.rpc, network)
+        .give_tokens({party.address()}, channel::Amount{kDeposit.units() * most});
+    say(fmt::format("opening {} channels by gasless deposits", most));
+    auto channels = open_channels(network, party, most);
+    const auto token = session_token(party);
+
+    std::vector<Row> rows;
+    bool refused = false;
+    for (const auto& one : plans) {
+        rows.push_back(measure(one, raw, stack.stream, token, channels));
+        refused = refused || rows.back().result.refused > 0;
+        if (rows.back().result.refused > 0)
+            say("refused: " + rows.back().result.first_refusal);
+    }
+    if (options.json) fmt::print("{}\n", json::serialize(as_json(raw, rows)));
+    else print_table(raw, rows);
+    return refused ? 1 : 0;
+}
+
+}  // namespace millrace::api

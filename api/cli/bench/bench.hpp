@@ -1,0 +1,17 @@
+#pragma once
+
+namespace millrace::api {
+
+struct BenchOptions {
+    /// A hundredth of the updates: shows that everything works, not how fast.
+    bool quick = false;
+    /// The report as JSON, and no table.
+    bool json = false;
+};
+
+/// Measures this machine, then a development stack of its own on it through its WebSocket, and prints both and their
+/// ratios. Postgres, the chain and the load generator share the machine's cores. Gives 0, or 1 when
+/// an update was refused. Throws std::runtime_error when it cannot go on.
+int run_bench(const BenchOptions& options);
+
+}  // namespace millrace::api
