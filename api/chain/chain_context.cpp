@@ -28,13 +28,14 @@ ledger::Time now() {
 }
 
 Task<void> ChainContext::commit_in_order(Work work) {
-    co_await database.run([this, work = std::move(work)](pqxx::connection& connection) {
+    const auto committing = [this, work = std::move(work)](pqxx::connection& connection) {
         const std::lock_guard lock(order.mutex);
         pqxx::work transaction(connection);
         const auto events = work(transaction);
         transaction.commit();
         for (const auto& event : events) publish(event);
-    });
+    };
+    co_await database.run(committing);
 }
 
 Task<void> ChainContext::pause(std::chrono::milliseconds duration) const {
@@ -49,11 +50,13 @@ ChainNetwork::ChainNetwork(ChainContext& context, const NetworkConfig& settings)
       escrow_separator(channel::domain_separator(
           channel::escrow_domain(settings.network.chain_id, settings.contract))),
       node(context.executor, settings, context.relayer.address()),
-      cursor_gate(context.executor, kOpeningsAtOnce), nonces(context.executor, 1),
+      cursor_gate(context.executor, kOpeningsAtOnce),
+      nonces(context.executor, 1),
       claims(context.executor, 1) {
     coin = asset_of(context, {});
-    if (!coin) throw ConfigError("no asset is registered for the coin of " +
-                                 channel::to_string(settings.network));
+    if (!coin)
+        throw ConfigError("no asset is registered for the coin of " +
+                          channel::to_string(settings.network));
 }
 
 const ledger::Asset* ChainNetwork::asset_of(const ChainContext& context,

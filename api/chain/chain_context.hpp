@@ -35,6 +35,9 @@ struct ChainContext {
     ShardCalls shards;
     std::atomic<bool> stopping = false;
 
+    /// With GCC 12 a lambda that captures has to have a name before it is handed to anything that
+    /// is awaited in the same expression: it would be destroyed twice.
+    ///
     /// Commits `work`, which may take sequence numbers, between the shards' commits, and publishes
     /// the events it gives. Throws what the database throws; nothing is published then.
     using Work = std::function<std::vector<ledger::SettlementEvent>(pqxx::transaction_base&)>;
@@ -43,10 +46,11 @@ struct ChainContext {
     /// Reads in a transaction of its own.
     template <class Read>
     auto read(Read read) -> Task<decltype(read(std::declval<pqxx::transaction_base&>()))> {
-        co_return co_await database.run([read = std::move(read)](pqxx::connection& connection) {
+        const auto work = [read = std::move(read)](pqxx::connection& connection) {
             pqxx::work transaction(connection);
             return read(transaction);
-        });
+        };
+        co_return co_await database.run(work);
     }
 
     /// Returns early when the service stops.

@@ -6,12 +6,12 @@
 #include "api/shards.hpp"
 #include "channel/error.hpp"
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <spdlog/spdlog.h>
 
 #include <stdexcept>
 #include <thread>
@@ -27,18 +27,18 @@ public:
     Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
          std::function<void(const SettlementEvent&)> publish)
         : assets_(std::move(assets)),
-          context_{config,
-                   assets_,
-                   database,
-                   shards.commit_order(),
-                   [publish = std::move(publish)](const ledger::SettlementEvent& event) {
-                       publish({event.seq, event.name, event.receiver, event.data});
-                   },
-                   read_key_file("keys.receiver_authorizer_file",
-                                 config.keys.receiver_authorizer_file),
-                   read_key_file("keys.relayer_file", config.keys.relayer_file),
-                   io_.get_executor(),
-                   ShardCalls(io_.get_executor(), shards, kGateway)} {
+          context_{
+              config,
+              assets_,
+              database,
+              shards.commit_order(),
+              [publish = std::move(publish)](const ledger::SettlementEvent& event) {
+                  publish({event.seq, event.name, event.receiver, event.data});
+              },
+              read_key_file("keys.receiver_authorizer_file", config.keys.receiver_authorizer_file),
+              read_key_file("keys.relayer_file", config.keys.relayer_file),
+              io_.get_executor(),
+              ShardCalls(io_.get_executor(), shards, kGateway)} {
         for (const auto& network : config.networks)
             networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
     }
@@ -86,9 +86,10 @@ public:
 
     Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
                                         GaslessDeposit deposit) {
-        auto record = co_await context_.database.run([id](pqxx::connection& connection) {
+        const auto work = [id](pqxx::connection& connection) {
             return ledger::read_channel(connection, id);
-        });
+        };
+        auto record = co_await context_.database.run(work);
         if (!record) co_return Refusal{Error::channel_unknown};
         if (!ledger::is_payer_side(record->terms.config, caller))
             co_return Refusal{Error::forbidden};
@@ -123,10 +124,10 @@ public:
     }
 
     Task<Outcome<ClaimSummary>> get_claim(std::string claim_id, channel::Address receiver) {
-        const auto record =
-            co_await context_.read([claim_id](pqxx::transaction_base& transaction) {
-                return ledger::read_claim(transaction, claim_id);
-            });
+        const auto work = [claim_id](pqxx::transaction_base& transaction) {
+            return ledger::read_claim(transaction, claim_id);
+        };
+        const auto record = co_await context_.read(work);
         if (!record) co_return Refusal{Error::invalid_params};
         if (record->receiver != receiver) co_return Refusal{Error::forbidden};
         co_return summary_of(*record);
@@ -195,8 +196,7 @@ void ChainService::deliver(std::vector<ledger::Answer> answers) {
 Task<ChainService::Outcome<OpenedChannel>> ChainService::open(
     channel::Network network, channel::ChannelConfig config, std::string app,
     std::optional<GaslessDeposit> deposit) {
-    return loop_->on_chain_thread(
-        loop_->open(network, config, std::move(app), std::move(deposit)));
+    return loop_->on_chain_thread(loop_->open(network, config, std::move(app), std::move(deposit)));
 }
 
 Task<ChainService::Outcome<OpenedChannel>> ChainService::top_up(channel::ChannelId id,

@@ -31,17 +31,22 @@ std::string random_claim_id() {
 }  // namespace
 
 ClaimSummary summary_of(const ledger::ClaimRecord& record) {
-    return {record.claim_id, std::string(ledger::to_string(record.status)), record.transactions,
-            record.channels, record.amount, record.error};
+    return {record.claim_id,     std::string(ledger::to_string(record.status)),
+            record.transactions, record.channels,
+            record.amount,       record.error};
 }
 
 Claims::Claims(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
-    : context_(context), network_(network), sender_(sender),
+    : context_(context),
+      network_(network),
+      sender_(sender),
       last_interval_(std::chrono::steady_clock::now()) {}
 
 Task<void> Claims::start() {
-    const auto closing = co_await context_.read(
-        [](pqxx::transaction_base& transaction) { return ledger::closing_channels(transaction); });
+    const auto work = [](pqxx::transaction_base& transaction) {
+        return ledger::closing_channels(transaction);
+    };
+    const auto closing = co_await context_.read(work);
     for (const auto& one : closing)
         if (context_.assets.at(one.asset_id).network == network_.config.network)
             closing_.emplace(one.id, one);
@@ -81,20 +86,21 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
     const auto recorded = co_await record(asset, receiver, rows, *amount, std::move(*drafts));
     for (const auto& entry : recorded.outbox) co_await sender_.broadcast(entry);
     const auto claim_id = recorded.record.claim_id;
-    const auto record = co_await context_.read([claim_id](pqxx::transaction_base& transaction) {
+    const auto work = [claim_id](pqxx::transaction_base& transaction) {
         return ledger::read_claim(transaction, claim_id);
-    });
+    };
+    const auto record = co_await context_.read(work);
     co_return summary_of(record ? *record : recorded.record);
 }
 
 Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address receiver) {
     const auto authorizer = context_.authorizer.address();
-    co_return co_await context_.read(
-        [&asset, receiver, authorizer](pqxx::transaction_base& transaction) {
-            const auto due = ledger::due_channels(transaction, asset, receiver, authorizer);
-            return Work{ledger::plan_claim(due),
-                        ledger::has_unfinished_claim(transaction, asset.id, receiver)};
-        });
+    const auto work = [&asset, receiver, authorizer](pqxx::transaction_base& transaction) {
+        const auto due = ledger::due_channels(transaction, asset, receiver, authorizer);
+        return Work{ledger::plan_claim(due),
+                    ledger::has_unfinished_claim(transaction, asset.id, receiver)};
+    };
+    co_return co_await context_.read(work);
 }
 
 /// One row that the contract refuses would take the whole batch down, so each batch is tried first,
@@ -115,9 +121,8 @@ Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
         co_return Checked::node_failed;
     }
     if (rows.size() == 1) {
-        spdlog::error("{}: channel {} cannot be claimed and is left out: {}",
-                      network_.node.name(), channel::to_hex(rows.front().id),
-                      chain::revert_reason(tried.error().data));
+        spdlog::error("{}: channel {} cannot be claimed and is left out: {}", network_.node.name(),
+                      channel::to_hex(rows.front().id), chain::revert_reason(tried.error().data));
         co_return Checked::done;
     }
     const auto half = rows.size() / 2;
@@ -171,18 +176,18 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
     const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount, std::move(drafts)};
     ledger::RecordedClaim recorded;
     auto* const context = &context_;
-    co_await sender_.write_down([&claim, &recorded, context](pqxx::connection& connection,
-                                                             const ledger::Sender& sender) {
+    const OutboxSender::Write work = [&claim, &recorded, context](pqxx::connection& connection,
+                                                                  const ledger::Sender& sender) {
         const std::lock_guard lock(context->order.mutex);
         pqxx::work transaction(connection);
         recorded = ledger::record_claim(transaction, claim, sender, now());
         transaction.commit();
         context->publish(recorded.event);
         return recorded.outbox;
-    });
+    };
+    co_await sender_.write_down(work);
     spdlog::info("{}: claim {} of {} channels, {} {} for {}", network_.node.name(), claim_id,
-                 rows.size(), channel::to_string(amount), asset.symbol,
-                 channel::to_hex(receiver));
+                 rows.size(), channel::to_string(amount), asset.symbol, channel::to_hex(receiver));
     co_return recorded;
 }
 
@@ -194,17 +199,18 @@ Task<void> Claims::automatic() {
     if (is_due) last_interval_ = time;
     for (const auto& token : network_.config.tokens) {
         const auto* asset = network_.asset_of(context_, token.address);
-        if (is_due) co_await claim_earned(*asset, {});
+        if (is_due)
+            co_await claim_earned(*asset, {});
         else if (!token.claim_threshold.is_zero())
             co_await claim_earned(*asset, token.claim_threshold);
     }
 }
 
 Task<void> Claims::claim_earned(const ledger::Asset& asset, channel::Amount amount_min) {
-    const auto receivers =
-        co_await context_.read([&asset, amount_min](pqxx::transaction_base& transaction) {
-            return ledger::due_receivers(transaction, asset.id, amount_min);
-        });
+    const auto work = [&asset, amount_min](pqxx::transaction_base& transaction) {
+        return ledger::due_receivers(transaction, asset.id, amount_min);
+    };
+    const auto receivers = co_await context_.read(work);
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
         const auto due = co_await read_due(asset, receiver);

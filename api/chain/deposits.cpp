@@ -35,9 +35,10 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::open(channel::ChannelConfig con
     if (const auto refused = check_terms(config)) co_return *refused;
     const auto id = channel::channel_id(network_.escrow_separator, config);
     if (co_await has_too_many(config.payer)) {
-        const auto known = co_await context_.database.run([id](pqxx::connection& connection) {
+        const auto work = [id](pqxx::connection& connection) {
             return ledger::read_channel(connection, id).has_value();
-        });
+        };
+        const auto known = co_await context_.database.run(work);
         if (!known)
             co_return Refusal{Error::rate_limited,
                               channel::Amount{context_.config.limits.channels_per_payer_max},
@@ -88,9 +89,10 @@ Deposits::Refused Deposits::check_terms(const channel::ChannelConfig& config) co
 Task<bool> Deposits::has_too_many(const channel::Address& payer) {
     const auto most = context_.config.limits.channels_per_payer_max;
     const auto address = payer;
-    co_return co_await context_.read([address, most](pqxx::transaction_base& transaction) {
+    const auto work = [address, most](pqxx::transaction_base& transaction) {
         return ledger::has_channels(transaction, address, most);
-    });
+    };
+    co_return co_await context_.read(work);
 }
 
 /// A deposit that was sent and did not fail is answered as it was, never sent again: its
@@ -100,17 +102,18 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
                                                               GaslessDeposit deposit) {
     Prepared prepared;
     const auto reference = chain::deposit_reference(id, deposit);
-    auto before = co_await context_.read([reference](pqxx::transaction_base& transaction) {
+    const auto work = [reference](pqxx::transaction_base& transaction) {
         return ledger::find_outbox(transaction, Purpose::deposit, reference);
-    });
+    };
+    auto before = co_await context_.read(work);
     if (before && before->status != ledger::OutboxStatus::failed) {
         prepared.sent_before = std::move(before);
         co_return prepared;
     }
     const auto& token = *network_.token_config(config.token);
     const chain::DepositTerms terms{
-        channel::domain_separator({token.name, token.version, network_.config.network.chain_id,
-                                   token.address}),
+        channel::domain_separator(
+            {token.name, token.version, network_.config.network.chain_id, token.address}),
         network_.config.erc3009_collector, token.deposit_min};
     if (const auto refused =
             chain::refuse_deposit(terms, id, config.payer, deposit, unix_seconds()))
@@ -118,8 +121,7 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
     prepared.draft.purpose = Purpose::deposit;
     prepared.draft.reference = reference;
     prepared.draft.to = network_.config.contract;
-    prepared.draft.data =
-        chain::deposit_call(config, network_.config.erc3009_collector, deposit);
+    prepared.draft.data = chain::deposit_call(config, network_.config.erc3009_collector, deposit);
     if (const auto refused = co_await check_on_chain(config, deposit, prepared)) co_return *refused;
     co_return prepared;
 }
@@ -137,8 +139,7 @@ Task<Deposits::Refused> Deposits::check_on_chain(const channel::ChannelConfig& c
     const auto estimate = co_await network_.node.estimate_gas(prepared.draft.data);
     if (!estimate && estimate.error().reverted()) {
         spdlog::info("{}: a deposit of {} was refused by the contract: {}", network_.node.name(),
-                     channel::to_hex(config.payer),
-                     chain::revert_reason(estimate.error().data));
+                     channel::to_hex(config.payer), chain::revert_reason(estimate.error().data));
         co_return Refusal{Error::deposit_simulation_failed};
     }
     if (!estimate) {
@@ -154,17 +155,18 @@ Task<Deposits::Refused> Deposits::check_on_chain(const channel::ChannelConfig& c
 Task<channel::TransactionHash> Deposits::send(const Prepared& prepared) {
     if (prepared.sent_before) co_return prepared.sent_before->hash;
     const auto draft = prepared.draft;
-    auto entries = co_await sender_.write_down(
-        [draft](pqxx::connection& connection, const ledger::Sender& sender) {
-            pqxx::work transaction(connection);
-            // The same request may have come twice at once.
-            auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
-            if (before && before->status != ledger::OutboxStatus::failed)
-                return std::vector<ledger::OutboxEntry>{std::move(*before)};
-            auto written = ledger::enqueue(transaction, sender, {draft}, now());
-            transaction.commit();
-            return written;
-        });
+    const OutboxSender::Write work = [draft](pqxx::connection& connection,
+                                             const ledger::Sender& sender) {
+        pqxx::work transaction(connection);
+        // The same request may have come twice at once.
+        auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
+        if (before && before->status != ledger::OutboxStatus::failed)
+            return std::vector<ledger::OutboxEntry>{std::move(*before)};
+        auto written = ledger::enqueue(transaction, sender, {draft}, now());
+        transaction.commit();
+        return written;
+    };
+    auto entries = co_await sender_.write_down(work);
     const auto hash = entries.front().hash;
     co_await sender_.broadcast(std::move(entries.front()));
     co_return hash;
@@ -172,15 +174,14 @@ Task<channel::TransactionHash> Deposits::send(const Prepared& prepared) {
 
 /// Reads the contract as of the cursor's block while the cursor cannot move, and has the channel
 /// opened with that.
-Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(
-    const ledger::ChannelTerms& terms, bool deposit_follows) {
+Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::ChannelTerms& terms,
+                                                                  bool deposit_follows) {
     const auto pass = co_await network_.cursor_gate.take();
     const auto tag = BlockTag::number(network_.cursor->block_number);
     const auto snapshot = co_await read_snapshot(terms.id, tag);
     if (!snapshot) co_return Refusal{Error::rpc_read_failed};
     if (snapshot->balance.is_zero() && !deposit_follows) {
-        const auto newest =
-            co_await network_.node.channel_totals(terms.id, BlockTag::latest());
+        const auto newest = co_await network_.node.channel_totals(terms.id, BlockTag::latest());
         if (!newest) co_return Refusal{Error::rpc_read_failed};
         if (newest->balance.is_zero()) co_return Refusal{Error::channel_not_found};
     }
@@ -190,8 +191,7 @@ Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
 }
 
-Task<channel::Result<channel::State>> Deposits::read_snapshot(channel::ChannelId id,
-                                                              BlockTag tag) {
+Task<channel::Result<channel::State>> Deposits::read_snapshot(channel::ChannelId id, BlockTag tag) {
     const auto totals = co_await network_.node.channel_totals(id, tag);
     if (!totals) co_return totals.error();
     const auto withdrawal = co_await network_.node.pending_withdrawal(id, tag);

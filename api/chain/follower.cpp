@@ -74,19 +74,22 @@ Task<void> Follower::start() {
                                  (found ? "" : ": " + found.error().message));
     network_.head = **found;
     const auto id = network_.config.network;
-    auto cursor = co_await context_.read(
-        [id](pqxx::transaction_base& transaction) { return chain::read_cursor(transaction, id); });
+    const auto reading = [id](pqxx::transaction_base& transaction) {
+        return chain::read_cursor(transaction, id);
+    };
+    auto cursor = co_await context_.read(reading);
     if (!cursor) {
         const auto first = co_await network_.node.block(BlockTag::number(confirmed_head(network_)));
         if (!first || !*first)
             throw std::runtime_error(network_.node.name() + ": cannot read the confirmed block");
         cursor = chain::Cursor{(*first)->number, (*first)->hash};
         const auto start = *cursor;
-        co_await context_.database.run([id, start](pqxx::connection& connection) {
+        const auto work = [id, start](pqxx::connection& connection) {
             pqxx::work transaction(connection);
             chain::advance_cursor(transaction, id, start);
             transaction.commit();
-        });
+        };
+        co_await context_.database.run(work);
     }
     network_.cursor = cursor;
     spdlog::info("{}: following from block {}", network_.node.name(), cursor->block_number);
@@ -114,10 +117,11 @@ Task<std::string> Follower::check_cursor() {
         co_return std::string();
     }
     if (!std::exchange(reorganised_, true))
-        spdlog::error("{}: block {} is no longer {}: the chain was reorganised below its {} "
-                      "confirmations; events are not posted until this is resolved",
-                      network_.node.name(), cursor.block_number,
-                      channel::to_hex(cursor.block_hash), network_.config.confirmations);
+        spdlog::error(
+            "{}: block {} is no longer {}: the chain was reorganised below its {} "
+            "confirmations; events are not posted until this is resolved",
+            network_.node.name(), cursor.block_number, channel::to_hex(cursor.block_hash),
+            network_.config.confirmations);
     co_return "the chain was reorganised below its confirmations";
 }
 
@@ -148,14 +152,14 @@ Task<std::string> Follower::post_range(std::uint64_t to) {
 
     const chain::Cursor next{to, (*last)->hash};
     const auto id = network_.config.network;
-    co_await context_.database.run([id, next](pqxx::connection& connection) {
+    const auto work = [id, next](pqxx::connection& connection) {
         pqxx::work transaction(connection);
         chain::advance_cursor(transaction, id, next);
         transaction.commit();
-    });
+    };
+    co_await context_.database.run(work);
     network_.cursor = next;
-    if (count != 0)
-        spdlog::debug("{}: {} events up to block {}", network_.node.name(), count, to);
+    if (count != 0) spdlog::debug("{}: {} events up to block {}", network_.node.name(), count, to);
     co_return std::string();
 }
 
@@ -167,8 +171,10 @@ Task<chain::RpcResult<std::vector<Follower::Event>>> Follower::events_of(
     for (auto& log : *logs) {
         if (log.address != network_.config.contract || log.block_number < from ||
             log.block_number > to) {
-            co_return chain::RpcFailure{chain::RpcFailure::Kind::malformed, 0,
-                                        "the node gave logs that were not asked for", {}};
+            co_return chain::RpcFailure{chain::RpcFailure::Kind::malformed,
+                                        0,
+                                        "the node gave logs that were not asked for",
+                                        {}};
         }
         auto event = chain::decode(log);
         if (!event) {
@@ -211,10 +217,10 @@ Task<bool> Follower::concerns_our_books(const ledger::Request& request) {
     if (!settled) co_return true;
     const auto asset = posted->asset_id;
     const auto receiver = settled->receiver;
-    const auto claimed =
-        co_await context_.database.run([asset, receiver](pqxx::connection& connection) {
-            return ledger::claimed_balance(connection, asset, receiver);
-        });
+    const auto work = [asset, receiver](pqxx::connection& connection) {
+        return ledger::claimed_balance(connection, asset, receiver);
+    };
+    const auto claimed = co_await context_.database.run(work);
     co_return !claimed.is_zero();
 }
 
@@ -224,8 +230,10 @@ Task<Follower::Posted> Follower::post_wave(std::vector<ledger::Request> wave) {
         std::vector<ledger::Request> again;
         for (std::size_t at = 0; at < wave.size(); ++at) {
             const auto* refusal = refusal_of(answers[at]);
-            if (refusal && is_worth_repeating(*refusal)) again.push_back(std::move(wave[at]));
-            else look_at(wave[at], answers[at]);
+            if (refusal && is_worth_repeating(*refusal))
+                again.push_back(std::move(wave[at]));
+            else
+                look_at(wave[at], answers[at]);
         }
         wave = std::move(again);
         if (wave.empty()) break;
@@ -259,8 +267,10 @@ Task<std::optional<ledger::Request>> Follower::request_for(const Event& event) {
     while (std::holds_alternative<chain::WithdrawInitiated>(event.event) && requested_at == 0 &&
            !context_.stopping) {
         const auto block = co_await network_.node.block(BlockTag::number(event.log.block_number));
-        if (block && *block) requested_at = (*block)->timestamp;
-        else co_await context_.pause(kRetryPause);
+        if (block && *block)
+            requested_at = (*block)->timestamp;
+        else
+            co_await context_.pause(kRetryPause);
     }
     co_return request_from(event, requested_at);
 }
@@ -296,8 +306,8 @@ Task<void> Follower::post_withdrawals_early() {
     if (network_.head.number <= network_.cursor->block_number) co_return;
     const std::vector<channel::Word> wanted{topics.withdraw_initiated, topics.withdraw_finalized,
                                             topics.refunded};
-    auto events = co_await events_of(network_.cursor->block_number + 1, network_.head.number,
-                                     wanted);
+    auto events =
+        co_await events_of(network_.cursor->block_number + 1, network_.head.number, wanted);
     if (!events) {
         spdlog::warn("{}: {}", network_.node.name(), events.error().message);
         co_return;

@@ -9,8 +9,11 @@
 namespace millrace::api {
 
 NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
-    : context_(context), network_(context, config), sender_(context, network_),
-      deposits_(context, network_, sender_), claims_(context, network_, sender_),
+    : context_(context),
+      network_(context, config),
+      sender_(context, network_),
+      deposits_(context, network_, sender_),
+      claims_(context, network_, sender_),
       follower_(context, network_,
                 [this](const ledger::ChannelTerms& terms, const channel::State& state) {
                     claims_.changed(terms, state);

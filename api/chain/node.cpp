@@ -14,7 +14,8 @@ Node::Node(boost::asio::any_io_executor executor, const NetworkConfig& network,
            channel::Address caller)
     : rpc_(std::move(executor), {.urls = network.rpc_urls, .timeout = network.rpc_timeout}),
       name_(channel::to_string(network.network) + " at " + rpc_.name()),
-      contract_(network.contract), caller_(caller) {}
+      contract_(network.contract),
+      caller_(caller) {}
 
 Task<Node::Answer<std::uint64_t>> Node::chain_id() {
     return rpc_.call(chain::chain_id_request(), chain::read_number);

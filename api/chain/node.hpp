@@ -37,14 +37,14 @@ public:
 
     /// Views of the escrow and the token; a node that cannot answer, and an answer that is none,
     /// are `rpc_read_failed`.
-    Task<channel::Result<ledger::chain::ChannelTotals>> channel_totals(
-        channel::ChannelId id, ledger::chain::BlockTag tag);
+    Task<channel::Result<ledger::chain::ChannelTotals>> channel_totals(channel::ChannelId id,
+                                                                       ledger::chain::BlockTag tag);
     Task<channel::Result<ledger::chain::PendingWithdrawal>> pending_withdrawal(
         channel::ChannelId id, ledger::chain::BlockTag tag);
     Task<channel::Result<std::uint64_t>> refund_nonce(channel::ChannelId id,
                                                       ledger::chain::BlockTag tag);
-    Task<channel::Result<ledger::chain::ReceiverTotals>> receiver_totals(
-        channel::Address receiver, channel::Address token);
+    Task<channel::Result<ledger::chain::ReceiverTotals>> receiver_totals(channel::Address receiver,
+                                                                         channel::Address token);
     Task<channel::Result<channel::Word>> token_balance(channel::Address token,
                                                        channel::Address holder);
 

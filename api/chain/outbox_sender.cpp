@@ -77,12 +77,12 @@ chain::Fees OutboxSender::fees() const {
 Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     const auto turn = co_await network_.nonces.take();
     for (int attempt = 1;; ++attempt) {
-        const ledger::Sender sender{network_.config.network, context_.relayer,
-                                    network_.nonce_min};
+        const ledger::Sender sender{network_.config.network, context_.relayer, network_.nonce_min};
         try {
-            co_return co_await context_.database.run([write, sender](pqxx::connection& connection) {
+            const auto work = [write, sender](pqxx::connection& connection) {
                 return write(connection, sender);
-            });
+            };
+            co_return co_await context_.database.run(work);
         } catch (const pqxx::unique_violation&) {
             if (attempt == kWriteAttempts) throw;
         }
@@ -99,14 +99,15 @@ Task<void> OutboxSender::broadcast(OutboxEntry entry) {
     }
     if (entry.status != ledger::OutboxStatus::queued) co_return;
     const auto& assets = context_.assets;
-    co_await context_.commit_in_order([entry, &assets](pqxx::transaction_base& transaction) {
+    const ChainContext::Work work = [entry, &assets](pqxx::transaction_base& transaction) {
         std::vector<ledger::SettlementEvent> events;
         ledger::mark_sent(transaction, entry.id, now());
         if (entry.purpose != Purpose::claim) return events;
         auto event = ledger::claim_sent(transaction, entry.reference, assets, now());
         if (event) events.push_back(std::move(*event));
         return events;
-    });
+    };
+    co_await context_.commit_in_order(work);
     spdlog::info("{}: sent {} transaction {} with nonce {}", network_.node.name(),
                  ledger::to_string(entry.purpose), channel::to_hex(entry.hash), entry.nonce);
 }
@@ -115,9 +116,10 @@ Task<void> OutboxSender::broadcast(OutboxEntry entry) {
 /// nothing can be, and only that one can be stuck by its own fees.
 Task<void> OutboxSender::look_after() {
     const auto network = network_.config.network;
-    const auto entries = co_await context_.read([network](pqxx::transaction_base& transaction) {
+    const auto work = [network](pqxx::transaction_base& transaction) {
         return ledger::unfinished_outbox(transaction, network);
-    });
+    };
+    const auto entries = co_await context_.read(work);
     auto found = Found::mined;
     for (const auto& entry : entries) {
         if (context_.stopping) co_return;
@@ -151,9 +153,10 @@ Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch&
 Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
     const OutboxEntry& entry) {
     const auto id = entry.id;
-    auto hashes = co_await context_.read([id](pqxx::transaction_base& transaction) {
+    const auto work = [id](pqxx::transaction_base& transaction) {
         return ledger::former_hashes(transaction, id);
-    });
+    };
+    auto hashes = co_await context_.read(work);
     hashes.insert(hashes.begin(), entry.hash);
     chain::RpcResult<std::optional<chain::Receipt>> receipt = std::optional<chain::Receipt>{};
     for (const auto& hash : hashes) {
@@ -186,8 +189,8 @@ Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found foun
 /// believed, because nodes behind one address may lag behind each other.
 Task<bool> OutboxSender::is_superseded(const OutboxEntry& entry, Watch& watch) {
     if (watch.looks < kLooksToGiveUp) co_return false;
-    const auto count = co_await network_.node.transaction_count(
-        BlockTag::number(network_.cursor->block_number));
+    const auto count =
+        co_await network_.node.transaction_count(BlockTag::number(network_.cursor->block_number));
     if (!count || *count <= entry.nonce) {
         watch.looks_with_nonce_used = 0;
         co_return false;
@@ -206,13 +209,13 @@ Task<void> OutboxSender::raise_fees(const OutboxEntry& entry) {
     const auto market = fees();
     const chain::Fees wanted{std::max(raised->max_fee, market.max_fee), raised->priority_fee};
     const auto* key = &context_.relayer;
-    const auto replacement =
-        co_await context_.database.run([entry, key, wanted](pqxx::connection& connection) {
-            pqxx::work transaction(connection);
-            auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
-            transaction.commit();
-            return made;
-        });
+    const auto work = [entry, key, wanted](pqxx::connection& connection) {
+        pqxx::work transaction(connection);
+        auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
+        transaction.commit();
+        return made;
+    };
+    const auto replacement = co_await context_.database.run(work);
     spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
                  network_.node.name(), channel::to_hex(entry.hash),
                  channel::to_hex(replacement.hash), channel::to_string(wanted.max_fee));
@@ -223,29 +226,32 @@ Task<void> OutboxSender::finish(const OutboxEntry& entry, const chain::Receipt& 
     const auto fee = chain::cost(receipt.gas_used, receipt.gas_price);
     const bool posted = co_await post_fee(receipt, fee ? *fee : channel::Amount{});
     if (!posted) co_return;
-    ledger::OutboxResult result{receipt.transaction, receipt.succeeded, receipt.block_number,
-                                receipt.gas_used, fee ? *fee : channel::Amount{}, {}};
-    if (!receipt.succeeded)
-        result.error = co_await why_reverted(entry, receipt.block_number);
+    ledger::OutboxResult result{receipt.transaction,
+                                receipt.succeeded,
+                                receipt.block_number,
+                                receipt.gas_used,
+                                fee ? *fee : channel::Amount{},
+                                {}};
+    if (!receipt.succeeded) result.error = co_await why_reverted(entry, receipt.block_number);
     co_await record_end(entry, std::move(result), swept_by(receipt, network_.config.contract));
 }
 
 Task<bool> OutboxSender::post_fee(const chain::Receipt& receipt, channel::Amount fee) {
     const ledger::Request request = ledger::PostAssetEvent{
-        {}, network_.coin->id,
+        {},
+        network_.coin->id,
         {receipt.transaction, kFeeLogIndex, receipt.block_number, receipt.block_hash},
         ledger::FeePaid{fee}};
     const auto answer = co_await context_.shards.call_one(request);
     const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
-    if (refusal)
+    if (refusal && !context_.stopping)
         spdlog::warn("{}: the fee of transaction {} is not posted yet: {}", network_.node.name(),
                      channel::to_hex(receipt.transaction), channel::sentence(refusal->error));
     co_return !refusal;
 }
 
 Task<std::string> OutboxSender::why_reverted(const OutboxEntry& entry, std::uint64_t block) {
-    const auto again =
-        co_await network_.node.call(entry.to, entry.data, BlockTag::number(block));
+    const auto again = co_await network_.node.call(entry.to, entry.data, BlockTag::number(block));
     const auto reason = again ? std::string() : chain::revert_reason(again.error().data);
     co_return reason.empty() ? "the transaction was reverted"
                              : "the transaction was reverted: " + reason;
@@ -254,24 +260,24 @@ Task<std::string> OutboxSender::why_reverted(const OutboxEntry& entry, std::uint
 Task<void> OutboxSender::give_up(const OutboxEntry& entry) {
     spdlog::error("{}: nonce {} of the relayer was used by another transaction than {}",
                   network_.node.name(), entry.nonce, channel::to_hex(entry.hash));
-    const ledger::OutboxResult result{
-        entry.hash, false, 0, 0, {}, "another transaction took its nonce"};
+    const ledger::OutboxResult result{entry.hash, false, 0,
+                                      0,          {},    "another transaction took its nonce"};
     co_await record_end(entry, result, {});
 }
 
 Task<void> OutboxSender::record_end(const OutboxEntry& entry, ledger::OutboxResult result,
                                     channel::Amount swept) {
     const auto& assets = context_.assets;
-    co_await context_.commit_in_order(
-        [entry, result, swept, &assets](pqxx::transaction_base& transaction) {
-            std::vector<ledger::SettlementEvent> events;
-            ledger::finish_outbox(transaction, entry.id, result, now());
-            if (entry.purpose != Purpose::claim) return events;
-            auto event =
-                ledger::claim_finished(transaction, entry.reference, swept, assets, now());
-            if (event) events.push_back(std::move(*event));
-            return events;
-        });
+    const ChainContext::Work work = [entry, result, swept,
+                                     &assets](pqxx::transaction_base& transaction) {
+        std::vector<ledger::SettlementEvent> events;
+        ledger::finish_outbox(transaction, entry.id, result, now());
+        if (entry.purpose != Purpose::claim) return events;
+        auto event = ledger::claim_finished(transaction, entry.reference, swept, assets, now());
+        if (event) events.push_back(std::move(*event));
+        return events;
+    };
+    co_await context_.commit_in_order(work);
     watched_.erase(entry.id);
     if (result.succeeded)
         spdlog::info("{}: {} transaction {} is confirmed in block {}", network_.node.name(),
@@ -279,8 +285,7 @@ Task<void> OutboxSender::record_end(const OutboxEntry& entry, ledger::OutboxResu
                      result.block_number);
     else
         spdlog::error("{}: {} transaction {} failed: {}", network_.node.name(),
-                      ledger::to_string(entry.purpose), channel::to_hex(result.hash),
-                      result.error);
+                      ledger::to_string(entry.purpose), channel::to_hex(result.hash), result.error);
 }
 
 }  // namespace millrace::api

@@ -24,11 +24,11 @@ public:
     /// Fees for a transaction sent now.
     ledger::chain::Fees fees() const;
 
-    /// Runs `write`, which enqueues transactions and commits, on a database thread, with nobody else
-    /// taking nonces here. It is repeated when another process took a nonce first. Throws what the
-    /// database throws.
-    using Write = std::function<std::vector<ledger::OutboxEntry>(pqxx::connection&,
-                                                                 const ledger::Sender&)>;
+    /// Runs `write`, which enqueues transactions and commits, on a database thread, with nobody
+    /// else taking nonces here. It is repeated when another process took a nonce first. Throws what
+    /// the database throws.
+    using Write =
+        std::function<std::vector<ledger::OutboxEntry>(pqxx::connection&, const ledger::Sender&)>;
     Task<std::vector<ledger::OutboxEntry>> write_down(Write write);
 
     /// Broadcasts; what fails is tried again by `look_after`.

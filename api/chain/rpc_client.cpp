@@ -87,8 +87,7 @@ public:
 
         http::response_parser<http::string_body> parser;
         parser.body_limit(response_bytes_max);
-        auto [read_error, read] =
-            co_await http::async_read(stream_, buffer_, parser, kCompletion);
+        auto [read_error, read] = co_await http::async_read(stream_, buffer_, parser, kCompletion);
         if (read_error) co_return failed(read_error);
         stream_.expires_never();
         auto response = parser.release();
@@ -115,9 +114,8 @@ private:
         if (!not_numeric) {
             const tcp::endpoint endpoint(address,
                                          static_cast<std::uint16_t>(std::stoul(url_.port)));
-            co_return std::make_tuple(
-                beast::error_code{},
-                tcp::resolver::results_type::create(endpoint, url_.host, url_.port));
+            co_return std::make_tuple(beast::error_code{}, tcp::resolver::results_type::create(
+                                                               endpoint, url_.host, url_.port));
         }
         asio::steady_timer deadline(stream_.get_executor(), timeout);
         deadline.async_wait([this](beast::error_code error) {
@@ -138,7 +136,8 @@ private:
 };
 
 RpcClient::RpcClient(asio::any_io_executor executor, RpcSettings settings)
-    : executor_(executor), settings_(std::move(settings)),
+    : executor_(executor),
+      settings_(std::move(settings)),
       places_(std::move(executor), settings_.connections_max) {
     if (settings_.urls.empty()) throw std::invalid_argument("no RPC URL is configured");
     for (const auto& url : settings_.urls) urls_.push_back(Url::parse(url));
@@ -167,8 +166,8 @@ unsigned RpcClient::attempts() const {
 Task<void> RpcClient::pause_before(unsigned attempt) {
     const auto round = attempt / urls_.size();
     if (attempt % urls_.size() != 0 || round == 0) co_return;
-    const auto pause = std::min<std::chrono::milliseconds>(kPause * (1 << (2 * (round - 1))),
-                                                           kPauseMax);
+    const auto pause =
+        std::min<std::chrono::milliseconds>(kPause * (1 << (2 * (round - 1))), kPauseMax);
     asio::steady_timer timer(executor_, pause);
     co_await timer.async_wait(kCompletion);
 }
@@ -176,8 +175,8 @@ Task<void> RpcClient::pause_before(unsigned attempt) {
 Task<RpcResult<std::string>> RpcClient::post(unsigned attempt, const std::string& body) {
     const auto index = (preferred_ + attempt) % urls_.size();
     const auto& url = urls_[index];
-    const auto kept = std::find_if(idle_.begin(), idle_.end(),
-                                   [&](const auto& one) { return one->is_for(url); });
+    const auto kept =
+        std::find_if(idle_.begin(), idle_.end(), [&](const auto& one) { return one->is_for(url); });
     if (kept != idle_.end()) {
         auto connection = *kept;
         idle_.erase(kept);
@@ -202,8 +201,8 @@ Task<RpcResult<std::string>> RpcClient::post_once(std::shared_ptr<Connection> co
         if (error) co_return transport(url.name() + ": " + error.message());
         if (closed_) connection->close();
     }
-    auto text = co_await connection->exchange(url, body, settings_.timeout,
-                                              settings_.response_bytes_max);
+    auto text =
+        co_await connection->exchange(url, body, settings_.timeout, settings_.response_bytes_max);
     if (text && connection->is_open() && !closed_) idle_.push_back(connection);
     co_return text;
 }

@@ -31,8 +31,7 @@ channel::Bytes settle_call(const channel::Address& receiver, const channel::Addr
 channel::Bytes refund_with_signature_call(const channel::ChannelConfig& config,
                                           channel::Amount amount, const channel::Word& nonce,
                                           const channel::Signature& authorizer_signature);
-channel::Bytes initiate_withdraw_call(const channel::ChannelConfig& config,
-                                      channel::Amount amount);
+channel::Bytes initiate_withdraw_call(const channel::ChannelConfig& config, channel::Amount amount);
 channel::Bytes finalize_withdraw_call(const channel::ChannelConfig& config);
 channel::Bytes multicall_call(std::vector<channel::Bytes> calls);
 channel::Bytes channels_call(const channel::ChannelId& id);
@@ -43,8 +42,8 @@ channel::Bytes channel_id_call(const channel::ChannelConfig& config);
 
 /// abi.encode(validAfter, validBefore, salt, signature) for the ERC-3009 collector.
 channel::Bytes erc3009_collector_data(const channel::Word& valid_after,
-                                      const channel::Word& valid_before,
-                                      const channel::Word& salt, channel::BytesView signature);
+                                      const channel::Word& valid_before, const channel::Word& salt,
+                                      channel::BytesView signature);
 
 /// ERC-20 `balanceOf`.
 channel::Bytes balance_of_call(const channel::Address& holder);

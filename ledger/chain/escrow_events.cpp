@@ -105,10 +105,10 @@ Result<EscrowEvent> decode_withdraw_initiated(const Log& log) {
 
 const Topics& topics() {
     static const Topics known{
-        .channel_created =
-            topic("ChannelCreated(bytes32,(address,address,address,address,address,uint40,bytes32))"),
-        .channel_closed =
-            topic("ChannelClosed(bytes32,(address,address,address,address,address,uint40,bytes32))"),
+        .channel_created = topic(
+            "ChannelCreated(bytes32,(address,address,address,address,address,uint40,bytes32))"),
+        .channel_closed = topic(
+            "ChannelClosed(bytes32,(address,address,address,address,address,uint40,bytes32))"),
         .deposited = topic("Deposited(bytes32,address,uint128,uint128)"),
         .claimed = topic("Claimed(bytes32,address,uint128,uint128)"),
         .settled = topic("Settled(address,address,address,uint128)"),

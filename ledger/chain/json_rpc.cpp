@@ -55,7 +55,8 @@ Word quantity_of(const json::value& value, std::string_view name) {
     if (digits.empty() || digits.size() > 2 * Word::size || (digits[0] == '0' && digits != "0")) {
         throw Malformed{std::string(name) + " is not a quantity"};
     }
-    const auto padded = "0x" + std::string(2 * Word::size - digits.size(), '0') + std::string(digits);
+    const auto padded =
+        "0x" + std::string(2 * Word::size - digits.size(), '0') + std::string(digits);
     const auto word = channel::parse_fixed<Word>(padded);
     if (!word) throw Malformed{std::string(name) + " is not a quantity"};
     return *word;
@@ -278,11 +279,10 @@ RpcCall logs_request(const channel::Address& contract, std::uint64_t from, std::
     for (const auto& topic : topics) {
         alternatives += (alternatives.empty() ? "" : ",") + quoted(topic);
     }
-    return {"eth_getLogs", "[{\"address\":" + quoted(contract) +
-                               ",\"fromBlock\":" + quoted_number(from) +
-                               ",\"toBlock\":" + quoted_number(to) +
-                               (topics.empty() ? "" : ",\"topics\":[[" + alternatives + "]]") +
-                               "}]"};
+    return {"eth_getLogs",
+            "[{\"address\":" + quoted(contract) + ",\"fromBlock\":" + quoted_number(from) +
+                ",\"toBlock\":" + quoted_number(to) +
+                (topics.empty() ? "" : ",\"topics\":[[" + alternatives + "]]") + "}]"};
 }
 
 RpcResult<std::uint64_t> read_number(std::string_view text, std::uint64_t id) {

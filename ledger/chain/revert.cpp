@@ -15,18 +15,41 @@ namespace {
 constexpr std::size_t kTextMax = 200;
 
 constexpr std::string_view kKnown[] = {
-    "AddressEmptyCode(address)", "ClaimExceedsBalance()", "ClaimExceedsCeiling()",
-    "DepositCollectionFailed()", "DepositOverflow()", "ECDSAInvalidSignature()",
-    "ECDSAInvalidSignatureLength(uint256)", "ECDSAInvalidSignatureS(bytes32)", "EmptyBatch()",
-    "FailedCall()", "InvalidChannel()", "InvalidCollector()", "InvalidRefundNonce()",
-    "InvalidShortString()", "InvalidSignature()", "NotAuthorizedToClaim()",
-    "NotAuthorizedToFinalizeWithdraw()", "NotAuthorizedToRefund()", "NotReceiverAuthorizer()",
-    "NothingToWithdraw()", "ReentrancyGuardReentrantCall()", "SafeERC20FailedOperation(address)",
-    "StringTooLong(string)", "WithdrawAmountExceedsAvailable()", "WithdrawDelayNotElapsed()",
-    "WithdrawDelayOutOfRange()", "WithdrawalAlreadyPending()", "WithdrawalNotPending()",
-    "ZeroDeposit()", "ZeroRefund()", "NotSettlement()",
-    "ERC20InsufficientBalance(address,uint256,uint256)", "ERC20InvalidReceiver(address)",
-    "ERC3009InvalidAuthorizationTime(uint256,uint256)", "ERC3009InvalidSignature()",
+    "AddressEmptyCode(address)",
+    "ClaimExceedsBalance()",
+    "ClaimExceedsCeiling()",
+    "DepositCollectionFailed()",
+    "DepositOverflow()",
+    "ECDSAInvalidSignature()",
+    "ECDSAInvalidSignatureLength(uint256)",
+    "ECDSAInvalidSignatureS(bytes32)",
+    "EmptyBatch()",
+    "FailedCall()",
+    "InvalidChannel()",
+    "InvalidCollector()",
+    "InvalidRefundNonce()",
+    "InvalidShortString()",
+    "InvalidSignature()",
+    "NotAuthorizedToClaim()",
+    "NotAuthorizedToFinalizeWithdraw()",
+    "NotAuthorizedToRefund()",
+    "NotReceiverAuthorizer()",
+    "NothingToWithdraw()",
+    "ReentrancyGuardReentrantCall()",
+    "SafeERC20FailedOperation(address)",
+    "StringTooLong(string)",
+    "WithdrawAmountExceedsAvailable()",
+    "WithdrawDelayNotElapsed()",
+    "WithdrawDelayOutOfRange()",
+    "WithdrawalAlreadyPending()",
+    "WithdrawalNotPending()",
+    "ZeroDeposit()",
+    "ZeroRefund()",
+    "NotSettlement()",
+    "ERC20InsufficientBalance(address,uint256,uint256)",
+    "ERC20InvalidReceiver(address)",
+    "ERC3009InvalidAuthorizationTime(uint256,uint256)",
+    "ERC3009InvalidSignature()",
     "ERC3009UsedAuthorization(address,bytes32)",
 };
 
@@ -82,8 +105,7 @@ std::string revert_reason(channel::BytesView data) {
     const auto found = names().find(selector);
     if (found == names().end()) return "error " + channel::to_hex(data.first(selector.size()));
     if (found->second == kText) return text_of(data.subspan(selector.size()));
-    if (found->second == kPanic)
-        return "panic " + std::to_string(number_at(data, selector.size()));
+    if (found->second == kPanic) return "panic " + std::to_string(number_at(data, selector.size()));
     return std::string(found->second);
 }
 

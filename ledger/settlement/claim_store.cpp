@@ -4,8 +4,8 @@
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 namespace millrace::ledger {
 namespace {
@@ -51,8 +51,8 @@ std::uint64_t take_seq(pqxx::transaction_base& transaction) {
 }
 
 ClaimStatus status_from(const pqxx::field& field) {
-    for (const auto status : {ClaimStatus::queued, ClaimStatus::sent, ClaimStatus::confirmed,
-                              ClaimStatus::failed})
+    for (const auto status :
+         {ClaimStatus::queued, ClaimStatus::sent, ClaimStatus::confirmed, ClaimStatus::failed})
         if (to_string(status) == field.c_str()) return status;
     throw std::runtime_error("unknown claim status in the database");
 }
@@ -60,8 +60,8 @@ ClaimStatus status_from(const pqxx::field& field) {
 std::string event_data(const ClaimRecord& claim, const Asset& asset) {
     std::string transactions;
     for (const auto& hash : claim.transactions) {
-        transactions += fmt::format("{}\"{}\"", transactions.empty() ? "" : ",",
-                                    channel::to_hex(hash));
+        transactions +=
+            fmt::format("{}\"{}\"", transactions.empty() ? "" : ",", channel::to_hex(hash));
     }
     const auto error =
         claim.error.empty() ? "null" : boost::json::serialize(boost::json::string(claim.error));
@@ -69,8 +69,8 @@ std::string event_data(const ClaimRecord& claim, const Asset& asset) {
         R"({{"name":"{0}","claimId":"{1}","status":"{0}","network":"{2}","token":"{3}",)"
         R"("receiver":"{4}","transactions":[{5}],"channels":{6},"amount":"{7}","error":{8}}})",
         to_string(claim.status), claim.claim_id, channel::to_string(asset.network),
-        channel::to_hex(asset.token), channel::to_hex(claim.receiver), transactions,
-        claim.channels, channel::to_string(claim.amount), error);
+        channel::to_hex(asset.token), channel::to_hex(claim.receiver), transactions, claim.channels,
+        channel::to_string(claim.amount), error);
 }
 
 SettlementEvent write_event(pqxx::transaction_base& transaction, std::uint64_t seq,
@@ -104,10 +104,14 @@ SettlementEvent event_of(pqxx::transaction_base& transaction, const std::string&
 
 std::string_view to_string(ClaimStatus status) {
     switch (status) {
-        case ClaimStatus::queued: return "queued";
-        case ClaimStatus::sent: return "sent";
-        case ClaimStatus::confirmed: return "confirmed";
-        case ClaimStatus::failed: return "failed";
+        case ClaimStatus::queued:
+            return "queued";
+        case ClaimStatus::sent:
+            return "sent";
+        case ClaimStatus::confirmed:
+            return "confirmed";
+        case ClaimStatus::failed:
+            return "failed";
     }
     return "";
 }
@@ -117,11 +121,16 @@ RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& 
     // First, because it makes every other writer wait: the check of the rows holds until commit.
     const auto seq = take_seq(transaction);
     RecordedClaim recorded;
-    recorded.record = {claim.claim_id,    claim.asset.id, claim.receiver, ClaimStatus::queued,
-                       claim.rows.size(), claim.amount,   {},             {}};
-    transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id,
-                             to_bytea(claim.receiver), claim.rows.size(),
-                             channel::to_string(claim.amount), to_rfc3339(now));
+    recorded.record = {claim.claim_id,
+                       claim.asset.id,
+                       claim.receiver,
+                       ClaimStatus::queued,
+                       claim.rows.size(),
+                       claim.amount,
+                       {},
+                       {}};
+    transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id, to_bytea(claim.receiver),
+                             claim.rows.size(), channel::to_string(claim.amount), to_rfc3339(now));
     write_rows(transaction, claim);
     recorded.outbox = enqueue(transaction, sender, claim.drafts, now);
     for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);

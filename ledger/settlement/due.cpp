@@ -59,8 +59,8 @@ std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const 
                                      const channel::Address& receiver,
                                      const channel::Address& authorizer) {
     std::vector<DueChannel> due;
-    for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
-                                                   to_bytea(authorizer)))
+    for (const auto& row :
+         transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id, to_bytea(authorizer)))
         due.push_back(due_from(row, asset));
     return due;
 }

@@ -70,9 +70,9 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .fees = {amount_from(row["max_fee"]), amount_from(row["priority_fee"])},
         .raw = bytes_from(row["raw"]),
         .hash = from_bytea<channel::TransactionHash>(row["hash"]),
-        .status = enum_from(row["status"],
-                            std::array{OutboxStatus::queued, OutboxStatus::sent,
-                                       OutboxStatus::confirmed, OutboxStatus::failed}),
+        .status =
+            enum_from(row["status"], std::array{OutboxStatus::queued, OutboxStatus::sent,
+                                                OutboxStatus::confirmed, OutboxStatus::failed}),
     };
 }
 
@@ -120,10 +120,14 @@ std::string_view to_string(Purpose purpose) {
 
 std::string_view to_string(OutboxStatus status) {
     switch (status) {
-        case OutboxStatus::queued: return "queued";
-        case OutboxStatus::sent: return "sent";
-        case OutboxStatus::confirmed: return "confirmed";
-        case OutboxStatus::failed: return "failed";
+        case OutboxStatus::queued:
+            return "queued";
+        case OutboxStatus::sent:
+            return "sent";
+        case OutboxStatus::confirmed:
+            return "confirmed";
+        case OutboxStatus::failed:
+            return "failed";
     }
     return "";
 }
@@ -153,8 +157,7 @@ std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Send
 
 std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
                                        const std::string& reference) {
-    const auto rows =
-        transaction.exec_params(kFind, std::string(to_string(purpose)), reference);
+    const auto rows = transaction.exec_params(kFind, std::string(to_string(purpose)), reference);
     if (rows.empty()) return std::nullopt;
     return entry_from(rows[0]);
 }
@@ -177,10 +180,9 @@ OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& e
     raised.fees = fees;
     sign_into(raised, key);
     transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
-    transaction.exec_params0(kReplace, entry.id, channel::to_string(fees.max_fee),
-                             channel::to_string(fees.priority_fee),
-                             to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash),
-                             to_rfc3339(now));
+    transaction.exec_params0(
+        kReplace, entry.id, channel::to_string(fees.max_fee), channel::to_string(fees.priority_fee),
+        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now));
     return raised;
 }
 
