@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ public:
     /// Without white space; numbers as they were written, strings with as few escapes as possible.
     void append_compact(std::string& out) const;
 
+    /// True if some object in this value has a key twice; `name` is then the key.
+    bool has_duplicate_key(std::string_view& name) const;
+
 private:
     friend class JsonParser;
     struct Node {
@@ -45,24 +49,32 @@ private:
     };
     explicit Json(const Node* node) : node_(node) {}
     const Node* node_;
-
-public:
-    /// True if some object in this value has a key twice; `name` is then the key.
-    bool has_duplicate_key(std::string_view& name) const;
 };
 
 class Json::Iterator {
 public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Json;
+    using difference_type = std::ptrdiff_t;
+    using pointer = void;
+    using reference = Json;
+
+    Iterator() = default;
     explicit Iterator(const Node* node) : node_(node) {}
     Json operator*() const { return Json(node_); }
     Iterator& operator++() {
         node_ += node_->span;
         return *this;
     }
+    Iterator operator++(int) {
+        const auto before = *this;
+        ++*this;
+        return before;
+    }
     friend bool operator==(const Iterator&, const Iterator&) = default;
 
 private:
-    const Node* node_;
+    const Node* node_ = nullptr;
 };
 
 /// Appends `text` as a JSON string with its quotes.

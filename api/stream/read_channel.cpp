@@ -1,0 +1,111 @@
+#include "api/stream/members.hpp"
+#include "api/stream/read_command.hpp"
+#include "channel/uint256.hpp"
+
+namespace millrace::api::stream {
+namespace {
+
+constexpr std::size_t kAppLengthMax = 256;
+constexpr std::size_t kPageMax = 1000;
+constexpr std::size_t kWordDigits = 64;
+
+channel::Network network(Members& params) {
+    const auto given = params.text("network");
+    if (params.failed()) return {};
+    const auto parsed = channel::parse_network(given);
+    if (!parsed) params.fail("network", parsed.error());
+    return parsed ? *parsed : channel::Network{};
+}
+
+channel::ChannelConfig channel_config(Members& params) {
+    auto members = params.object("channelConfig");
+    channel::ChannelConfig config;
+    config.payer = members.address("payer");
+    config.payer_authorizer = members.address("payerAuthorizer");
+    config.receiver = members.address("receiver");
+    config.receiver_authorizer = members.address("receiverAuthorizer");
+    config.token = members.address("token");
+    config.withdraw_delay_seconds = members.number("withdrawDelay");
+    config.salt = members.fixed<channel::Salt>("salt");
+    members.refuse_others({"payer", "payerAuthorizer", "receiver", "receiverAuthorizer", "token",
+                           "withdrawDelay", "salt"});
+    return config;
+}
+
+/// A uint256 as clients of x402 write it: decimal, or hex with or without leading zeros.
+channel::Word word(Members& members, std::string_view key) {
+    const auto given = members.text(key);
+    if (members.failed()) return {};
+    channel::Result<channel::Word> parsed = channel::Error::wrong_length;
+    if (!given.starts_with("0x")) {
+        parsed = channel::parse_uint256(given);
+    } else if (given.size() > 2 && given.size() <= 2 + kWordDigits) {
+        const auto digits = given.substr(2);
+        parsed = channel::parse_fixed<channel::Word>(
+            "0x" + std::string(kWordDigits - digits.size(), '0') + std::string(digits));
+    }
+    if (!parsed) members.fail(bad_param(members.field(key),
+                                        static_cast<channel::Error>(parsed.error().value())));
+    return parsed ? *parsed : channel::Word{};
+}
+
+GaslessDeposit deposit(Members& params) {
+    auto members = params.object("deposit");
+    GaslessDeposit deposit;
+    deposit.amount = members.positive_amount("amount");
+    auto wrapper = members.object("authorization");
+    if (!members.failed() && !wrapper.has("erc3009Authorization"))
+        members.fail(failure(channel::Error::erc3009_authorization_required));
+    auto authorization = wrapper.object("erc3009Authorization");
+    deposit.valid_after = word(authorization, "validAfter");
+    deposit.valid_before = word(authorization, "validBefore");
+    deposit.salt = word(authorization, "salt");
+    const auto signature = authorization.text("signature");
+    if (authorization.failed()) return deposit;
+    // Its length is for the token to judge: wallets that are contracts sign in their own ways.
+    const auto bytes = channel::parse_hex(signature);
+    if (!bytes) authorization.fail("signature", bytes.error());
+    else deposit.signature = *bytes;
+    authorization.refuse_others({"validAfter", "validBefore", "salt", "signature"});
+    return deposit;
+}
+
+OpenAChannel open_channel(Members& params) {
+    OpenAChannel open;
+    open.network = network(params);
+    open.config = channel_config(params);
+    open.app = params.optional_text("app", kAppLengthMax);
+    if (params.has("deposit")) open.deposit = deposit(params);
+    return open;
+}
+
+ListChannels list_channels(Members& params) {
+    ListChannels list;
+    if (params.has("cursor")) list.cursor = params.fixed<channel::ChannelId>("cursor");
+    if (!params.has("limit")) return list;
+    list.limit = params.number("limit");
+    if (list.limit == 0 || list.limit > kPageMax)
+        params.fail(bad_param("limit", "A page holds from 1 to the limit.",
+                              std::to_string(kPageMax)));
+    return list;
+}
+
+}  // namespace
+
+void read_channel_command(Method method, std::optional<Json> object, Command& command) {
+    std::optional<Failure> wrong;
+    Members params(object, {}, wrong);
+    if (method == Method::channel_open) {
+        command = open_channel(params);
+    } else if (method == Method::channel_top_up) {
+        const auto id = params.fixed<channel::ChannelId>("channelId");
+        command = TopUp{id, deposit(params)};
+    } else if (method == Method::channel_get) {
+        command = GetChannel{params.fixed<channel::ChannelId>("channelId")};
+    } else {
+        command = list_channels(params);
+    }
+    if (wrong) command = std::move(*wrong);
+}
+
+}  // namespace millrace::api::stream

@@ -1,0 +1,274 @@
+#include "api/stream/session.hpp"
+
+#include "api/auth/challenges.hpp"
+#include "api/clock.hpp"
+#include "api/gateway.hpp"
+#include "api/stream/party_methods.hpp"
+#include "api/stream/render.hpp"
+#include "channel/hex.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <spdlog/spdlog.h>
+
+namespace millrace::api::stream {
+
+using channel::Error;
+
+namespace {
+
+constexpr std::size_t kBadFramesMax = 100;
+/// In units of what may be in flight: refusals without any request that was taken.
+constexpr std::size_t kOverflowsMax = 16;
+/// Challenges and logins of a connection without a success between them.
+constexpr std::size_t kLoginsMax = 100;
+
+std::string_view outcome_of(const Reply& reply) {
+    const auto* failed = std::get_if<Failure>(&reply);
+    return failed ? failed->reason : "ok";
+}
+
+std::string_view name_of(std::optional<Method> method) {
+    return method ? to_string(*method) : "unknown";
+}
+
+}  // namespace
+
+Session::Session(Gateway& gateway, std::uint64_t number, std::shared_ptr<Outbox> outbox,
+                 std::optional<Principal> principal)
+    : gateway_(gateway), number_(number), outbox_(std::move(outbox)),
+      principal_(std::move(principal)) {}
+
+void Session::receive(std::string_view text) {
+    auto& frame = gateway_.parser().parse(text);
+    if (frame.failure) {
+        refuse(*frame.failure);
+        return;
+    }
+    std::shared_ptr<BatchReply> batch;
+    if (frame.is_batch) {
+        batch = std::make_shared<BatchReply>();
+        batch->missing = frame.calls.size();
+    }
+    bool bad = false;
+    for (auto& call : frame.calls) {
+        const auto* failed = std::get_if<Failure>(&call.command);
+        bad |= failed && failed->code == Code::invalid_request;
+        take(call, batch);
+    }
+    bad_frames_in_a_row_ = bad ? bad_frames_in_a_row_ + 1 : 0;
+}
+
+void Session::refuse(const Failure& why) {
+    ++bad_frames_in_a_row_;
+    reply({"null", std::nullopt, nullptr}, why);
+}
+
+void Session::take(Call& call, const std::shared_ptr<BatchReply>& batch) {
+    if (auto why = why_not(call)) {
+        reply({std::move(call.id), call.method, batch}, std::move(*why));
+        return;
+    }
+    overflows_in_a_row_ = 0;
+    if (std::holds_alternative<ledger::PaymentRequest>(call.command)) {
+        pay(call, batch);
+        return;
+    }
+    if (const auto done = perform_at_once(call.command)) {
+        reply({std::move(call.id), call.method, batch}, *done);
+        return;
+    }
+    const auto request = in_flight_.open({std::move(call.id), call.method, batch});
+    boost::asio::co_spawn(gateway_.context(),
+                          perform_later(shared_from_this(), request, std::move(call.command)),
+                          [](const std::exception_ptr& error) {
+                              if (error) std::rethrow_exception(error);
+                          });
+}
+
+std::optional<Failure> Session::why_not(const Call& call) {
+    if (call.method && needs_login(*call.method))
+        if (auto why = not_logged_in()) return why;
+    if (const auto* failed = std::get_if<Failure>(&call.command)) return *failed;
+    const auto in_flight_max = gateway_.config().limits.in_flight_max;
+    if (in_flight_.size() < in_flight_max) return std::nullopt;
+    ++overflows_in_a_row_;
+    return failure({Error::too_many_in_flight, channel::Amount{in_flight_max}});
+}
+
+std::optional<Failure> Session::not_logged_in() const {
+    if (!principal_) return failure(Error::unauthenticated);
+    if (!principal_->address) return failure(Error::forbidden);
+    if (principal_->expires_at <= now())
+        return unauthenticated({}, "The session has ended; log in again.");
+    return std::nullopt;
+}
+
+void Session::pay(Call& call, const std::shared_ptr<BatchReply>& batch) {
+    auto& payment = std::get<ledger::PaymentRequest>(call.command);
+    payment.caller = *principal_->address;
+    payment.reply_to = {gateway_.index(), number_,
+                        in_flight_.open({std::move(call.id), call.method, batch})};
+    gateway_.enqueue(std::move(payment));
+}
+
+void Session::answer(ledger::Answer& answer) {
+    const auto pending = in_flight_.close(answer.reply_to.request);
+    if (!pending) return;
+    if (const auto* payment = std::get_if<ledger::PaymentCommitted>(&answer.outcome)) {
+        gateway_.count_paid(*pending->method);
+        send(*pending, [&](std::string& out) {
+            append_payment_result(out, pending->id, payment->result);
+        });
+        return;
+    }
+    const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
+    reply(*pending, refusal ? failure(*refusal) : internal_error());
+}
+
+std::optional<Reply> Session::perform_at_once(Command& command) {
+    if (std::holds_alternative<ServerInfo>(command)) return gateway_.server_info();
+    if (const auto* asked = std::get_if<AskChallenge>(&command)) return ask_challenge(*asked);
+    if (const auto* login = std::get_if<Login>(&command)) return log_in(*login);
+    if (const auto* unwanted = std::get_if<Unsubscribe>(&command)) return unsubscribe(*unwanted);
+    if (auto* wanted = std::get_if<Subscribe>(&command); wanted && !wanted->channel)
+        return subscribe(std::move(*wanted));
+    return std::nullopt;
+}
+
+Reply Session::ask_challenge(const AskChallenge& asked) {
+    if (++logins_asked_ > kLoginsMax)
+        return failure({Error::rate_limited, channel::Amount{kLoginsMax}});
+    const auto issued = gateway_.services().challenges.issue(asked.address, now());
+    if (const auto* refusal = std::get_if<channel::Refusal>(&issued)) return failure(*refusal);
+    const auto& challenge = std::get<Challenge>(issued);
+    std::string out = R"({"message":)";
+    append_json_string(out, challenge.message);
+    out += R"(,"expiresAt":")" + ledger::to_rfc3339(challenge.expires_at) + R"("})";
+    return out;
+}
+
+Reply Session::log_in(const Login& login) {
+    auto& services = gateway_.services();
+    if (++logins_asked_ > kLoginsMax)
+        return failure({Error::rate_limited, channel::Amount{kLoginsMax}});
+    const auto time = now();
+    const auto redeemed = services.challenges.redeem(login.message, login.signature, time);
+    if (const auto* refusal = std::get_if<LoginRefusal>(&redeemed)) {
+        services.metrics.logins_failed.Increment();
+        return unauthenticated(std::string(refusal->field), refusal->sentence);
+    }
+    const auto& address = std::get<channel::Address>(redeemed);
+    if (principal_ && principal_->address && *principal_->address != address)
+        return Failure{Code::refused, channel::reason(Error::forbidden), "message", {},
+                       "This connection is logged in as another address; open a new one."};
+    const auto [token, expires_at] = services.tokens.issue(address, time);
+    principal_ = Principal{address, false, false, expires_at};
+    logins_asked_ = 0;
+    services.metrics.logins.Increment();
+    return R"({"address":")" + channel::to_hex(address) + R"(","token":")" + token +
+           R"(","expiresAt":")" + ledger::to_rfc3339(expires_at) + R"("})";
+}
+
+Reply Session::subscribe(Subscribe wanted) {
+    const auto most = gateway_.config().limits.subscriptions_per_connection_max;
+    if (gateway_.subscriptions().count(*outbox_) >= most)
+        return Failure{Code::refused, channel::reason(Error::rate_limited), {},
+                       std::to_string(most), "Too many subscriptions on one connection."};
+    const auto subscribed =
+        gateway_.subscriptions().add(outbox_, *principal_->address, std::move(wanted));
+    std::string out = R"({"subscription":")" + subscribed.id + R"(","seq":)";
+    append_quoted(out, subscribed.seq);
+    return out + '}';
+}
+
+Reply Session::unsubscribe(const Unsubscribe& unwanted) {
+    if (!gateway_.subscriptions().remove(*outbox_, unwanted.subscription))
+        return bad_param("subscription", "This connection has no such subscription.");
+    return std::string("{}");
+}
+
+Task<void> Session::perform_later(std::shared_ptr<Session> self, std::uint64_t request,
+                                  Command command) {
+    Reply reply = internal_error();
+    try {
+        reply = co_await self->perform(std::move(command));
+    } catch (const pqxx::failure& error) {
+        spdlog::warn("a request failed at the database: {}", error.what());
+        self->gateway_.services().metrics.database_errors.Increment();
+        reply = failure(Error::unavailable);
+    } catch (const std::exception& error) {
+        spdlog::error("a request failed: {}", error.what());
+    }
+    self->finish(request, reply);
+}
+
+Task<Reply> Session::perform(Command command) {
+    const auto& services = gateway_.services();
+    const auto caller = *principal_->address;
+    if (auto* open = std::get_if<OpenAChannel>(&command))
+        co_return co_await open_channel(services, caller, std::move(*open));
+    if (auto* deposit = std::get_if<TopUp>(&command))
+        co_return co_await top_up(services, caller, std::move(*deposit));
+    if (const auto* get = std::get_if<GetChannel>(&command))
+        co_return co_await get_channel(services, caller, *get);
+    if (const auto* list = std::get_if<ListChannels>(&command))
+        co_return co_await list_channels(services, caller, *list);
+    if (const auto* claim = std::get_if<MakeClaim>(&command))
+        co_return co_await make_claim(services, caller, *claim);
+    if (auto* claim = std::get_if<GetClaim>(&command))
+        co_return co_await get_claim(services, caller, std::move(*claim));
+    if (auto* wanted = std::get_if<Subscribe>(&command)) {
+        auto checked = co_await check_party(services, caller, *wanted->channel);
+        if (std::holds_alternative<Failure>(checked) || closed_) co_return checked;
+        co_return subscribe(std::move(*wanted));
+    }
+    co_return internal_error();
+}
+
+void Session::finish(std::uint64_t request, const Reply& done) {
+    if (const auto pending = in_flight_.close(request)) reply(*pending, done);
+}
+
+void Session::reply(const Pending& pending, const Reply& done) {
+    gateway_.services().metrics.request(name_of(pending.method), outcome_of(done));
+    send(pending, [&](std::string& out) {
+        if (const auto* failed = std::get_if<Failure>(&done))
+            append_error(out, pending.id, *failed);
+        else append_result(out, pending.id, std::get<std::string>(done));
+    });
+}
+
+template <class Write>
+void Session::send(const Pending& pending, Write write) {
+    if (closed_) return;
+    if (!pending.batch) {
+        if (pending.id.empty()) {
+            // Whoever waits for the last answer to leave is told that it has none.
+            outbox_->wake();
+            return;
+        }
+        write(outbox_->begin());
+        outbox_->end();
+        return;
+    }
+    auto& batch = *pending.batch;
+    if (!pending.id.empty()) {
+        if (batch.text.size() > 1) batch.text += ',';
+        write(batch.text);
+    }
+    if (--batch.missing > 0) return;
+    if (batch.text.size() > 1) outbox_->push(batch.text += ']');
+    else outbox_->wake();
+}
+
+bool Session::is_abusive() const {
+    return bad_frames_in_a_row_ > kBadFramesMax ||
+           overflows_in_a_row_ > kOverflowsMax * gateway_.config().limits.in_flight_max;
+}
+
+void Session::close() {
+    closed_ = true;
+    gateway_.subscriptions().remove_all(*outbox_);
+}
+
+}  // namespace millrace::api::stream
