@@ -15,10 +15,11 @@ const kReadyMilliseconds = 60_000;
 /** `millrace dev` as a child, with its ready lines. */
 export class Stack {
   #child;
-  #ready = [];
-  #readers = [];
   #log = [];
-  #exited = false;
+  #ended;
+
+  /** The newest ready line. */
+  ready;
 
   /**
    * The stack that MILLRACE_READY describes (a ready line), or one of its own on free ports.
@@ -34,32 +35,27 @@ export class Stack {
     stack.temporary = data ? undefined : mkdtempSync(join(tmpdir(), "millrace-e2e-"));
     stack.data = data ?? stack.temporary;
     stack.#spawn(env, args);
-    stack.ready = await stack.nextReady();
+    await stack.readyWhere(() => true);
     return stack;
   }
 
-  /** The next ready line; of two that wait, the older one. */
-  nextReady() {
-    if (this.#ready.length) return Promise.resolve(this.#ready.shift());
-    if (this.#exited) return Promise.reject(this.#failure("has ended"));
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(this.#failure("is not ready")), kReadyMilliseconds);
-      this.#readers.push({
-        resolve: (line) => {
-          clearTimeout(timer);
-          resolve(line);
-        },
-        reject: (error) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      });
+  /** Waits for a ready line that suits; the newest counts. */
+  readyWhere(suits) {
+    const look = () => {
+      if (this.#ended) throw this.#failure(this.#ended);
+      return this.ready;
+    };
+    return until(look, (ready) => ready !== undefined && suits(ready), {
+      what: "the ready line",
+      milliseconds: kReadyMilliseconds,
+    }).catch((error) => {
+      throw this.#failure(`is not ready: ${error.message}`);
     });
   }
 
   async stop() {
     if (!this.#child) return;
-    if (!this.#exited) {
+    if (!this.#ended) {
       this.#child.kill("SIGTERM");
       const [code] = await once(this.#child, "close");
       assert.equal(code, 0, this.#failure("did not stop cleanly").message);
@@ -74,23 +70,19 @@ export class Stack {
       { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
     );
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
-      const ready = JSON.parse(line);
-      const reader = this.#readers.shift();
-      if (reader) reader.resolve(ready);
-      else this.#ready.push(ready);
+      this.ready = JSON.parse(line);
     });
     createInterface({ input: this.#child.stderr }).on("line", (line) => {
       if (process.env.MILLRACE_VERBOSE) console.error(line);
       this.#log.push(line);
       if (this.#log.length > 200) this.#log.shift();
     });
-    const ended = (why) => {
-      this.#exited = true;
-      for (const reader of this.#readers) reader.reject(this.#failure(why));
-      this.#readers = [];
-    };
-    this.#child.once("error", (error) => ended(`cannot start: ${error.message}`));
-    this.#child.once("exit", (code, signal) => ended(`has ended (${code ?? signal})`));
+    this.#child.once("error", (error) => {
+      this.#ended = `cannot start: ${error.message}`;
+    });
+    this.#child.once("exit", (code, signal) => {
+      this.#ended = `has ended (${code ?? signal})`;
+    });
   }
 
   #failure(what) {
