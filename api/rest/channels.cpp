@@ -1,0 +1,109 @@
+#include "api/database.hpp"
+#include "api/rest/handlers.hpp"
+#include "api/rest/json_object.hpp"
+#include "api/rest/parameters.hpp"
+#include "api/rest/problems.hpp"
+#include "api/stream/render.hpp"
+#include "channel/error.hpp"
+#include "ledger/channel_reader.hpp"
+
+namespace millrace::api::rest {
+namespace {
+
+using channel::Error;
+
+std::string channel_json(const RestContext& context, const ledger::ChannelRecord& record) {
+    std::string text;
+    stream::append_channel(text, record, context.assets.at(record.terms.asset_id));
+    return text;
+}
+
+std::string voucher_json(const ledger::PaymentRecord& payment) {
+    if (!payment.voucher_max) return "null";
+    JsonObject voucher;
+    voucher.amount("maxClaimableAmount", *payment.voucher_max);
+    if (payment.signature) voucher.hex("signature", *payment.signature);
+    if (payment.covered_by) voucher.decimal("coveredBy", *payment.covered_by);
+    return voucher.take();
+}
+
+std::string payment_json(const ledger::PaymentRecord& payment) {
+    const auto& result = payment.result;
+    JsonObject body;
+    body.decimal("seq", result.seq)
+        .text("at", payment.at)
+        .text("kind", ledger::to_string(payment.kind))
+        .hex("channelId", result.channel)
+        .text("inferenceId", result.inference.text())
+        .amount("amount", result.amount)
+        .amount("increment", payment.increment)
+        .amount("chargedCumulativeAmount", result.charged)
+        .amount("reservedAmount", result.reserved)
+        .amount("signedMaxClaimable", result.signed_max)
+        .amount("balance", result.balance)
+        .json("voucher", voucher_json(payment))
+        .json("details", payment.detail);
+    return body.take();
+}
+
+bool may_see(const Principal& principal, const ledger::ChannelRecord& record) {
+    if (principal.auditor) return true;
+    const auto& config = record.terms.config;
+    return principal.address && (ledger::is_payer_side(config, *principal.address) ||
+                                 ledger::is_provider_side(config, *principal.address));
+}
+
+/// Why a channel cannot be shown, if so.
+std::optional<HttpResponse> hidden(const Principal& principal,
+                                   const std::optional<ledger::ChannelRecord>& record) {
+    if (!record) return problem(channel::Refusal(Error::channel_unknown));
+    if (!may_see(principal, *record)) return problem(channel::Refusal(Error::forbidden));
+    return std::nullopt;
+}
+
+}  // namespace
+
+Task<HttpResponse> get_channels(RestContext& context, RestRequest request) {
+    Parameters parameters(request.http);
+    ledger::ChannelQuery query{request.principal.auditor ? std::nullopt : request.principal.address,
+                               parameters.channel("after"), parameters.limit()};
+    if (parameters.failed()) co_return parameters.answer();
+    const auto channels = co_await context.database.run([query](pqxx::connection& connection) {
+        return ledger::list_channels(connection, query);
+    });
+    JsonObject body;
+    body.list("channels", channels,
+              [&](const auto& record) { return channel_json(context, record); });
+    if (channels.size() == query.limit) body.hex("next", channels.back().terms.id);
+    co_return HttpResponse{200, "application/json", body.take(), {}};
+}
+
+Task<HttpResponse> get_channel(RestContext& context, RestRequest request) {
+    Parameters parameters(request.http);
+    const auto id = parameters.channel_in_path(request.segment);
+    if (parameters.failed()) co_return parameters.answer();
+    const auto record = co_await context.database.run(
+        [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
+    if (auto refusal = hidden(request.principal, record)) co_return std::move(*refusal);
+    co_return HttpResponse{200, "application/json", channel_json(context, *record), {}};
+}
+
+Task<HttpResponse> get_payments(RestContext& context, RestRequest request) {
+    Parameters parameters(request.http);
+    const auto id = parameters.channel_in_path(request.segment);
+    const auto after = parameters.seq("after");
+    const auto limit = parameters.limit();
+    if (parameters.failed()) co_return parameters.answer();
+    const auto record = co_await context.database.run(
+        [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
+    if (auto refusal = hidden(request.principal, record)) co_return std::move(*refusal);
+    const auto payments = co_await context.database.run([=](pqxx::connection& connection) {
+        return ledger::read_payments(connection, id, after, limit);
+    });
+    JsonObject body;
+    body.hex("channelId", id).list("payments", payments, payment_json);
+    if (payments.size() == limit) body.decimal("next", payments.back().result.seq);
+    co_return HttpResponse{200, "application/json", body.take(), {}};
+}
+
+}  // namespace millrace::api::rest

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "api/auth/tokens.hpp"
+#include "api/http.hpp"
+#include "api/rest/recent_stats.hpp"
+#include "ledger/asset.hpp"
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+namespace millrace::api {
+
+class ChainService;
+class Challenges;
+class Database;
+class Metrics;
+class Shards;
+struct Config;
+
+/// What routes work with; all of it outlives every request.
+struct RestContext {
+    const Config& config;
+    const ledger::Assets& assets;
+    Database& database;
+    Shards& shards;
+    ChainService& chain;
+    const Tokens& tokens;
+    Challenges& challenges;
+    Metrics& metrics;
+    /// Set on SIGTERM: /readyz says no from then on.
+    const std::atomic<bool>& draining;
+    rest::RecentStats stats{};
+};
+
+namespace rest {
+
+/// A request whose route is known and whose sender may use it.
+struct RestRequest {
+    HttpRequest http;
+    Principal principal;
+    /// What stands in the path at {id}, {seq}.
+    std::string segment;
+};
+
+}  // namespace rest
+}  // namespace millrace::api
