@@ -67,7 +67,8 @@ TEST_CASE("deposit: the same one again is the same transaction and counts once",
     const auto more = value_of(
         stack.run(stack.chain().top_up(first.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
     CHECK(more.transaction != first.transaction);
-    REQUIRE(stack.wait([&] { return stack.query("select balance from channel") == "7000"; }));
+    REQUIRE(stack.wait_for_event(first.id, "topped_up"));
+    CHECK(stack.query("select balance from channel") == "7000");
     CHECK(stack.channel_events(first.id) ==
           std::vector<std::string>{"pending", "opened", "topped_up"});
     CHECK(stack.trial_balance() == "0");

@@ -11,8 +11,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
-#include <set>
 #include <stdexcept>
 
 namespace support {
@@ -94,6 +94,7 @@ void ChainStack::start() {
     settings.postgres = postgres.url();
     settings.shards_wanted = 2;
     settings.holder = "test";
+    settings.lease_duration = 1000ms;
     shards_ = std::make_unique<api::Shards>(
         settings, assets_,
         [this](std::uint32_t gateway, std::vector<ledger::Answer> answers) {
@@ -252,6 +253,13 @@ bool ChainStack::wait(const std::function<bool()>& condition) {
 
 bool ChainStack::wait_for_status(const channel::ChannelId& id_of, channel::Status status) {
     return wait([&] { return states_.contains(id_of) && states_[id_of].status == status; });
+}
+
+bool ChainStack::wait_for_event(const channel::ChannelId& id_of, const std::string& name) {
+    return wait([&] {
+        const auto& names = channel_events_[id_of];
+        return std::find(names.begin(), names.end(), name) != names.end();
+    });
 }
 
 bool ChainStack::wait_until_followed() {

@@ -80,6 +80,7 @@ public:
     /// does not hold in time.
     bool wait(const std::function<bool()>& condition);
     bool wait_for_status(const channel::ChannelId& id, channel::Status status);
+    bool wait_for_event(const channel::ChannelId& id, const std::string& name);
     /// Until the follower has looked at the newest block and at what it brought.
     bool wait_until_followed();
     bool wait_for_claim(const std::string& claim_id, const std::string& name);
