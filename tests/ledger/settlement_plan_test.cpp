@@ -1,0 +1,131 @@
+#include "channel/eip712.hpp"
+#include "channel/uint256.hpp"
+#include "channel/voucher.hpp"
+#include "ledger/chain/escrow_calls.hpp"
+#include "ledger/settlement/claim_plan.hpp"
+#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/print.hpp"
+
+#include <rapidcheck.h>
+#include <catch2/catch.hpp>
+
+using namespace support;
+using channel::Amount;
+using ledger::DueChannel;
+
+namespace {
+
+DueChannel due(unsigned n, std::uint64_t balance, std::uint64_t charged, std::uint64_t claimed,
+               std::uint64_t signed_max) {
+    DueChannel one;
+    one.id.bytes[0] = static_cast<std::uint8_t>(n >> 8);
+    one.id.bytes[1] = static_cast<std::uint8_t>(n);
+    one.balance = units(balance);
+    one.charged = units(charged);
+    one.total_claimed = units(claimed);
+    one.signed_max = units(signed_max);
+    return one;
+}
+
+}  // namespace
+
+TEST_CASE("claim plan: claims what is charged on the strength of the highest voucher") {
+    const std::vector<DueChannel> channels{due(2, 1000, 700, 200, 900)};
+    const auto rows = ledger::plan_claim(channels);
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].claim.total_claimed == units(700));
+    CHECK(rows[0].claim.max_claimable == units(900));
+    CHECK(rows[0].increment == units(500));
+}
+
+TEST_CASE("claim plan: channels with nothing to gain are left out, the rest is in order of ids") {
+    const std::vector<DueChannel> channels{due(9, 1000, 700, 200, 900), due(3, 1000, 200, 200, 900),
+                                           due(4, 1000, 100, 200, 900), due(1, 1000, 201, 200, 201),
+                                           due(5, 1000, 700, 200, 200), due(6, 100, 700, 100, 900)};
+    const auto rows = ledger::plan_claim(channels);
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].id == channels[3].id);
+    CHECK(rows[1].id == channels[0].id);
+}
+
+TEST_CASE("claim plan: never above charge, signature or balance, always above what was claimed") {
+    const bool holds = rc::check([] {
+        std::vector<DueChannel> channels;
+        const auto count = *rc::gen::inRange(0, 30);
+        for (int n = 0; n < count; ++n) {
+            const auto figure = [] { return *rc::gen::inRange<std::uint64_t>(0, 50); };
+            channels.push_back(
+                due(static_cast<unsigned>(n), figure(), figure(), figure(), figure()));
+        }
+        const auto rows = ledger::plan_claim(channels);
+        for (const auto& row : rows) {
+            const auto n = static_cast<std::size_t>(row.id.bytes[0] * 256 + row.id.bytes[1]);
+            const auto& channel = channels[n];
+            RC_ASSERT(row.claim.total_claimed <= channel.charged);
+            RC_ASSERT(row.claim.total_claimed <= channel.signed_max);
+            RC_ASSERT(row.claim.total_claimed <= channel.balance);
+            RC_ASSERT(row.claim.total_claimed > channel.total_claimed);
+            RC_ASSERT(*channel::add(channel.total_claimed, row.increment) ==
+                      row.claim.total_claimed);
+        }
+        std::size_t claimable = 0;
+        for (const auto& channel : channels)
+            claimable += std::min({channel.charged, channel.signed_max, channel.balance}) >
+                         channel.total_claimed;
+        RC_ASSERT(rows.size() == claimable);
+    });
+    CHECK(holds);
+}
+
+TEST_CASE("claim plan: batches hold all rows once, in order, within the limit") {
+    std::vector<DueChannel> channels;
+    for (unsigned n = 0; n < 601; ++n) channels.push_back(due(n, 10, 5, 0, 5));
+    const auto rows = ledger::plan_claim(channels);
+    const auto sizes = [&](std::size_t rows_max) {
+        std::vector<std::size_t> all;
+        const ledger::PlannedRow* next = rows.data();
+        for (const auto batch : ledger::batches(rows, rows_max)) {
+            CHECK(batch.data() == next);
+            next += batch.size();
+            all.push_back(batch.size());
+        }
+        CHECK(next == rows.data() + rows.size());
+        return all;
+    };
+    CHECK(sizes(601) == std::vector<std::size_t>{250, 250, 101});
+    CHECK(sizes(200) == std::vector<std::size_t>{200, 200, 200, 1});
+    CHECK(sizes(0).size() == 601);
+    CHECK(ledger::batches({}, 100).empty());
+}
+
+TEST_CASE("claim plan: a full batch fits into what nodes take") {
+    std::vector<DueChannel> channels;
+    for (unsigned n = 0; n < ledger::kClaimRowsMax; ++n) channels.push_back(due(n, 10, 5, 0, 5));
+    const auto rows = ledger::plan_claim(channels);
+    const auto call = ledger::claim_calldata({}, rows, key(1));
+    CHECK(call.size() < 128 * 1024 - 1000);
+}
+
+TEST_CASE("claim plan: a sweep pays the increments and what was left unsettled") {
+    const std::vector<DueChannel> channels{due(1, 1000, 700, 200, 900), due(2, 1000, 40, 0, 40)};
+    const auto rows = ledger::plan_claim(channels);
+    CHECK(*ledger::total(rows) == units(540));
+    CHECK(*ledger::to_sweep(rows, {units(300), units(250)}) == units(590));
+    CHECK(*ledger::to_sweep({}, {units(300), units(300)}) == units(0));
+    CHECK(ledger::to_sweep(rows, {units(1), units(2)}).has_error());
+    CHECK(ledger::to_sweep(rows, {Amount::max(), units(0)}).has_error());
+}
+
+TEST_CASE("claim plan: the batch is signed by the authorizer under the escrow's domain") {
+    const auto separator = channel::domain_separator(channel::escrow_domain(31337, {}));
+    const std::vector<DueChannel> channels{due(1, 1000, 700, 200, 900)};
+    const auto rows = ledger::plan_claim(channels);
+    const auto call = ledger::claim_calldata(separator, rows, key(7));
+    channel::Signature signature;
+    // The last argument: length, 65 bytes, padding to 96.
+    std::copy_n(call.end() - 96, channel::Signature::size, signature.bytes.begin());
+    const std::vector<channel::ClaimEntry> entries{{rows[0].id, units(900), units(700)}};
+    const auto signer = channel::recover(channel::digest(separator, entries), signature);
+    REQUIRE(signer.has_value());
+    CHECK(channel::address_of(*signer) == key(7).address());
+}

@@ -1,0 +1,298 @@
+#include "channel/hex.hpp"
+#include "ledger/chain/cursor.hpp"
+#include "ledger/settlement/claim_store.hpp"
+#include "ledger/settlement/due.hpp"
+#include "ledger/settlement/outbox.hpp"
+#include "ledger/settlement/payer_channels.hpp"
+#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/print.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <pqxx/pqxx>
+
+using namespace support;
+using channel::Amount;
+using ledger::OutboxDraft;
+using ledger::Purpose;
+
+namespace {
+
+constexpr channel::Network kNetwork{31337};
+
+OutboxDraft draft(Purpose purpose, const std::string& reference) {
+    OutboxDraft made;
+    made.purpose = purpose;
+    made.reference = reference;
+    made.to = key(5).address();
+    made.data = {1, 2, 3};
+    made.gas_limit = 100'000;
+    made.fees = {units(3000), units(100)};
+    return made;
+}
+
+template <class Work>
+auto commit(Books& books, Work work) {
+    pqxx::connection connection(books.postgres.url());
+    pqxx::work transaction(connection);
+    auto result = work(transaction);
+    transaction.commit();
+    return result;
+}
+
+ledger::OutboxResult result_of(const ledger::OutboxEntry& entry, bool succeeded) {
+    return {entry.hash, succeeded, 7, 21'000, units(42), succeeded ? "" : "reverted"};
+}
+
+/// Two channels of receiver 900 with 60 and 40 charged, in the database as shards leave them.
+struct Due {
+    Books books;
+    std::vector<Payer> payers;
+
+    Due() {
+        auto shard = books.shard();
+        for (const unsigned n : {1u, 2u}) {
+            payers.push_back(payer(books, n));
+            std::vector<ledger::Request> requests;
+            requests.emplace_back(payers.back().open(1000));
+            requests.emplace_back(payers.back().pay("a", n == 1 ? 60 : 40, 100));
+            for (const auto& answer : shard.process(std::move(requests), kNoon))
+                if (std::holds_alternative<channel::Refusal>(answer.outcome))
+                    throw std::runtime_error("the channel was not prepared");
+        }
+    }
+    const ledger::Asset& asset() const { return books.assets.at(books.token); }
+    const channel::Address& receiver() const { return payers[0].terms.config.receiver; }
+    const channel::Address& authorizer() const {
+        return payers[0].terms.config.receiver_authorizer;
+    }
+    std::vector<ledger::PlannedRow> plan() {
+        return commit(books, [&](pqxx::work& transaction) {
+            return ledger::plan_claim(
+                ledger::due_channels(transaction, asset(), receiver(), authorizer()));
+        });
+    }
+    ledger::RecordedClaim record(const std::string& id, const std::vector<ledger::PlannedRow>& rows,
+                                 std::size_t transactions = 1) {
+        return commit(books, [&](pqxx::work& transaction) {
+            const ledger::NewClaim claim{id,         asset(),
+                                         receiver(), rows,
+                                         units(100), {transactions, draft(Purpose::claim, id)}};
+            return ledger::record_claim(transaction, claim, {kNetwork, key(4), 0}, kNoon);
+        });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("outbox: nonces follow each other, above what the chain says is used", "[settlement]") {
+    Books books;
+    const auto relayer = key(4);
+    const auto nonces = [&](std::uint64_t nonce_min, std::size_t count) {
+        const auto entries = commit(books, [&](pqxx::work& transaction) {
+            return ledger::enqueue(transaction, {kNetwork, relayer, nonce_min},
+                                   {count, draft(Purpose::deposit, "x")}, kNoon);
+        });
+        std::vector<std::uint64_t> all;
+        for (const auto& entry : entries) all.push_back(entry.nonce);
+        return all;
+    };
+    CHECK(nonces(0, 2) == std::vector<std::uint64_t>{0, 1});
+    CHECK(nonces(0, 1) == std::vector<std::uint64_t>{2});
+    CHECK(nonces(7, 2) == std::vector<std::uint64_t>{7, 8});
+    CHECK(nonces(1, 1) == std::vector<std::uint64_t>{9});
+}
+
+TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
+    Books books;
+    const auto relayer = key(4);
+    const std::vector<OutboxDraft> drafts{draft(Purpose::deposit, "x")};
+    commit(books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 0}, drafts, kNoon);
+    });
+    pqxx::connection connection(books.postgres.url());
+    pqxx::work late(connection);
+    // As a writer that had looked for the next nonce before the other committed.
+    CHECK_THROWS_AS(late.exec("insert into outbox select outbox_id + 1, network, signer, nonce, "
+                              "purpose, reference, to_address, data, gas_limit, max_fee, "
+                              "priority_fee, raw, hash, status, block_number, gas_used, fee, "
+                              "error, created_at, updated_at from outbox"),
+                    pqxx::unique_violation);
+}
+
+TEST_CASE("outbox: what was written is read back as it was, newest first", "[settlement]") {
+    Books books;
+    const auto relayer = key(4);
+    const auto entries = commit(books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 0},
+                               {draft(Purpose::deposit, "x"), draft(Purpose::claim, "x"),
+                                draft(Purpose::deposit, "x")},
+                               kNoon);
+    });
+    const auto found = commit(books, [](pqxx::work& transaction) {
+        return ledger::find_outbox(transaction, Purpose::deposit, "x");
+    });
+    REQUIRE(found.has_value());
+    CHECK(found->id == entries[2].id);
+    CHECK(found->nonce == 2);
+    CHECK(found->raw == entries[2].raw);
+    CHECK(found->hash == entries[2].hash);
+    CHECK(found->data == channel::Bytes{1, 2, 3});
+    CHECK(found->fees == entries[2].fees);
+    CHECK(found->signer == relayer.address());
+    CHECK(found->status == ledger::OutboxStatus::queued);
+    const auto none = commit(books, [](pqxx::work& transaction) {
+        return ledger::find_outbox(transaction, Purpose::deposit, "y");
+    });
+    CHECK_FALSE(none.has_value());
+}
+
+TEST_CASE("outbox: raised fees keep the nonce and what was broadcast before", "[settlement]") {
+    Books books;
+    const auto relayer = key(4);
+    const auto entry = commit(books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
+                               kNoon)
+            .front();
+    });
+    const auto raised = commit(books, [&](pqxx::work& transaction) {
+        return ledger::raise_fees(transaction, entry, relayer, {units(4000), units(200)}, kNoon);
+    });
+    CHECK(raised.nonce == entry.nonce);
+    CHECK(raised.hash != entry.hash);
+    commit(books, [&](pqxx::work& transaction) {
+        CHECK(ledger::former_hashes(transaction, entry.id) ==
+              std::vector<channel::TransactionHash>{entry.hash});
+        const auto unfinished = ledger::unfinished_outbox(transaction, kNetwork);
+        REQUIRE(unfinished.size() == 1);
+        CHECK(unfinished[0].hash == raised.hash);
+        CHECK(unfinished[0].fees == raised.fees);
+        ledger::mark_sent(transaction, entry.id, kNoon);
+        // The one before the raise was mined after all.
+        ledger::finish_outbox(transaction, entry.id, result_of(entry, true), kNoon);
+        CHECK(ledger::unfinished_outbox(transaction, kNetwork).empty());
+        return 0;
+    });
+    CHECK(books.query("select status, fee, gas_used from outbox") == "confirmed|42|21000");
+}
+
+TEST_CASE("due: channels of the receiver, its asset and our authorizer, until they are claimed",
+          "[settlement]") {
+    Due due;
+    const auto rows = due.plan();
+    REQUIRE(rows.size() == 2);
+    CHECK(*ledger::total(rows) == units(100));
+    commit(due.books, [&](pqxx::work& transaction) {
+        CHECK(ledger::due_channels(transaction, due.asset(), key(77).address(), due.authorizer())
+                  .empty());
+        CHECK(ledger::due_channels(transaction, due.asset(), due.receiver(), key(77).address())
+                  .empty());
+        CHECK(ledger::due_receivers(transaction, due.books.token, units(100)) ==
+              std::vector<channel::Address>{due.receiver()});
+        CHECK(ledger::due_receivers(transaction, due.books.token, units(101)).empty());
+        CHECK(ledger::has_channels(transaction, due.payers[0].terms.config.payer, 1));
+        CHECK_FALSE(ledger::has_channels(transaction, due.payers[0].terms.config.payer, 2));
+        return 0;
+    });
+    due.record("0x01", rows);
+    CHECK(due.plan().empty());
+    commit(due.books, [&](pqxx::work& transaction) {
+        CHECK(ledger::has_unfinished_claim(transaction, due.books.token, due.receiver()));
+        CHECK(ledger::due_receivers(transaction, due.books.token, units(1)).empty());
+        return 0;
+    });
+}
+
+TEST_CASE("claim: a channel is in one unfinished claim at most, and the second leaves nothing",
+          "[settlement]") {
+    Due due;
+    const auto rows = due.plan();
+    due.record("0x01", {rows[0]});
+    CHECK_THROWS_AS(due.record("0x02", rows), ledger::ClaimInTheWay);
+    CHECK(due.books.query("select count(*) from claim") == "1");
+    CHECK(due.books.query("select count(*) from outbox") == "1");
+    due.record("0x03", {rows[1]});
+    // Numbers of rolled back claims are not lost: the sequence stays dense.
+    CHECK(due.books.query("select last_seq from commit_sequence") ==
+          due.books.query("select max(seq) from event"));
+}
+
+TEST_CASE("claim: queued, sent once all is broadcast, confirmed once all is confirmed",
+          "[settlement]") {
+    Due due;
+    const auto recorded = due.record("0x01", due.plan(), 2);
+    CHECK(recorded.event.name == "queued");
+    CHECK(recorded.event.receiver == due.receiver());
+    CHECK(recorded.record.transactions.size() == 2);
+    const auto& assets = due.books.assets;
+    const auto sent = [&](std::size_t at) {
+        return commit(due.books, [&](pqxx::work& transaction) {
+            ledger::mark_sent(transaction, recorded.outbox[at].id, kNoon);
+            return ledger::claim_sent(transaction, "0x01", assets, kNoon);
+        });
+    };
+    CHECK_FALSE(sent(0).has_value());
+    const auto event = sent(1);
+    REQUIRE(event.has_value());
+    CHECK(event->name == "sent");
+    CHECK(event->seq == recorded.event.seq + 1);
+    CHECK_FALSE(sent(1).has_value());
+
+    const auto finished = [&](std::size_t at, std::uint64_t swept) {
+        return commit(due.books, [&](pqxx::work& transaction) {
+            ledger::finish_outbox(transaction, recorded.outbox[at].id,
+                                  result_of(recorded.outbox[at], true), kNoon);
+            return ledger::claim_finished(transaction, "0x01", units(swept), assets, kNoon);
+        });
+    };
+    CHECK_FALSE(finished(0, 0).has_value());
+    const auto ended = finished(1, 100);
+    REQUIRE(ended.has_value());
+    CHECK(ended->name == "confirmed");
+    CHECK_FALSE(finished(1, 0).has_value());
+    const auto claim = commit(
+        due.books, [](pqxx::work& transaction) { return ledger::read_claim(transaction, "0x01"); });
+    REQUIRE(claim.has_value());
+    CHECK(claim->status == ledger::ClaimStatus::confirmed);
+    CHECK(claim->amount == units(100));
+    CHECK(claim->channels == 2);
+    CHECK(ended->data.find("\"amount\":\"100\"") != std::string::npos);
+    CHECK(ended->data.find(channel::to_hex(claim->transactions[1])) != std::string::npos);
+    CHECK(due.books.query("select count(*) from event where topic = 'settlement'") == "3");
+}
+
+TEST_CASE("claim: one failed transaction fails it, and its channels are due again",
+          "[settlement]") {
+    Due due;
+    const auto recorded = due.record("0x01", due.plan(), 2);
+    const auto ended = commit(due.books, [&](pqxx::work& transaction) {
+        ledger::finish_outbox(transaction, recorded.outbox[0].id,
+                              result_of(recorded.outbox[0], false), kNoon);
+        ledger::finish_outbox(transaction, recorded.outbox[1].id,
+                              result_of(recorded.outbox[1], true), kNoon);
+        return ledger::claim_finished(transaction, "0x01", units(40), due.books.assets, kNoon);
+    });
+    REQUIRE(ended.has_value());
+    CHECK(ended->name == "failed");
+    CHECK(ended->data.find("\"error\":\"reverted\"") != std::string::npos);
+    CHECK(due.plan().size() == 2);
+    const auto none = commit(
+        due.books, [](pqxx::work& transaction) { return ledger::read_claim(transaction, "0x02"); });
+    CHECK_FALSE(none.has_value());
+}
+
+TEST_CASE("cursor: only moves forward, one per network", "[settlement]") {
+    Books books;
+    channel::BlockHash hash;
+    hash.bytes.fill(7);
+    commit(books, [&](pqxx::work& transaction) {
+        CHECK_FALSE(ledger::chain::read_cursor(transaction, kNetwork).has_value());
+        ledger::chain::advance_cursor(transaction, kNetwork, {10, hash});
+        ledger::chain::advance_cursor(transaction, kNetwork, {9, {}});
+        ledger::chain::advance_cursor(transaction, channel::Network{1}, {3, {}});
+        const auto cursor = ledger::chain::read_cursor(transaction, kNetwork);
+        CHECK(cursor->block_number == 10);
+        CHECK(cursor->block_hash == hash);
+        return 0;
+    });
+}
