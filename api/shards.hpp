@@ -46,6 +46,9 @@ public:
     /// pqxx::failure. False when `stop` was called meanwhile.
     bool start(const std::function<void(const std::string& holder)>& waiting);
 
+    /// Makes a `start` that waits for a lease give up; from any thread, at any time.
+    void give_up_waiting() { stopping_ = true; }
+
     /// Queues a request for the shard of its channel. False when the shard's queue is full.
     bool submit(ledger::Request request);
     /// The same for many at once, with one lock per shard; gives back those that did not fit.
