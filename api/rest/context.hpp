@@ -3,7 +3,7 @@
 #include "api/auth/tokens.hpp"
 #include "api/http.hpp"
 #include "api/rest/recent_stats.hpp"
-#include "ledger/asset.hpp"
+#include "api/services.hpp"
 
 #include <atomic>
 #include <string>
@@ -11,23 +11,8 @@
 
 namespace millrace::api {
 
-class ChainService;
-class Challenges;
-class Database;
-class Metrics;
-class Shards;
-struct Config;
-
 /// What routes work with; all of it outlives every request.
-struct RestContext {
-    const Config& config;
-    const ledger::Assets& assets;
-    Database& database;
-    Shards& shards;
-    ChainService& chain;
-    const Tokens& tokens;
-    Challenges& challenges;
-    Metrics& metrics;
+struct RestContext : Services {
     /// Set on SIGTERM: /readyz says no from then on.
     const std::atomic<bool>& draining;
     rest::RecentStats stats{};

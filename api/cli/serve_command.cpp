@@ -1,0 +1,95 @@
+#include "api/cli/commands.hpp"
+#include "api/cli/config_option.hpp"
+#include "api/config.hpp"
+#include "api/log.hpp"
+#include "api/service.hpp"
+#include "ledger/migrate.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include <pqxx/pqxx>
+
+namespace millrace::api {
+namespace {
+
+int serve_with(const std::string& path) {
+    const auto config = load_config(path);
+    if (config.networks.empty())
+        throw ConfigError("no networks are configured: name a file with --config that has "
+                          "[[networks]]; config/millrace.toml shows every key");
+    start_log(config.log);
+    try {
+        return serve(config);
+    } catch (const pqxx::broken_connection& error) {
+        throw CommandError(fmt::format(
+            "the database cannot be reached at {}: {}\nStart Postgres, or set ledger.postgres.",
+            without_password(config.ledger.postgres), without_password(error.what())));
+    }
+}
+
+std::unique_ptr<pqxx::connection> connect(const std::string& postgres) {
+    try {
+        return std::make_unique<pqxx::connection>(postgres);
+    } catch (const pqxx::broken_connection& error) {
+        throw CommandError(fmt::format(
+            "the database cannot be reached at {}: {}\nStart Postgres and create the database "
+            "(createdb millrace), or set ledger.postgres.",
+            without_password(postgres), without_password(error.what())));
+    }
+}
+
+int migrate_with(const std::string& path, bool check_only) {
+    const auto config = load_config(path);
+    const auto connection = connect(config.ledger.postgres);
+    if (check_only) {
+        const auto pending = ledger::pending_migrations(*connection);
+        for (const auto& name : pending) fmt::print("{}\n", name);
+        return pending.empty() ? kExitDone : kExitFailed;
+    }
+    const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(
+        std::chrono::system_clock::now());
+    const auto applied = ledger::migrate(*connection, now);
+    for (const auto& name : applied) fmt::print("applied {}\n", name);
+    if (applied.empty()) fmt::print("nothing to do\n");
+    return kExitDone;
+}
+
+}  // namespace
+
+void add_config_option(CLI::App& command, std::string& path) {
+    command
+        .add_option("--config", path,
+                    "TOML file; without it, defaults and MILLRACE_SECTION__KEY variables")
+        ->envname("MILLRACE_CONFIG")
+        ->type_name("FILE");
+}
+
+void add_serve(CLI::App& app, Action& action) {
+    auto* command = app.add_subcommand("serve", "Run the service until SIGTERM");
+    const auto path = std::make_shared<std::string>();
+    add_config_option(*command, *path);
+    command->footer("Example:\n"
+                    "  MILLRACE_LEDGER__POSTGRES=postgresql://db/millrace \\\n"
+                    "    millrace serve --config /etc/millrace/millrace.toml\n\n"
+                    "Exit codes: 0 stopped, 1 cannot start, 2 configuration, 3 lost a shard to "
+                    "another process");
+    command->callback([&action, path] { action = [path] { return serve_with(*path); }; });
+}
+
+void add_migrate(CLI::App& app, Action& action) {
+    auto* command = app.add_subcommand("migrate", "Bring the database's tables up to date");
+    const auto path = std::make_shared<std::string>();
+    const auto check = std::make_shared<bool>(false);
+    add_config_option(*command, *path);
+    command->add_flag("--check", *check, "Only list what is missing; exit code 1 if anything is");
+    command->footer("The service does this by itself at each start.\n\nExample:\n"
+                    "  millrace migrate --config /etc/millrace/millrace.toml");
+    command->callback([&action, path, check] {
+        action = [path, check] { return migrate_with(*path, *check); };
+    });
+}
+
+}  // namespace millrace::api
