@@ -50,8 +50,7 @@ Digest separator() {
 VoucherClaim claim_row(std::size_t at, std::string_view max_claimable, std::string_view total) {
     const auto config = config_at(at);
     const auto keys = Vector::load("payment-protocols.json")["keys"];
-    const auto key =
-        support::secret_key(keys[to_checksum(voucher_signer(config))].text());
+    const auto key = support::secret_key(keys[to_checksum(voucher_signer(config))].text());
     const Voucher voucher{channel_id(separator(), config), support::amount(max_claimable)};
     return {config, voucher.max_claimable, key.sign(digest(separator(), voucher)),
             support::amount(total)};
@@ -111,10 +110,10 @@ TEST_CASE("escrow: calldata is that of the published clients") {
           expected["settle"].text());
 
     const auto refund = vectors()["refund"];
-    CHECK(to_hex(refund_with_signature_call(
-              config_at(0), support::amount(refund["message"]["amount"].text()),
-              support::word(refund["message"]["nonce"].text()),
-              parse_signature(refund["signature"].text()).value())) ==
+    CHECK(to_hex(refund_with_signature_call(config_at(0),
+                                            support::amount(refund["message"]["amount"].text()),
+                                            support::word(refund["message"]["nonce"].text()),
+                                            parse_signature(refund["signature"].text()).value())) ==
           expected["refundWithSignature"].text());
 
     const auto deposit = deposit_of(vectors()["erc3009Deposit"]);
@@ -163,10 +162,9 @@ TEST_CASE("escrow: the published interface has the selectors and topics used her
     int functions = 0;
     int events = 0;
     std::vector<std::string> known;
-    for (const auto& topic :
-         {topics().channel_created, topics().channel_closed, topics().deposited, topics().claimed,
-          topics().settled, topics().refunded, topics().withdraw_initiated,
-          topics().withdraw_finalized}) {
+    for (const auto& topic : {topics().channel_created, topics().channel_closed, topics().deposited,
+                              topics().claimed, topics().settled, topics().refunded,
+                              topics().withdraw_initiated, topics().withdraw_finalized}) {
         known.push_back(to_hex(topic));
     }
     for (const auto& [group, entries] : Vector::load("interfaces.json").members()) {
@@ -269,14 +267,13 @@ TEST_CASE("escrow: every event is decoded") {
               .amount == Amount{4});
 
     const auto config = config_at(0);
-    const std::vector<Word> words{
-        word_from(config.payer), word_from(config.payer_authorizer), word_from(config.receiver),
-        word_from(config.receiver_authorizer), word_from(config.token),
-        number(config.withdraw_delay_seconds), Word{config.salt.bytes}};
+    const std::vector<Word> words{word_from(config.payer),    word_from(config.payer_authorizer),
+                                  word_from(config.receiver), word_from(config.receiver_authorizer),
+                                  word_from(config.token),    number(config.withdraw_delay_seconds),
+                                  Word{config.salt.bytes}};
     CHECK(event_of<ChannelCreated>(log_with(topics().channel_created, {id}, words)).config ==
           config);
-    CHECK(event_of<ChannelClosed>(log_with(topics().channel_closed, {id}, words)).config ==
-          config);
+    CHECK(event_of<ChannelClosed>(log_with(topics().channel_closed, {id}, words)).config == config);
 }
 
 TEST_CASE("escrow: a log of another event is none, a malformed one is refused") {

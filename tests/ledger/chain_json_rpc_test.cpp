@@ -80,29 +80,28 @@ TEST_CASE("json-rpc: the node's own errors are kept, bounded and printable") {
     const auto text = [](const std::string& error) {
         return R"({"jsonrpc":"2.0","id":7,"error":)" + error + "}";
     };
-    const auto reverted = read_bytes(
-        text(R"({"code":3,"message":"execution reverted","data":"0x7d8242b6"})"), 7);
+    const auto reverted =
+        read_bytes(text(R"({"code":3,"message":"execution reverted","data":"0x7d8242b6"})"), 7);
     REQUIRE(reverted.has_error());
     CHECK(reverted.error().reverted());
     CHECK(to_hex(reverted.error().data) == "0x7d8242b6");
-    const auto nested = read_bytes(
-        text(R"({"code":-32000,"message":"x","data":{"data":"0x7d8242b6"}})"), 7);
+    const auto nested =
+        read_bytes(text(R"({"code":-32000,"message":"x","data":{"data":"0x7d8242b6"}})"), 7);
     CHECK(nested.error().reverted());
     const auto busy = read_bytes(text(R"({"code":-32005,"message":"limit\u0007"})"), 7);
     CHECK_FALSE(busy.error().reverted());
     CHECK(busy.error().code == -32005);
     CHECK(busy.error().message == "limit?");
-    const auto endless = read_bytes(text(R"({"code":1,"message":")" + std::string(5000, 'x') +
-                                         "\"}"),
-                                    7);
+    const auto endless =
+        read_bytes(text(R"({"code":1,"message":")" + std::string(5000, 'x') + "\"}"), 7);
     CHECK(endless.error().message.size() <= 300);
 }
 
 TEST_CASE("json-rpc: blocks, receipts and logs") {
-    const auto block = read_block(
-        answer(R"({"number":"0x10","hash":")" + kHash + R"(","parentHash":")" + kHash +
-               R"(","timestamp":"0x5","baseFeePerGas":"0x3b9aca00"})"),
-        7);
+    const auto block =
+        read_block(answer(R"({"number":"0x10","hash":")" + kHash + R"(","parentHash":")" + kHash +
+                          R"(","timestamp":"0x5","baseFeePerGas":"0x3b9aca00"})"),
+                   7);
     REQUIRE(block.has_value());
     CHECK((*block)->number == 16);
     CHECK((*block)->base_fee == Amount{1'000'000'000});

@@ -93,8 +93,7 @@ TEST_CASE("transaction: every EIP-1559 vector, unsigned, signing hash, raw and h
         const auto transaction = transaction_of(vector["fields"]);
         CHECK(to_hex(unsigned_bytes(transaction)) == vector["unsigned"].text());
         CHECK(to_hex(signing_hash(transaction)) == vector["signingHash"].text());
-        const auto signed_transaction =
-            sign(transaction, key_of(file, vector["signer"].text()));
+        const auto signed_transaction = sign(transaction, key_of(file, vector["signer"].text()));
         CHECK(to_hex(signed_transaction.raw) == vector["raw"].text());
         CHECK(to_hex(signed_transaction.hash) == vector["hash"].text());
     }
