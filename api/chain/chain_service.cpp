@@ -39,8 +39,7 @@ public:
               read_key_file("keys.relayer_file", config.keys.relayer_file),
               io_.get_executor(),
               ShardCalls(io_.get_executor(), shards, kGateway)} {
-        for (const auto& network : config.networks)
-            networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
+        for (const auto& network : config.networks) add(network);
     }
     ~Loop() { stop(); }
 
@@ -52,11 +51,14 @@ public:
             stop();
             throw;
         }
-        for (auto& network : networks_)
-            asio::co_spawn(io_, network->run(), [](const std::exception_ptr& failure) {
-                // The loop catches what it can go on after.
-                if (failure) std::rethrow_exception(failure);
-            });
+        // The loops catch what they can go on after.
+        const auto ended = [](const std::exception_ptr& failure) {
+            if (failure) std::rethrow_exception(failure);
+        };
+        for (auto& network : networks_) {
+            asio::co_spawn(io_, network->follow(), ended);
+            asio::co_spawn(io_, network->claim(), ended);
+        }
     }
 
     void stop() {
@@ -143,6 +145,15 @@ public:
     }
 
 private:
+    void add(const NetworkConfig& network) {
+        try {
+            networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
+        } catch (const std::invalid_argument& error) {
+            throw ConfigError("networks: " + channel::to_string(network.network) +
+                              ": rpc_urls: " + error.what());
+        }
+    }
+
     Task<void> start_networks() {
         for (auto& network : networks_) co_await network->start();
     }

@@ -54,12 +54,17 @@ public:
         std::string data;  ///< JSON object
     };
 
+    /// Reads the key files. Throws ConfigError when a key, a URL or an asset is missing or
+    /// malformed. `config`, `database` and `shards` have to outlive the service. `publish` is
+    /// called on a database thread, under the commit order's mutex: it has to be quick.
     ChainService(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
                  std::function<void(const SettlementEvent&)> publish);
     ~ChainService();
 
-    /// Checks every network's chain id and contract (eth_getCode), then follows the chain.
+    /// Checks every network's chain id and contract (eth_getCode), then follows the chain. The
+    /// shards have to be running. Throws ConfigError or std::runtime_error with what to do.
     void start();
+    /// Ends all tasks; stop it before the shards. Tasks begun later are refused as `unavailable`.
     void stop();
 
     /// The gateway number whose answers have to be handed to `deliver`.

@@ -52,11 +52,11 @@ Task<void> NetworkLoop::check_code(channel::Address address, std::string_view wh
                           channel::to_checksum(address) + "; check " + std::string(what));
 }
 
-Task<void> NetworkLoop::run() {
+Task<void> NetworkLoop::follow() {
     while (!context_.stopping) {
         std::string trouble;
         try {
-            trouble = co_await round();
+            trouble = co_await follow_once();
         } catch (const std::exception& error) {
             trouble = error.what();
         }
@@ -67,12 +67,21 @@ Task<void> NetworkLoop::run() {
     note("stopped");
 }
 
-Task<std::string> NetworkLoop::round() {
+Task<std::string> NetworkLoop::follow_once() {
     auto trouble = co_await follower_.round();
-    if (!trouble.empty()) co_return trouble;
-    co_await sender_.look_after();
-    co_await claims_.automatic();
+    if (trouble.empty()) co_await sender_.look_after();
     co_return trouble;
+}
+
+Task<void> NetworkLoop::claim() {
+    while (!context_.stopping) {
+        try {
+            if (health().following) co_await claims_.automatic();
+        } catch (const std::exception& error) {
+            spdlog::warn("{}: automatic claims: {}", network_.node.name(), error.what());
+        }
+        co_await context_.pause(network_.config.poll_interval);
+    }
 }
 
 void NetworkLoop::note(const std::string& trouble) {

@@ -11,7 +11,7 @@
 
 namespace millrace::api {
 
-/// All that this service does on one network, and the loop that does the part that nobody asks for.
+/// All that this service does on one network, and the loops that do the part that nobody asks for.
 class NetworkLoop {
 public:
     NetworkLoop(ChainContext& context, const NetworkConfig& config);
@@ -19,8 +19,11 @@ public:
     /// Throws ConfigError when the network or its contracts are not as configured, and
     /// std::runtime_error when no node answers.
     Task<void> start();
-    /// Until the service stops.
-    Task<void> run();
+    /// Follows the chain and sees the outbox through, until the service stops.
+    Task<void> follow();
+    /// Claims what is due without being asked, until the service stops. Apart from the former, so
+    /// that a long claim does not keep a withdrawal from being seen.
+    Task<void> claim();
     /// Ends what waits for the network's nodes.
     void close() { network_.node.close(); }
 
@@ -34,7 +37,7 @@ public:
 private:
     Task<void> check_network();
     Task<void> check_code(channel::Address address, std::string_view what);
-    Task<std::string> round();
+    Task<std::string> follow_once();
     void note(const std::string& trouble);
 
     ChainContext& context_;

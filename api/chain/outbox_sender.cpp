@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <limits>
+#include <set>
 #include <stdexcept>
 
 namespace millrace::api {
@@ -112,25 +113,23 @@ Task<void> OutboxSender::broadcast(OutboxEntry entry) {
                  ledger::to_string(entry.purpose), channel::to_hex(entry.hash), entry.nonce);
 }
 
-/// Transactions are mined in the order of their nonces, so behind the first that is not mined
-/// nothing can be, and only that one can be stuck by its own fees.
+/// A signer's transactions are mined in the order of their nonces, so behind the first that is not
+/// mined nothing can be, and only that one can be stuck by its own fees.
 Task<void> OutboxSender::look_after() {
     const auto network = network_.config.network;
     const auto work = [network](pqxx::transaction_base& transaction) {
         return ledger::unfinished_outbox(transaction, network);
     };
     const auto entries = co_await context_.read(work);
-    auto found = Found::mined;
+    std::set<channel::Address> waiting;
     for (const auto& entry : entries) {
         if (context_.stopping) co_return;
         auto& watch = watched_[entry.id];
-        if (found == Found::mined) {
-            found = co_await look_at(entry, watch);
-            if (found == Found::mined) continue;
-            co_await push(entry, watch, found);
-        } else {
-            co_await push(entry, watch, Found::unknown);
-        }
+        auto found = Found::unknown;
+        if (!waiting.contains(entry.signer)) found = co_await look_at(entry, watch);
+        if (found == Found::mined) continue;
+        waiting.insert(entry.signer);
+        co_await push(entry, watch, found);
     }
 }
 
@@ -169,16 +168,17 @@ Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
 Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found) {
     const bool never_sent_here = watch.broadcast_at_block == 0 && watch.looks == 0;
     ++watch.looks;
-    if (found == Found::missing && co_await is_superseded(entry, watch)) {
+    // What a former relayer key has signed can only be sent again as it is.
+    const bool is_next = found == Found::missing && entry.signer == context_.relayer.address();
+    if (is_next && co_await is_superseded(entry, watch)) {
         co_await give_up(entry);
         co_return;
     }
     const bool blocks_went_by =
         network_.head.number >= watch.broadcast_at_block + kBlocksToRaiseFees;
-    if (found == Found::missing && blocks_went_by && watch.looks % kLooksToRaiseFees == 0) {
+    if (is_next && blocks_went_by && watch.looks % kLooksToRaiseFees == 0) {
         co_await raise_fees(entry);
-    } else if (never_sent_here || entry.status == ledger::OutboxStatus::queued ||
-               watch.looks % kLooksToBroadcastAgain == 0) {
+    } else if (never_sent_here || watch.looks % kLooksToBroadcastAgain == 0) {
         const auto since = watch.broadcast_at_block;
         co_await broadcast(entry);
         if (since != 0) watch.broadcast_at_block = since;
