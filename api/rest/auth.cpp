@@ -32,7 +32,7 @@ Task<HttpResponse> post_challenge(RestContext& context, RestRequest request) {
     JsonObject body;
     body.text("message", challenge.message)
         .text("expiresAt", ledger::to_rfc3339(challenge.expires_at));
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 Task<HttpResponse> post_login(RestContext& context, RestRequest request) {

@@ -75,7 +75,7 @@ Task<HttpResponse> get_channels(RestContext& context, RestRequest request) {
     body.list("channels", channels,
               [&](const auto& record) { return channel_json(context, record); });
     if (channels.size() == query.limit) body.hex("next", channels.back().terms.id);
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 Task<HttpResponse> get_channel(RestContext& context, RestRequest request) {
@@ -103,7 +103,7 @@ Task<HttpResponse> get_payments(RestContext& context, RestRequest request) {
     JsonObject body;
     body.hex("channelId", id).list("payments", payments, payment_json);
     if (payments.size() == limit) body.decimal("next", payments.back().result.seq);
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 }  // namespace millrace::api::rest

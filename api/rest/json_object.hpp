@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/http.hpp"
 #include "api/stream/json.hpp"
 #include "channel/amount.hpp"
 #include "channel/hex.hpp"
@@ -55,6 +56,8 @@ public:
     }
 
     std::string take() { return std::move(out_) + '}'; }
+    /// As a successful answer.
+    HttpResponse answer() { return {200, "application/json", take(), {}}; }
 
 private:
     void name(std::string_view key) {

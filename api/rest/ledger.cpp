@@ -92,15 +92,16 @@ Task<HttpResponse> get_accounts(RestContext& context, RestRequest request) {
     const auto after = parameters.account("after");
     const auto limit = parameters.limit();
     if (parameters.failed()) co_return parameters.answer();
-    const auto page = co_await context.database.run([=](pqxx::connection& connection) {
+    const auto read = [after, limit](pqxx::connection& connection) {
         ledger::Snapshot snapshot(connection);
         return AccountsPage{snapshot.seq(), ledger::list_accounts(snapshot, after, limit)};
-    });
+    };
+    const auto page = co_await context.database.run(read);
     JsonObject body;
     body.decimal("seq", page.seq).list("accounts", page.accounts, account_json);
     if (page.accounts.size() == limit)
         body.text("next", ledger::to_string(page.accounts.back().id));
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 Task<HttpResponse> get_account(RestContext& context, RestRequest request) {
@@ -108,13 +109,15 @@ Task<HttpResponse> get_account(RestContext& context, RestRequest request) {
     const auto id = parameters.account_in_path(request.segment);
     const auto at = parameters.moment("at");
     if (parameters.failed()) co_return parameters.answer();
-    const auto report = co_await context.database.run(
-        [=](pqxx::connection& connection) { return report_account(connection, id, at); });
+    const auto read = [id, at](pqxx::connection& connection) {
+        return report_account(connection, id, at);
+    };
+    const auto report = co_await context.database.run(read);
     if (!report) co_return bad_parameter("at", kNotCommitted);
     if (!report->account) co_return not_found("not_found", "There is no such account.");
     JsonObject body;
     body.decimal("seq", report->seq).json("account", account_json(*report->account));
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 Task<HttpResponse> get_trial_balance(RestContext& context, RestRequest request) {
@@ -128,7 +131,7 @@ Task<HttpResponse> get_trial_balance(RestContext& context, RestRequest request) 
     body.decimal("seq", balance->seq)
         .flag("balanced", balance->balanced())
         .list("assets", balance->assets, asset_json);
-    co_return HttpResponse{200, "application/json", body.take(), {}};
+    co_return body.answer();
 }
 
 }  // namespace millrace::api::rest

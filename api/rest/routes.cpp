@@ -166,9 +166,9 @@ Task<HttpResponse> route(RestContext& context, HttpRequest request) {
     if (entry.refusal) {
         response = std::move(*entry.refusal);
     } else {
-        response = co_await rest::guarded(
-            context, *found.route,
-            {std::move(request), std::move(entry.principal), std::move(found.segment)});
+        // Named, because GCC 12 destroys a temporary aggregate of a co_await twice.
+        rest::RestRequest entered{std::move(request), entry.principal, std::move(found.segment)};
+        response = co_await rest::guarded(context, *found.route, std::move(entered));
     }
     context.metrics.request(fmt::format("{} {}", found.route->method, found.route->path),
                             response.status < 400 ? "ok" : std::to_string(response.status));
