@@ -171,7 +171,8 @@ private:
             co_return co_await send(rendered(*refusal, request));
         }
         stream_.expires_never();
-        co_return co_await send(rendered(co_await routed(request), request));
+        auto response = co_await routed(request);
+        co_return co_await send(rendered(std::move(response), request));
     }
 
     Task<HttpResponse> routed(Request& request) {

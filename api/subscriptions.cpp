@@ -182,11 +182,13 @@ Task<void> Subscriptions::replay(Shared subscription) {
         const ledger::EventQuery query{subscription->address, subscription->wanted.topics,
                                        subscription->wanted.channel, subscription->through,
                                        kPageEvents};
+        // Named: GCC 12 destroys a temporary with captures twice when it is awaited.
+        const auto read = [query](pqxx::connection& connection) {
+            return ledger::read_events(connection, query);
+        };
         bool failed = false;
         try {
-            const auto page = co_await database_->run([query](pqxx::connection& connection) {
-                return ledger::read_events(connection, query);
-            });
+            const auto page = co_await database_->run(read);
             if (subscription->ended || subscription->outbox->is_shut()) co_return;
             if (take_page(*subscription, page)) co_return;
         } catch (const std::exception& error) {

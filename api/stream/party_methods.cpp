@@ -23,8 +23,11 @@ bool is_party(const channel::ChannelConfig& config, const channel::Address& addr
 }
 
 Task<std::optional<ledger::ChannelRecord>> read(Database& database, channel::ChannelId id) {
-    co_return co_await database.run(
-        [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
+    // Named: GCC 12 destroys a temporary with captures twice when it is awaited.
+    const auto work = [id](pqxx::connection& connection) {
+        return ledger::read_channel(connection, id);
+    };
+    co_return co_await database.run(work);
 }
 
 std::optional<Failure> not_for(const std::optional<ledger::ChannelRecord>& record,
@@ -62,9 +65,10 @@ Task<Reply> get_channel(const Services& services, channel::Address caller, GetCh
 Task<Reply> list_channels(const Services& services, channel::Address caller, ListChannels asked) {
     // One more than asked for tells whether there is a next page.
     const ledger::ChannelQuery query{caller, asked.cursor, asked.limit + 1};
-    auto records = co_await services.database.run([query](pqxx::connection& connection) {
+    const auto work = [query](pqxx::connection& connection) {
         return ledger::list_channels(connection, query);
-    });
+    };
+    auto records = co_await services.database.run(work);
     const bool more = records.size() > asked.limit;
     if (more) records.resize(asked.limit);
     std::string out = R"({"channels":[)";
