@@ -127,8 +127,10 @@ bool Process::running() {
     return false;
 }
 
-bool Process::ended_by_signal() const {
-    return status_ && WIFSIGNALED(*status_);
+bool Process::was_killed() const {
+    if (!status_ || !WIFSIGNALED(*status_)) return false;
+    const int signal = WTERMSIG(*status_);
+    return signal == SIGKILL || signal == SIGTERM || signal == SIGINT;
 }
 
 int Process::exit_code() const {
@@ -137,7 +139,7 @@ int Process::exit_code() const {
 
 std::string Process::ending() const {
     if (!status_) return "running";
-    if (ended_by_signal()) return "signal " + std::to_string(WTERMSIG(*status_));
+    if (WIFSIGNALED(*status_)) return "signal " + std::to_string(WTERMSIG(*status_));
     return "exit code " + std::to_string(exit_code());
 }
 

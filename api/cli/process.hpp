@@ -47,7 +47,8 @@ public:
     bool running();
     /// How it ended, for people: "exit code 3", "signal 9".
     std::string ending() const;
-    bool ended_by_signal() const;
+    /// Somebody killed it: SIGKILL, SIGTERM, SIGINT; not a crash.
+    bool was_killed() const;
     int exit_code() const;
 
     /// Asks it to stop, waits, and kills it after `patience`. True if it ended by itself.

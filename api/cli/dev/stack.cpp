@@ -56,7 +56,7 @@ Kept::Kept(std::string name, std::function<Process()> start)
 bool Kept::alive() {
     if (!process_) return false;
     if (process_->running()) return true;
-    const bool killed = process_->ended_by_signal();
+    const bool killed = process_->was_killed();
     fmt::print(stderr, "dev: {} ended ({})\n", name_, process_->ending());
     failures_ = killed ? 0 : failures_ + 1;
     due_ = steady_clock::now() +
