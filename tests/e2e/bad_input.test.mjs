@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { kForms } from "./bad_input_forms.mjs";
 import { kRefusals } from "./bad_input_refusals.mjs";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { devAccount } from "./chain.mjs";
+import { devAccount, newAccount } from "./chain.mjs";
 import { Client, wait } from "./client.mjs";
 import { Connection } from "./connection.mjs";
 import { assertBalanced, audit, Stack, trialBalance } from "./stack.mjs";
@@ -19,7 +18,6 @@ before(async () => {
     env: { MILLRACE_AUTH__CHALLENGE_TTL_SECONDS: String(kChallengeSeconds) },
   });
   const login = (account) => Client.login(stack.ready.stream, account);
-  const newAccount = () => privateKeyToAccount(generatePrivateKey());
   Object.assign(world, {
     ready: stack.ready,
     payer: await login(devAccount(1)),
@@ -132,7 +130,8 @@ test("half a batch bad: the good half is paid, each bad one is refused by itself
     { channelId: others.id, inference: { id, model: "m" }, amount: String(amount), voucher },
   ];
   const signed = (max) => other.voucher(others.id, max);
-  const forged = { ...(await payer.voucher(others.id, 30)), maxClaimableAmount: "30" };
+  // Above all others, so that no valid voucher covers it.
+  const forged = await payer.voucher(others.id, 5_000);
   const answers = await other.connection.batch([
     await pay("h-1", 10, await signed(10)),
     await pay("h-2", 10, forged),
@@ -152,9 +151,7 @@ test("half a batch bad: the good half is paid, each bad one is refused by itself
     await pay("h-8", 10, await signed(30)),
   ]);
   assert.deepEqual(
-    answers.map(
-      ({ value, reason }) => value?.chargedCumulativeAmount ?? reason.reason ?? reason.code,
-    ),
+    answers.map(({ value, reason }) => value?.chargedCumulativeAmount ?? reason.reason),
     [
       "10",
       "invalid_batch_settlement_evm_voucher_signature",
@@ -162,7 +159,7 @@ test("half a batch bad: the good half is paid, each bad one is refused by itself
       "20",
       "forbidden",
       "insufficient_voucher",
-      -32601,
+      "method_unknown",
       "30",
     ],
   );

@@ -1,5 +1,4 @@
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { kZeroAddress, signVoucher } from "./chain.mjs";
+import { kZeroAddress, newAccount, signVoucher } from "./chain.mjs";
 
 /**
  * Well-formed calls that have to be refused: by whom (`payer` unless `as` says otherwise), the call,
@@ -397,7 +396,7 @@ const login =
     const signature = await stranger.account.signMessage({ message });
     return ["auth.login", await change({ message, signature }, stranger)];
   };
-const someone = privateKeyToAccount(generatePrivateKey());
+const someone = newAccount();
 const logins = [
   [
     "signed by another key",
@@ -548,7 +547,7 @@ const openings = [
     refused("forbidden"),
   ],
   ["that is not on chain", () => {}, refused(x402("channel_not_found"))],
-  ["with a deposit of nothing", (p, _, deposit) => deposit({}, 0n), { field: "deposit.amount" }],
+  ["with a deposit of nothing", (p, _, deposit) => deposit({}, 0n), invalid("deposit.amount")],
   [
     "with a deposit signed for less",
     (p, _, deposit) => deposit({ signedAmount: 99n }),
@@ -582,7 +581,7 @@ const openings = [
     (p) => {
       p.deposit = { amount: "100" };
     },
-    { field: "deposit.authorization" },
+    invalid("deposit.authorization"),
   ],
 ].map(([name, change, expect]) => ({
   name: `open ${name}`,
@@ -617,7 +616,7 @@ const reads = [
     name: "a claim that nobody made",
     as: "provider",
     call: async () => ["settlement.get", { claimId: "nothing" }],
-    expect: { field: "claimId" },
+    expect: invalid("claimId"),
   },
   {
     name: "no topics",
@@ -647,7 +646,7 @@ const reads = [
   {
     name: "unsubscribe from nothing",
     call: async () => ["events.unsubscribe", { subscription: "none" }],
-    expect: { field: "subscription" },
+    expect: invalid("subscription"),
   },
   {
     name: "a page of no channels",

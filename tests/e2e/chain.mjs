@@ -8,7 +8,7 @@ import {
   keccak256,
   parseAbi,
 } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 
 export const kErc3009Collector = "0x4020806089470a89826cB9fB1f4059150b550004";
 export const kZeroAddress = "0x0000000000000000000000000000000000000000";
@@ -122,6 +122,11 @@ export async function signDeposit(account, { network, token, channelId, amount, 
       },
     },
   };
+}
+
+/** An account that nobody has ever heard of, and that holds nothing. */
+export function newAccount() {
+  return privateKeyToAccount(generatePrivateKey());
 }
 
 /** Account `index` of the development chain's mnemonic, which holds tokens. */

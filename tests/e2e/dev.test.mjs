@@ -5,8 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { Chain, devAccount } from "./chain.mjs";
+import { Chain, devAccount, newAccount } from "./chain.mjs";
 import { Client } from "./client.mjs";
 import { assertBalanced, kBinary, Stack } from "./stack.mjs";
 
@@ -27,7 +26,7 @@ const run = (...args) =>
   spawnSync(kBinary, ["dev", ...args], { encoding: "utf8", timeout: 20_000 });
 
 test("dev: a later start with the same data goes on where it was, chain included", async () => {
-  const provider = privateKeyToAccount(generatePrivateKey());
+  const provider = newAccount();
   const first = await Client.login(stack.ready.stream, devAccount(1));
   const channel = await first.open(provider.address, { deposit: 1_000_000n });
   await first.pay(channel, { id: "before" }, 400);

@@ -53,6 +53,11 @@ export class Stack {
     });
   }
 
+  /** Whether the log has a line like this among its newest. */
+  hasLogged(line) {
+    return this.#log.some((one) => line.test(one));
+  }
+
   async stop() {
     if (!this.#child) return;
     if (!this.#ended) {

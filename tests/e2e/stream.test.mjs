@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { Chain, devAccount, escrowAbi } from "./chain.mjs";
+import { Chain, devAccount, escrowAbi, newAccount } from "./chain.mjs";
 import { Client, until } from "./client.mjs";
 import { assertBalanced, Stack } from "./stack.mjs";
 
@@ -11,7 +10,6 @@ let stack;
 let chain;
 let payer;
 let provider;
-const newAccount = () => privateKeyToAccount(generatePrivateKey());
 
 before(async () => {
   stack = await Stack.start();

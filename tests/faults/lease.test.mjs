@@ -4,8 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { devAccount } from "../e2e/chain.mjs";
+import { devAccount, newAccount } from "../e2e/chain.mjs";
 import { Client, until, wait } from "../e2e/client.mjs";
 import { query } from "../e2e/postgres.mjs";
 import { assertBalanced, kBinary, Stack } from "../e2e/stack.mjs";
@@ -48,7 +47,7 @@ const isOnRecord = async (inference) =>
 
 before(async () => {
   stack = await Stack.start();
-  const receiver = privateKeyToAccount(generatePrivateKey());
+  const receiver = newAccount();
   provider = await Client.login(stack.ready.stream, receiver);
   app = await Client.login(stack.ready.stream, devAccount(1));
   channel = await app.open(receiver.address, { deposit: 1_000_000n });
@@ -122,6 +121,7 @@ test("a first that is paused is taken over from, and once awake cannot commit", 
     (running) => !running,
     { what: "the end of the first", milliseconds: 20_000 },
   );
+  assert.ok(stack.hasLogged(/service ended \(exit code 3\)/), "it says why it ends");
   assert.equal(await isOnRecord("too-late"), false);
 
   // The second was not disturbed.

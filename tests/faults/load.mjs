@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { devAccount } from "../e2e/chain.mjs";
+import { devAccount, newAccount } from "../e2e/chain.mjs";
 import { Client, until } from "../e2e/client.mjs";
 import { StreamError } from "../e2e/connection.mjs";
 import { query } from "../e2e/postgres.mjs";
@@ -112,7 +111,7 @@ class Lane {
 export class Load {
   static async open(ready, random, channels) {
     const load = new Load();
-    const receiver = privateKeyToAccount(generatePrivateKey());
+    const receiver = newAccount();
     load.provider = await Client.login(ready.stream, receiver);
     load.lanes = await Promise.all(
       Array.from({ length: channels }, async (_, index) => {
