@@ -21,6 +21,7 @@ enum class Code {
 /// What a caller is told that gets no result: never with text from the request or from inside.
 struct Failure {
     Code code = Code::refused;
+    /// What programs branch on; empty where the code alone says it.
     std::string_view reason;
     /// The member at fault, as a path such as "voucher.signature"; empty when no single one is.
     std::string field;

@@ -104,7 +104,7 @@ void FrameParser::read_call(Json request, Call& call) {
     }
     call.method = method_named(request.member("method")->text());
     if (!call.method) {
-        call.command = Failure{Code::method_not_found, "method_unknown", "method", {},
+        call.command = Failure{Code::method_not_found, {}, "method", {},
                                "No such method is served here."};
         return;
     }

@@ -23,7 +23,13 @@ channel::SignedVoucher voucher(Members& params, const channel::ChannelId& channe
     channel::SignedVoucher voucher{members.amount("maxClaimableAmount"), {}};
     const auto text = members.text("signature");
     if (members.failed()) return voucher;
-    const auto signature = channel::parse_signature(text);
+    // Text that is no hex is a malformed parameter; bytes that are no signature are a bad voucher.
+    const auto bytes = channel::parse_hex(text);
+    if (!bytes) {
+        members.fail("signature", bytes.error());
+        return voucher;
+    }
+    const auto signature = channel::parse_signature(*bytes);
     if (!signature) members.fail("signature", signature.error());
     else voucher.signature = *signature;
     return voucher;

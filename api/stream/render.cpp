@@ -24,6 +24,11 @@ void append_name(std::string& out, std::string_view name) {
     ((out += '"') += name) += "\":";
 }
 
+void append_separated_name(std::string& out, std::string_view name) {
+    if (out.back() != '{') out += ',';
+    append_name(out, name);
+}
+
 /// Texts that need no escapes.
 void append_plain(std::string& out, std::string_view text) {
     ((out += '"') += text) += '"';
@@ -131,14 +136,17 @@ void append_error(std::string& out, std::string_view id, const Failure& failure)
     out += R"(,"error":{"code":)" + std::to_string(static_cast<int>(failure.code));
     out += R"(,"message":)";
     append_json_string(out, failure.message);
-    out += R"(,"data":{"reason":)";
-    append_plain(out, failure.reason);
+    out += R"(,"data":{)";
+    if (!failure.reason.empty()) {
+        append_name(out, "reason");
+        append_plain(out, failure.reason);
+    }
     if (!failure.field.empty()) {
-        out += R"(,"field":)";
+        append_separated_name(out, "field");
         append_json_string(out, failure.field);
     }
     if (!failure.limit.empty()) {
-        out += R"(,"limit":)";
+        append_separated_name(out, "limit");
         append_plain(out, failure.limit);
     }
     out += "}}}";

@@ -21,7 +21,7 @@ namespace millrace::api::stream {
 void append_result(std::string& out, std::string_view id, std::string_view result);
 void append_payment_result(std::string& out, std::string_view id,
                            const ledger::PaymentResult& result);
-/// {"jsonrpc":"2.0","id":…,"error":{code, message, data:{reason, field?, limit?}}}.
+/// {"jsonrpc":"2.0","id":…,"error":{code, message, data:{reason?, field?, limit?}}}.
 void append_error(std::string& out, std::string_view id, const Failure& failure);
 
 /// The `data` of an event of topic `payment`: the name, the payment result and what the request said

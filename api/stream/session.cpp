@@ -24,7 +24,8 @@ constexpr std::size_t kLoginsMax = 100;
 
 std::string_view outcome_of(const Reply& reply) {
     const auto* failed = std::get_if<Failure>(&reply);
-    return failed ? failed->reason : "ok";
+    if (!failed) return "ok";
+    return failed->reason.empty() ? "method_not_found" : failed->reason;
 }
 
 std::string_view name_of(std::optional<Method> method) {
