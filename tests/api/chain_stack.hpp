@@ -43,6 +43,9 @@ public:
     api::Config config;
 
     api::ChainService& chain() { return *chain_; }
+    api::Shards& shards() { return *shards_; }
+    api::Database& database() { return *database_; }
+    const ledger::Assets& assets() const { return assets_; }
     api::NetworkConfig& network() { return config.networks.front(); }
     const ledger::Asset& asset() const;
 
