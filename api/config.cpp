@@ -30,9 +30,8 @@ bool is_hex(std::string_view text) {
 }
 
 bool has_space(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](unsigned char letter) {
-        return letter <= ' ' || letter == 0x7f;
-    });
+    return std::any_of(text.begin(), text.end(),
+                       [](unsigned char letter) { return letter <= ' ' || letter == 0x7f; });
 }
 
 bool is_ip_address(const std::string& text) {
@@ -44,12 +43,14 @@ bool is_ip_address(const std::string& text) {
 void read(ConfigSection& section, ServerConfig& server) {
     section.text("host", server.host);
     if (!is_ip_address(server.host))
-        section.problem("host", R"(has to be an IP address to listen on, such as "127.0.0.1" or "::")");
+        section.problem("host",
+                        R"(has to be an IP address to listen on, such as "127.0.0.1" or "::")");
     section.number("port", server.port, 0, 65'535);
     section.text("domain", server.domain);
     if (server.domain.empty() || has_space(server.domain) ||
         server.domain.find('/') != std::string::npos)
-        section.problem("domain", R"(has to be a host, perhaps with a port, such as "pay.example.com")");
+        section.problem("domain",
+                        R"(has to be a host, perhaps with a port, such as "pay.example.com")");
     section.text("uri", server.uri);
     if (has_space(server.uri) || server.uri.find("://") == std::string::npos)
         section.problem("uri", R"(has to be a URI, such as "https://pay.example.com")");
@@ -82,8 +83,9 @@ void check_digests(ConfigSection& section, std::string_view key,
                    const std::vector<std::string>& digests) {
     for (const auto& digest : digests) {
         if (digest.size() == kSha256HexDigits && is_hex(digest)) continue;
-        section.problem(key, "has to list SHA-256 digests of 64 hex digits each; make one with: "
-                             "printf %s \"$TOKEN\" | sha256sum");
+        section.problem(key,
+                        "has to list SHA-256 digests of 64 hex digits each; make one with: "
+                        "printf %s \"$TOKEN\" | sha256sum");
     }
 }
 
@@ -94,8 +96,9 @@ void read(ConfigSection& section, AuthConfig& auth) {
     const auto& secret = auth.token_secret;
     if (!secret.empty() &&
         (secret.size() < kSecretHexDigitsMin || secret.size() % 2 != 0 || !is_hex(secret)))
-        section.problem("token_secret", "has to be at least 64 hex digits, or empty; make one "
-                                        "with: openssl rand -hex 32");
+        section.problem("token_secret",
+                        "has to be at least 64 hex digits, or empty; make one "
+                        "with: openssl rand -hex 32");
     section.texts("auditor_token_sha256", auth.auditor_token_sha256);
     check_digests(section, "auditor_token_sha256", auth.auditor_token_sha256);
     section.texts("operator_token_sha256", auth.operator_token_sha256);
@@ -105,7 +108,8 @@ void read(ConfigSection& section, AuthConfig& auth) {
 void read(ConfigSection& section, LedgerConfig& ledger) {
     section.text("postgres", ledger.postgres);
     if (ledger.postgres.empty())
-        section.problem("postgres", R"(has to be a connection URI, such as "postgresql:///millrace")");
+        section.problem("postgres",
+                        R"(has to be a connection URI, such as "postgresql:///millrace")");
     section.number("shards", ledger.shards, 0, 1024);
     section.number("readers", ledger.readers, 1, 256);
     section.duration("lease_duration_ms", ledger.lease_duration, 200, 600'000);
@@ -132,7 +136,8 @@ TokenConfig read_token(const toml::table& table, const std::string& name,
     TokenConfig token;
     ConfigSection section(&table, name, nullptr, problems);
     require(section, {"address", "name", "version", "symbol", "decimals"});
-    section.parsed("address", token.address, &channel::parse_address, "an address of 40 hex digits");
+    section.parsed("address", token.address, &channel::parse_address,
+                   "an address of 40 hex digits");
     section.text("name", token.name);
     section.text("version", token.version);
     section.text("symbol", token.symbol);
@@ -153,7 +158,8 @@ void read_rpc_urls(ConfigSection& section, std::vector<std::string>& urls) {
         return !has_space(url) && (url.starts_with("http://") || url.starts_with("https://"));
     };
     if (urls.empty() || !std::all_of(urls.begin(), urls.end(), will_do))
-        section.problem("rpc_urls", R"(has to list at least one node, such as ["http://127.0.0.1:8545"])");
+        section.problem("rpc_urls",
+                        R"(has to list at least one node, such as ["http://127.0.0.1:8545"])");
 }
 
 void read_tokens(const toml::table& table, const std::string& name, NetworkConfig& network,
@@ -252,14 +258,14 @@ public:
         known_.push_back("networks");
         for (const auto& [key, node] : root_) {
             if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
-            problems_.lines.push_back(fmt::format(
-                "{}:{}: {}: there is no such section; there are: {}", problems_.file,
-                key.source().begin.line, key.str(), fmt::join(known_, ", ")));
+            problems_.lines.push_back(
+                fmt::format("{}:{}: {}: there is no such section; there are: {}", problems_.file,
+                            key.source().begin.line, key.str(), fmt::join(known_, ", ")));
         }
         for (const auto& [name, value] : environment_) {
             if (name.find("__") == std::string::npos || overrides_.contains(name)) continue;
-            problems_.lines.push_back(fmt::format(
-                "environment: {}: names no key of the configuration; unset it", name));
+            problems_.lines.push_back(
+                fmt::format("environment: {}: names no key of the configuration; unset it", name));
         }
     }
 
@@ -307,7 +313,8 @@ Config parse_config(std::string_view text, const std::string& file,
     sections.section("log", config.log);
     sections.finish();
     read_networks(root, config, problems);
-    if (!problems.lines.empty()) throw ConfigError(fmt::format("{}", fmt::join(problems.lines, "\n")));
+    if (!problems.lines.empty())
+        throw ConfigError(fmt::format("{}", fmt::join(problems.lines, "\n")));
     return config;
 }
 

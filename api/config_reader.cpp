@@ -132,16 +132,20 @@ void ConfigSection::flag(std::string_view key, bool& out) {
         if (!node) return;
         if (const auto* boolean = node->as_boolean()) value = boolean->get();
     }
-    if (value) out = *value;
-    else problem(key, "has to be true or false, without quotation marks");
+    if (value)
+        out = *value;
+    else
+        problem(key, "has to be true or false, without quotation marks");
 }
 
 void ConfigSection::word(std::string_view key, std::string& out,
                          const std::vector<std::string>& words) {
     auto given = string(key);
     if (!given) return;
-    if (std::find(words.begin(), words.end(), *given) != words.end()) out = std::move(*given);
-    else problem(key, fmt::format("has to be one of: {}", fmt::join(words, ", ")));
+    if (std::find(words.begin(), words.end(), *given) != words.end())
+        out = std::move(*given);
+    else
+        problem(key, fmt::format("has to be one of: {}", fmt::join(words, ", ")));
 }
 
 void ConfigSection::finish(const std::vector<std::string>& other_keys) {

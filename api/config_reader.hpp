@@ -56,12 +56,14 @@ public:
     }
     /// Text that `parse` takes; `expected` says what that is.
     template <class Value>
-    void parsed(std::string_view key, Value& out,
-                channel::Result<Value> (*parse)(std::string_view), std::string_view expected) {
+    void parsed(std::string_view key, Value& out, channel::Result<Value> (*parse)(std::string_view),
+                std::string_view expected) {
         const auto given = string(key);
         if (!given) return;
-        if (const auto value = parse(*given)) out = *value;
-        else problem(key, "has to be " + std::string(expected));
+        if (const auto value = parse(*given))
+            out = *value;
+        else
+            problem(key, "has to be " + std::string(expected));
     }
     /// One of these words.
     void word(std::string_view key, std::string& out, const std::vector<std::string>& words);

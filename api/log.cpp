@@ -36,13 +36,12 @@ void append_escaped(std::string& out, std::string_view text) {
 class JsonFormatter : public spdlog::formatter {
 public:
     void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-        const auto time =
-            std::chrono::time_point_cast<std::chrono::microseconds>(message.time);
+        const auto time = std::chrono::time_point_cast<std::chrono::microseconds>(message.time);
         const auto level = spdlog::level::to_string_view(message.level);
-        const auto line = json_log_line(ledger::to_rfc3339(time), {level.data(), level.size()},
-                                        message.thread_id,
-                                        {message.payload.data(), message.payload.size()}) +
-                          '\n';
+        const auto line =
+            json_log_line(ledger::to_rfc3339(time), {level.data(), level.size()}, message.thread_id,
+                          {message.payload.data(), message.payload.size()}) +
+            '\n';
         out.append(line.data(), line.data() + line.size());
     }
     std::unique_ptr<spdlog::formatter> clone() const override {
@@ -54,8 +53,8 @@ public:
 
 std::string json_log_line(std::string_view time, std::string_view level, std::size_t thread,
                           std::string_view message) {
-    auto line = fmt::format(R"({{"time":"{}","level":"{}","thread":{},"message":")", time, level,
-                            thread);
+    auto line =
+        fmt::format(R"({{"time":"{}","level":"{}","thread":{},"message":")", time, level, thread);
     append_escaped(line, message);
     return line + "\"}";
 }
@@ -64,8 +63,10 @@ void start_log(const LogConfig& config) {
     auto logger = std::make_shared<spdlog::logger>(
         "millrace", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     logger->set_level(spdlog::level::from_str(config.level));
-    if (config.format == "json") logger->set_formatter(std::make_unique<JsonFormatter>());
-    else logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    if (config.format == "json")
+        logger->set_formatter(std::make_unique<JsonFormatter>());
+    else
+        logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
     logger->flush_on(spdlog::level::trace);
     spdlog::set_default_logger(std::move(logger));
 }

@@ -12,8 +12,8 @@ const prometheus::Histogram::BucketBoundaries kBatchBuckets{1,   2,   5,    10, 
 const prometheus::Histogram::BucketBoundaries kSecondsBuckets{
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
 
-prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry,
-                                                  const char* name, const char* help) {
+prometheus::Family<prometheus::Counter>& counters(prometheus::Registry& registry, const char* name,
+                                                  const char* help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
 
@@ -30,8 +30,7 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
     return gauges(registry, name, help).Add({});
 }
 
-prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name,
-                                 const char* help,
+prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help,
                                  const prometheus::Histogram::BucketBoundaries& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
 }
@@ -55,14 +54,15 @@ Metrics::Metrics()
       requests_(counters(registry_, "millrace_requests_total",
                          "Requests answered, by method and outcome")),
       batches_(counter(registry_, "millrace_batches_total", "Batches committed")),
-      batch_requests_(histogram(registry_, "millrace_batch_requests", "Requests in a batch",
-                                kBatchBuckets)),
+      batch_requests_(
+          histogram(registry_, "millrace_batch_requests", "Requests in a batch", kBatchBuckets)),
       batch_seconds_(histogram(registry_, "millrace_batch_seconds",
                                "Time to decide and commit a batch", kSecondsBuckets)),
-      signatures_checked_(counter(registry_, "millrace_signatures_checked_total",
-                                  "Voucher signatures checked")),
+      signatures_checked_(
+          counter(registry_, "millrace_signatures_checked_total", "Voucher signatures checked")),
       channels_(gauge(registry_, "millrace_channels", "Channels in the care of this process")),
-      requests_queued_(gauge(registry_, "millrace_requests_queued", "Requests waiting for a shard")),
+      requests_queued_(
+          gauge(registry_, "millrace_requests_queued", "Requests waiting for a shard")),
       database_up_(gauge(registry_, "millrace_database_up", "1: the database answers")),
       last_seq_(gauge(registry_, "millrace_last_seq", "Newest committed sequence number")),
       chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),

@@ -42,8 +42,8 @@ channel::Result<channel::Bytes> parse_owner(std::string_view kind, std::string_v
 }  // namespace
 
 std::string to_string(const AccountId& id) {
-    auto text = std::to_string(id.network.chain_id) + ':' + channel::to_hex(id.token) + ':' +
-                id.kind;
+    auto text =
+        std::to_string(id.network.chain_id) + ':' + channel::to_hex(id.token) + ':' + id.kind;
     if (!id.owner.empty()) text += ':' + channel::to_hex(channel::BytesView(id.owner));
     return text;
 }
@@ -61,8 +61,10 @@ channel::Result<AccountId> parse_account_id(std::string_view text) {
 
 std::string_view to_string(Side side) {
     switch (side) {
-        case Side::debit: return "debit";
-        case Side::credit: return "credit";
+        case Side::debit:
+            return "debit";
+        case Side::credit:
+            return "credit";
     }
     return {};
 }

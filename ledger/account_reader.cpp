@@ -46,8 +46,10 @@ Account account_from(const pqxx::row& row) {
     account.credits = amount_column(row["credits"]);
     const auto [less, more] = std::minmax(account.debits, account.credits);
     account.balance = *channel::subtract(more, less);
-    if (account.balance.is_zero()) account.side = side_of_kind(account.id.kind);
-    else account.side = account.debits > account.credits ? Side::debit : Side::credit;
+    if (account.balance.is_zero())
+        account.side = side_of_kind(account.id.kind);
+    else
+        account.side = account.debits > account.credits ? Side::debit : Side::credit;
     return account;
 }
 
@@ -76,8 +78,7 @@ std::optional<Account> read_account(Snapshot& snapshot, const AccountId& id) {
                                                to_bytea(channel::BytesView(id.owner))));
 }
 
-std::optional<Account> read_account_at(Snapshot& snapshot, const AccountId& id,
-                                       std::uint64_t seq) {
+std::optional<Account> read_account_at(Snapshot& snapshot, const AccountId& id, std::uint64_t seq) {
     return only(snapshot.reading().exec_params(kOneAt, channel::to_string(id.network),
                                                to_bytea(id.token), id.kind,
                                                to_bytea(channel::BytesView(id.owner)), seq));

@@ -59,9 +59,14 @@ ChannelRecord record_from(const pqxx::row& row) {
 }
 
 PaymentRecord payment_from(const pqxx::row& row, const channel::ChannelId& id) {
-    PaymentRecord payment{
-        payment_kind_column(row["kind"]), payment_result(row, id), amount_column(row["increment"]),
-        {}, {}, {}, row["detail"].c_str(), row["at"].c_str()};
+    PaymentRecord payment{payment_kind_column(row["kind"]),
+                          payment_result(row, id),
+                          amount_column(row["increment"]),
+                          {},
+                          {},
+                          {},
+                          row["detail"].c_str(),
+                          row["at"].c_str()};
     if (!row["voucher_max"].is_null()) payment.voucher_max = amount_column(row["voucher_max"]);
     if (!row["signature"].is_null())
         payment.signature = from_bytea<channel::Signature>(row["signature"]);
@@ -93,13 +98,11 @@ std::vector<ChannelRecord> list_channels(pqxx::connection& connection, const Cha
     return channels;
 }
 
-std::vector<PaymentRecord> read_payments(pqxx::connection& connection,
-                                         const channel::ChannelId& id, std::uint64_t after_seq,
-                                         std::size_t limit) {
+std::vector<PaymentRecord> read_payments(pqxx::connection& connection, const channel::ChannelId& id,
+                                         std::uint64_t after_seq, std::size_t limit) {
     Snapshot snapshot(connection);
-    const auto rows =
-        snapshot.reading().exec_params(fmt::format(fmt::runtime(kPayments), rfc3339_of("at")),
-                                       to_bytea(id), after_seq, limit);
+    const auto rows = snapshot.reading().exec_params(
+        fmt::format(fmt::runtime(kPayments), rfc3339_of("at")), to_bytea(id), after_seq, limit);
     std::vector<PaymentRecord> payments;
     for (const auto& row : rows) payments.push_back(payment_from(row, id));
     return payments;

@@ -51,8 +51,7 @@ struct PaymentRecord {
 };
 
 /// The payments of a channel behind a seq, oldest first.
-std::vector<PaymentRecord> read_payments(pqxx::connection& connection,
-                                         const channel::ChannelId& id, std::uint64_t after_seq,
-                                         std::size_t limit);
+std::vector<PaymentRecord> read_payments(pqxx::connection& connection, const channel::ChannelId& id,
+                                         std::uint64_t after_seq, std::size_t limit);
 
 }  // namespace millrace::ledger

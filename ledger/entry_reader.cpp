@@ -55,8 +55,8 @@ std::vector<Entry> read_entries(Snapshot& snapshot, std::uint64_t first, std::si
     for (const auto& row : snapshot.reading().exec_params(statement, first, limit)) {
         const auto seq = row["seq"].as<std::uint64_t>();
         if (entries.empty() || entries.back().seq != seq) {
-            entries.push_back({seq, row["first_seq"].as<std::uint64_t>(), row["at"].c_str(), {}, {},
-                               {}});
+            entries.push_back(
+                {seq, row["first_seq"].as<std::uint64_t>(), row["at"].c_str(), {}, {}, {}});
             if (!row["chain"].is_null()) entries.back().chain = chain_from(row);
         }
         entries.back().postings.push_back(posting_from(row));
@@ -71,8 +71,8 @@ void read_payments(Snapshot& snapshot, Entry& entry) {
         std::copy(posting.debit.owner.begin(), posting.debit.owner.end(), id.bytes.begin());
         for (const auto& row : snapshot.reading().exec_params(
                  kPayments, to_bytea(id), entry.first_seq, entry.seq, kPaymentCausesMax)) {
-            entry.payments.push_back({row[0].as<std::uint64_t>(), id, row[1].c_str(),
-                                      amount_column(row[2])});
+            entry.payments.push_back(
+                {row[0].as<std::uint64_t>(), id, row[1].c_str(), amount_column(row[2])});
         }
     }
 }

@@ -49,7 +49,10 @@ bool wants(const EventQuery& query, Topic topic) {
 }
 
 StoredEvent event_from(const pqxx::row& row) {
-    StoredEvent event{row["seq"].as<std::uint64_t>(), Topic::settlement, {}, row["name"].c_str(),
+    StoredEvent event{row["seq"].as<std::uint64_t>(),
+                      Topic::settlement,
+                      {},
+                      row["name"].c_str(),
                       std::string(row["data"].c_str())};
     if (row["channel_id"].is_null()) return event;
     event.channel_id = from_bytea<channel::ChannelId>(row["channel_id"]);
@@ -58,8 +61,8 @@ StoredEvent event_from(const pqxx::row& row) {
     event.topic = Topic::payment;
     const auto kind = payment_kind_column(row["kind"]);
     event.name = event_name(kind);
-    event.payload = PaymentCommitted{kind, false, payment_result(row, *event.channel_id),
-                                     row["data"].c_str()};
+    event.payload =
+        PaymentCommitted{kind, false, payment_result(row, *event.channel_id), row["data"].c_str()};
     return event;
 }
 
@@ -80,19 +83,26 @@ std::vector<StoredEvent> read_window(Snapshot& snapshot, const EventQuery& query
 
 std::string_view to_string(Topic topic) {
     switch (topic) {
-        case Topic::channel: return "channel";
-        case Topic::payment: return "payment";
-        case Topic::settlement: return "settlement";
+        case Topic::channel:
+            return "channel";
+        case Topic::payment:
+            return "payment";
+        case Topic::settlement:
+            return "settlement";
     }
     return {};
 }
 
 std::string_view event_name(PaymentKind kind) {
     switch (kind) {
-        case PaymentKind::pay: return "paid";
-        case PaymentKind::authorize: return "authorized";
-        case PaymentKind::charge: return "charged";
-        case PaymentKind::release: return "released";
+        case PaymentKind::pay:
+            return "paid";
+        case PaymentKind::authorize:
+            return "authorized";
+        case PaymentKind::charge:
+            return "charged";
+        case PaymentKind::release:
+            return "released";
     }
     return {};
 }
@@ -102,9 +112,8 @@ EventPage read_events(pqxx::connection& connection, const EventQuery& query) {
     EventPage page{{}, query.after_seq, false};
     auto window = kFirstWindow;
     while (page.through_seq < snapshot.seq() && page.events.size() < query.limit) {
-        const auto through = snapshot.seq() - page.through_seq > window
-                                 ? page.through_seq + window
-                                 : snapshot.seq();
+        const auto through =
+            snapshot.seq() - page.through_seq > window ? page.through_seq + window : snapshot.seq();
         auto found = read_window(snapshot, query, page.through_seq, through,
                                  query.limit - page.events.size());
         page.events.insert(page.events.end(), std::make_move_iterator(found.begin()),

@@ -47,8 +47,8 @@ channel::Bytes bytes_column(const pqxx::field& field) {
 }
 
 PaymentKind payment_kind_column(const pqxx::field& field) {
-    for (const auto kind : {PaymentKind::pay, PaymentKind::authorize, PaymentKind::charge,
-                            PaymentKind::release})
+    for (const auto kind :
+         {PaymentKind::pay, PaymentKind::authorize, PaymentKind::charge, PaymentKind::release})
         if (to_string(kind) == text_of(field)) return kind;
     malformed(field);
 }
@@ -56,10 +56,14 @@ PaymentKind payment_kind_column(const pqxx::field& field) {
 PaymentResult payment_result(const pqxx::row& row, const channel::ChannelId& channel) {
     const auto inference = channel::InferenceId::parse(text_of(row["inference_id"]));
     if (!inference) malformed(row["inference_id"]);
-    return {row["seq"].as<std::uint64_t>(), channel,
-            *inference,                     amount_column(row["amount"]),
-            amount_column(row["charged"]),  amount_column(row["reserved"]),
-            amount_column(row["signed_max"]), amount_column(row["balance"])};
+    return {row["seq"].as<std::uint64_t>(),
+            channel,
+            *inference,
+            amount_column(row["amount"]),
+            amount_column(row["charged"]),
+            amount_column(row["reserved"]),
+            amount_column(row["signed_max"]),
+            amount_column(row["balance"])};
 }
 
 std::string rfc3339_of(const char* column) {

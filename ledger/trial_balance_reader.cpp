@@ -72,10 +72,9 @@ TrialBalance read_trial_balance(Snapshot& snapshot, std::uint64_t seq) {
             balance.assets.push_back(asset_from(row));
         current = asset_id;
         if (row["kind"].is_null()) continue;
-        balance.assets.back().kinds.push_back({row["kind"].c_str(),
-                                               row["accounts"].as<std::uint64_t>(),
-                                               word_column(row["debits"]),
-                                               word_column(row["credits"])});
+        balance.assets.back().kinds.push_back(
+            {row["kind"].c_str(), row["accounts"].as<std::uint64_t>(), word_column(row["debits"]),
+             word_column(row["credits"])});
     }
     return balance;
 }

@@ -3,9 +3,9 @@
 #include "api/cli/service_client.hpp"
 #include "api/cli/table.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 namespace millrace::api {
 namespace {
@@ -19,7 +19,11 @@ std::string text(const json::value& object, std::string_view key) {
 
 void print_assets(const json::value& balance) {
     using enum Table::Align;
-    Table table({{"NETWORK"}, {"TOKEN"}, {"ACCOUNTS"}, {"DEBITS", right}, {"CREDITS", right},
+    Table table({{"NETWORK"},
+                 {"TOKEN"},
+                 {"ACCOUNTS"},
+                 {"DEBITS", right},
+                 {"CREDITS", right},
                  {"DIFFERENCE", right}});
     for (const auto& asset : balance.at("assets").as_array()) {
         const auto decimals = asset.at("decimals").to_number<unsigned>();
@@ -47,9 +51,9 @@ int trial_balance(const ServiceOptions& options, const std::string& at) {
         fmt::print("{}\n", answer.text);
     } else {
         print_assets(answer.value);
-        fmt::print("\nat seq {}: {}\n", text(answer.value, "seq"),
-                   balanced ? "balanced, and every account agrees with its transfers"
-                            : "NOT BALANCED");
+        fmt::print(
+            "\nat seq {}: {}\n", text(answer.value, "seq"),
+            balanced ? "balanced, and every account agrees with its transfers" : "NOT BALANCED");
     }
     return balanced ? kExitDone : kExitFailed;
 }
@@ -65,9 +69,10 @@ void add_audit(CLI::App& app, Action& action) {
     const auto at = std::make_shared<std::string>();
     balance->add_option("--at", *at, "A seq or a time such as 2026-01-02T12:00:00Z; default: now")
         ->type_name("MOMENT");
-    balance->footer("Recomputed from every transfer, and compared with the accounts.\n\n"
-                    "Example:\n  MILLRACE_TOKEN=… millrace audit trial-balance\n\n"
-                    "Exit codes: 0 balanced, 1 not");
+    balance->footer(
+        "Recomputed from every transfer, and compared with the accounts.\n\n"
+        "Example:\n  MILLRACE_TOKEN=… millrace audit trial-balance\n\n"
+        "Exit codes: 0 balanced, 1 not");
     balance->callback([&action, options, at] {
         action = [options, at] { return trial_balance(*options, *at); };
     });

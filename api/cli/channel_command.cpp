@@ -4,9 +4,9 @@
 #include "api/cli/service_client.hpp"
 #include "api/cli/table.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 namespace millrace::api {
 namespace {
@@ -41,8 +41,13 @@ int list_channels(const ListOptions& options) {
     }
     const Coins coins(service);
     using enum Table::Align;
-    Table table({{"CHANNEL"}, {"STATUS"}, {"BALANCE", right}, {"CHARGED", right},
-                 {"RESERVED", right}, {"CLAIMED", right}, {"RECEIVER"}});
+    Table table({{"CHANNEL"},
+                 {"STATUS"},
+                 {"BALANCE", right},
+                 {"CHARGED", right},
+                 {"RESERVED", right},
+                 {"CLAIMED", right},
+                 {"RECEIVER"}});
     for (const auto& channel : answer.value.at("channels").as_array()) {
         table.add({text(channel, "channelId"), text(channel, "status"),
                    amount(coins, channel, "balance"),
@@ -50,8 +55,10 @@ int list_channels(const ListOptions& options) {
                    amount(coins, channel, "reservedAmount"), amount(coins, channel, "totalClaimed"),
                    text(channel.at("config"), "receiver")});
     }
-    if (table.empty()) fmt::print("no channels\n");
-    else fmt::print("{}", table.text());
+    if (table.empty())
+        fmt::print("no channels\n");
+    else
+        fmt::print("{}", table.text());
     if (const auto* next = answer.value.get_object().if_contains("next"))
         fmt::print("more: --after {}\n", std::string_view(next->as_string()));
     return kExitDone;
@@ -62,7 +69,11 @@ void print_payments(const ServiceClient& service, const Coins& coins, const json
     const auto answer = service.get(
         fmt::format("/v1/channels/{}/payments?limit={}", text(channel, "channelId"), count));
     using enum Table::Align;
-    Table table({{"SEQ", right}, {"TIME"}, {"KIND"}, {"INFERENCE"}, {"AMOUNT", right},
+    Table table({{"SEQ", right},
+                 {"TIME"},
+                 {"KIND"},
+                 {"INFERENCE"},
+                 {"AMOUNT", right},
                  {"CHARGED IN ALL", right}});
     for (const auto& payment : answer.value.at("payments").as_array()) {
         const auto show = [&](std::string_view key) {
@@ -108,16 +119,17 @@ int show_channel(const ServiceOptions& options, const std::string& id, unsigned 
 }
 
 void add_list(CLI::App& parent, Action& action) {
-    auto* command = parent.add_subcommand("list", "The channels that one is a party of; an auditor "
-                                                  "sees all");
+    auto* command = parent.add_subcommand("list",
+                                          "The channels that one is a party of; an auditor "
+                                          "sees all");
     const auto options = std::make_shared<ListOptions>();
     options->service = add_service_options(*command, Audience::parties);
-    command->add_option("--limit", options->limit, "How many at most")
-        ->check(CLI::Range(1, 1000));
+    command->add_option("--limit", options->limit, "How many at most")->check(CLI::Range(1, 1000));
     command->add_option("--after", options->after, "Continue behind this channel")
         ->type_name("CHANNEL");
     command->footer("Example:\n  millrace channel list --key app.key");
-    command->callback([&action, options] { action = [options] { return list_channels(*options); }; });
+    command->callback(
+        [&action, options] { action = [options] { return list_channels(*options); }; });
 }
 
 void add_show(CLI::App& parent, Action& action) {

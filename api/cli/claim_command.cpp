@@ -3,9 +3,9 @@
 #include "api/cli/service_client.hpp"
 #include "api/cli/table.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include <thread>
 
@@ -78,9 +78,8 @@ void add_show(CLI::App& parent, Action& action) {
     const auto id = std::make_shared<std::string>();
     command->add_option("claim", *id, "Its id")->required()->type_name("CLAIM");
     command->footer("Example:\n  millrace claim show clm_… --key provider.key");
-    command->callback([&action, options, id] {
-        action = [options, id] { return show_claim(*options, *id); };
-    });
+    command->callback(
+        [&action, options, id] { action = [options, id] { return show_claim(*options, *id); }; });
 }
 
 }  // namespace
@@ -92,15 +91,16 @@ void add_claim(CLI::App& app, Action& action) {
     options->service = add_service_options(*command, Audience::parties);
     command->add_option("--network", options->network, "Only on this one, such as eip155:8453");
     command->add_option("--asset", options->asset, "Only in this token")->type_name("ADDRESS");
-    command->add_option("--wait", options->wait_seconds,
-                        "Wait so many seconds for it to be confirmed or to fail")
+    command
+        ->add_option("--wait", options->wait_seconds,
+                     "Wait so many seconds for it to be confirmed or to fail")
         ->type_name("SECONDS");
-    command->footer("Example:\n  millrace claim --key provider.key --wait 60\n\n"
-                    "Exit codes: 0 done or on its way, 1 failed or nothing is due");
+    command->footer(
+        "Example:\n  millrace claim --key provider.key --wait 60\n\n"
+        "Exit codes: 0 done or on its way, 1 failed or nothing is due");
     add_show(*command, action);
     command->callback([&action, command, options] {
-        if (command->get_subcommands().empty())
-            action = [options] { return make_claim(*options); };
+        if (command->get_subcommands().empty()) action = [options] { return make_claim(*options); };
     });
 }
 

@@ -2,8 +2,8 @@
 
 #include "api/cli/table.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 namespace millrace::api {
 namespace {
@@ -28,8 +28,7 @@ std::string Coins::show(std::string_view network, std::string_view token,
                         std::string_view base_units) const {
     const auto found = coins_.find({std::string(network), std::string(token)});
     if (found == coins_.end()) return std::string(base_units);
-    return fmt::format("{} {}", in_coins(base_units, found->second.decimals),
-                       found->second.symbol);
+    return fmt::format("{} {}", in_coins(base_units, found->second.decimals), found->second.symbol);
 }
 
 }  // namespace millrace::api

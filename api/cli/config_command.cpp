@@ -2,8 +2,8 @@
 #include "api/cli/commands.hpp"
 #include "api/config.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 namespace millrace::api {
 namespace {
@@ -13,8 +13,9 @@ std::vector<std::string> warnings(const Config& config) {
     std::vector<std::string> found;
     if (config.networks.empty()) found.emplace_back("no [[networks]]: serve will not start");
     if (config.auth.token_secret.empty())
-        found.emplace_back("auth.token_secret is empty: everybody has to log in again after each "
-                           "start, and several processes do not share logins");
+        found.emplace_back(
+            "auth.token_secret is empty: everybody has to log in again after each "
+            "start, and several processes do not share logins");
     if (config.auth.auditor_token_sha256.empty())
         found.emplace_back("auth.auditor_token_sha256 is empty: nobody can read the ledger");
     if (config.ledger.commit_timeout < config.ledger.lease_duration / 2)
@@ -27,7 +28,8 @@ int check(const std::string& path) {
     for (const auto& [setting, file] :
          {std::pair{"keys.receiver_authorizer_file", config.keys.receiver_authorizer_file},
           std::pair{"keys.relayer_file", config.keys.relayer_file}}) {
-        if (!file.empty()) read_key_file(setting, file);
+        if (!file.empty())
+            read_key_file(setting, file);
         else if (!config.networks.empty())
             fmt::print("warning: {} is empty: make one with: millrace keys new\n", setting);
     }
@@ -46,8 +48,9 @@ void add_config(CLI::App& app, Action& action) {
         "check", "Read a file, the environment and the key files, and tell all that is wrong");
     const auto path = std::make_shared<std::string>("config/millrace.toml");
     check_command->add_option("file", *path, "TOML file")->type_name("FILE");
-    check_command->footer("Example:\n  millrace config check /etc/millrace/millrace.toml\n\n"
-                          "Exit codes: 0 good, 2 not");
+    check_command->footer(
+        "Example:\n  millrace config check /etc/millrace/millrace.toml\n\n"
+        "Exit codes: 0 good, 2 not");
     check_command->callback([&action, path] { action = [path] { return check(*path); }; });
 }
 

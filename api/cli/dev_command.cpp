@@ -20,9 +20,10 @@ void add_dev(CLI::App& app, Action& action) {
         ->type_name("DIR");
     auto* blocks = command->add_option("--block-seconds", *block_seconds,
                                        "Mine a block this often; default: one per transaction");
-    command->footer("Prints one line of JSON to standard output when all is ready, and again when "
-                    "something that\ndied was started again. Stops on SIGTERM or Ctrl-C.\n\n"
-                    "Example:\n  millrace dev --port 8402 --data /tmp/stack");
+    command->footer(
+        "Prints one line of JSON to standard output when all is ready, and again when "
+        "something that\ndied was started again. Stops on SIGTERM or Ctrl-C.\n\n"
+        "Example:\n  millrace dev --port 8402 --data /tmp/stack");
     command->callback([&action, options, block_seconds, blocks] {
         if (blocks->count() > 0) options->block_seconds = *block_seconds;
         action = [options] {
@@ -34,19 +35,22 @@ void add_dev(CLI::App& app, Action& action) {
 
 void add_demo(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand(
-        "demo", "Apps pay providers on a stack of their own, which settle on its chain; prints a "
-                "report");
+        "demo",
+        "Apps pay providers on a stack of their own, which settle on its chain; prints a "
+        "report");
     const auto options = std::make_shared<DemoOptions>();
     command->add_option("--payments", options->payments, "How many in all");
     command->add_option("--apps", options->apps, "Payers");
     command->add_option("--providers", options->providers, "Receivers");
     command->add_flag("--keep", options->keep, "Leave the stack running afterwards");
     command->add_flag("--json", options->json, "The report as JSON, and no progress line");
-    command->add_option("--data", options->data,
-                        "Data of a `millrace dev` that runs already; default: a stack of its own")
+    command
+        ->add_option("--data", options->data,
+                     "Data of a `millrace dev` that runs already; default: a stack of its own")
         ->type_name("DIR");
-    command->footer("Example:\n  millrace demo --payments 50000 --keep\n\n"
-                    "Exit codes: 0 all figures add up, 1 they do not");
+    command->footer(
+        "Example:\n  millrace demo --payments 50000 --keep\n\n"
+        "Exit codes: 0 all figures add up, 1 they do not");
     command->callback([&action, options] {
         action = [options] {
             start_log({"warn", "console"});
@@ -60,8 +64,9 @@ void add_bench(CLI::App& app, Action& action) {
         "bench", "Measure this machine, and the service on it through its WebSocket");
     const auto options = std::make_shared<BenchOptions>();
     command->add_flag("--quick", options->quick, "A hundredth of the work");
+    command->add_option("--only", options->only, "Only measurements whose name contains this");
     command->add_flag("--json", options->json, "The report as JSON, and no table");
-    command->footer("Use a release build: ./dev bench");
+    command->footer("Example:\n  millrace bench --only 'one in flight' --json");
     command->callback([&action, options] {
         action = [options] {
             start_log({"warn", "console"});

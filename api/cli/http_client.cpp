@@ -2,6 +2,7 @@
 
 #include "api/cli/commands.hpp"
 
+#include <fmt/format.h>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,7 +10,6 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
-#include <fmt/format.h>
 
 #include <optional>
 
@@ -86,16 +86,14 @@ private:
     template <class Stream>
     HttpAnswer talk(Stream& stream) {
         auto request = request_of(url_, call_);
-        http::async_write(stream, request, [this](beast::error_code why, std::size_t) {
-            error_ = why;
-        });
+        http::async_write(stream, request,
+                          [this](beast::error_code why, std::size_t) { error_ = why; });
         wait();
         beast::flat_buffer buffer;
         http::response_parser<http::string_body> parser;
         parser.body_limit(kBodyBytesMax);
-        http::async_read(stream, buffer, parser, [this](beast::error_code why, std::size_t) {
-            error_ = why;
-        });
+        http::async_read(stream, buffer, parser,
+                         [this](beast::error_code why, std::size_t) { error_ = why; });
         wait();
         return {parser.get().result_int(), std::move(parser.get().body())};
     }
@@ -122,14 +120,17 @@ private:
 
 HttpUrl parse_url(std::string_view url) {
     const auto wrong = [&] {
-        return CommandError(fmt::format(
-            "--url: {} is not a URL of a service, such as http://127.0.0.1:8402", url));
+        return CommandError(
+            fmt::format("--url: {} is not a URL of a service, such as http://127.0.0.1:8402", url));
     };
     HttpUrl parsed;
     auto rest = url;
-    if (rest.starts_with("http://")) rest.remove_prefix(7);
-    else if (rest.starts_with("https://")) rest.remove_prefix(8);
-    else throw wrong();
+    if (rest.starts_with("http://"))
+        rest.remove_prefix(7);
+    else if (rest.starts_with("https://"))
+        rest.remove_prefix(8);
+    else
+        throw wrong();
     parsed.tls = url.starts_with("https://");
     if (rest.ends_with('/')) rest.remove_suffix(1);
     if (rest.empty() || rest.find_first_of("/?#@ ") != std::string_view::npos) throw wrong();
@@ -153,8 +154,10 @@ std::string escaped(std::string_view text) {
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     std::string out;
     for (const char letter : text) {
-        if (kUnreserved.find(letter) != std::string_view::npos) out += letter;
-        else out += fmt::format("%{:02X}", static_cast<unsigned char>(letter));
+        if (kUnreserved.find(letter) != std::string_view::npos)
+            out += letter;
+        else
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(letter));
     }
     return out;
 }

@@ -4,11 +4,11 @@
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <cerrno>
@@ -31,8 +31,8 @@ channel::SecretKey draw_key(SecretBytes& bytes) {
 void write_secret(const std::string& path, const std::string& text) {
     const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
-        throw CommandError(fmt::format("{}: cannot be made ({}); name another file with --out", path,
-                                       std::strerror(errno)));
+        throw CommandError(fmt::format("{}: cannot be made ({}); name another file with --out",
+                                       path, std::strerror(errno)));
     const auto written = write(file, text.data(), text.size());
     const bool complete = written == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
     if (close(file) != 0 || !complete) {
@@ -50,7 +50,9 @@ int make_key(std::string path, bool json) {
     write_secret(path, text);
     OPENSSL_cleanse(text.data(), text.size());
     if (json) {
-        fmt::print(R"({{"address":"{}","file":"{}"}})" "\n", channel::to_hex(address), path);
+        fmt::print(R"({{"address":"{}","file":"{}"}})"
+                   "\n",
+                   channel::to_hex(address), path);
     } else {
         fmt::print("{}\n", channel::to_checksum(address));
         fmt::print(stderr, "The key is in {}; whoever has the file has the money.\n", path);
@@ -63,17 +65,17 @@ int make_key(std::string path, bool json) {
 void add_keys(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("keys", "Make signing keys");
     command->require_subcommand(1);
-    auto* make = command->add_subcommand("new", "Make a key, write it to a file only its owner "
-                                                "can read, and print its address");
+    auto* make = command->add_subcommand("new",
+                                         "Make a key, write it to a file only its owner "
+                                         "can read, and print its address");
     const auto path = std::make_shared<std::string>();
     const auto json = std::make_shared<bool>(false);
     make->add_option("--out", *path, "Where to; default: <address>.key in this folder")
         ->type_name("FILE");
     make->add_flag("--json", *json, "Print {\"address\", \"file\"}");
     make->footer("Example:\n  millrace keys new --out relayer.key");
-    make->callback([&action, path, json] {
-        action = [path, json] { return make_key(*path, *json); };
-    });
+    make->callback(
+        [&action, path, json] { action = [path, json] { return make_key(*path, *json); }; });
 }
 
 void add_version(CLI::App& app, Action& action) {
@@ -82,8 +84,12 @@ void add_version(CLI::App& app, Action& action) {
     command->add_flag("--json", *json, "Print {\"name\", \"version\"}");
     command->callback([&action, json] {
         action = [json] {
-            if (*json) fmt::print(R"({{"name":"millrace","version":"{}"}})" "\n", MILLRACE_VERSION);
-            else fmt::print("millrace {}\n", MILLRACE_VERSION);
+            if (*json)
+                fmt::print(R"({{"name":"millrace","version":"{}"}})"
+                           "\n",
+                           MILLRACE_VERSION);
+            else
+                fmt::print("millrace {}\n", MILLRACE_VERSION);
             return kExitDone;
         };
     });

@@ -4,8 +4,8 @@
 #include "api/config.hpp"
 #include "api/log.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <cstdio>
 

@@ -5,8 +5,8 @@
 #include "api/service.hpp"
 #include "ledger/migrate.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <chrono>
 
@@ -18,8 +18,9 @@ namespace {
 int serve_with(const std::string& path) {
     const auto config = load_config(path);
     if (config.networks.empty())
-        throw ConfigError("no networks are configured: name a file with --config that has "
-                          "[[networks]]; config/millrace.toml shows every key");
+        throw ConfigError(
+            "no networks are configured: name a file with --config that has "
+            "[[networks]]; config/millrace.toml shows every key");
     start_log(config.log);
     try {
         return serve(config);
@@ -49,8 +50,8 @@ int migrate_with(const std::string& path, bool check_only) {
         for (const auto& name : pending) fmt::print("{}\n", name);
         return pending.empty() ? kExitDone : kExitFailed;
     }
-    const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(
-        std::chrono::system_clock::now());
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
     const auto applied = ledger::migrate(*connection, now);
     for (const auto& name : applied) fmt::print("applied {}\n", name);
     if (applied.empty()) fmt::print("nothing to do\n");
@@ -71,11 +72,12 @@ void add_serve(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("serve", "Run the service until SIGTERM");
     const auto path = std::make_shared<std::string>();
     add_config_option(*command, *path);
-    command->footer("Example:\n"
-                    "  MILLRACE_LEDGER__POSTGRES=postgresql://db/millrace \\\n"
-                    "    millrace serve --config /etc/millrace/millrace.toml\n\n"
-                    "Exit codes: 0 stopped, 1 cannot start, 2 configuration, 3 lost a shard to "
-                    "another process");
+    command->footer(
+        "Example:\n"
+        "  MILLRACE_LEDGER__POSTGRES=postgresql://db/millrace \\\n"
+        "    millrace serve --config /etc/millrace/millrace.toml\n\n"
+        "Exit codes: 0 stopped, 1 cannot start, 2 configuration, 3 lost a shard to "
+        "another process");
     command->callback([&action, path] { action = [path] { return serve_with(*path); }; });
 }
 
@@ -85,11 +87,11 @@ void add_migrate(CLI::App& app, Action& action) {
     const auto check = std::make_shared<bool>(false);
     add_config_option(*command, *path);
     command->add_flag("--check", *check, "Only list what is missing; exit code 1 if anything is");
-    command->footer("The service does this by itself at each start.\n\nExample:\n"
-                    "  millrace migrate --config /etc/millrace/millrace.toml");
-    command->callback([&action, path, check] {
-        action = [path, check] { return migrate_with(*path, *check); };
-    });
+    command->footer(
+        "The service does this by itself at each start.\n\nExample:\n"
+        "  millrace migrate --config /etc/millrace/millrace.toml");
+    command->callback(
+        [&action, path, check] { action = [path, check] { return migrate_with(*path, *check); }; });
 }
 
 }  // namespace millrace::api

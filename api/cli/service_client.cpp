@@ -7,9 +7,9 @@
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 namespace millrace::api {
 namespace {
@@ -22,7 +22,8 @@ std::string text_of(const json::object& object, std::string_view key) {
 }
 
 std::string remedy(unsigned status) {
-    if (status == 401) return "\nGive a token with --token or MILLRACE_TOKEN, or log in with --key.";
+    if (status == 401)
+        return "\nGive a token with --token or MILLRACE_TOKEN, or log in with --key.";
     if (status == 403) return "\nThis needs another party's token, or an auditor's.";
     if (status == 404) return "";
     if (status == 503) return "\nThe service says when it is well again: GET /readyz.";
@@ -89,29 +90,28 @@ ServiceAnswer ServiceClient::post(const std::string& target, const std::string& 
 }
 
 ServiceAnswer ServiceClient::ask(std::string method, std::string target, std::string body) const {
-    const auto answer = call(parse_url(url_), {.method = std::move(method),
-                                               .target = target,
-                                               .bearer = token_,
-                                               .body = std::move(body)});
+    const auto answer = call(
+        parse_url(url_),
+        {.method = std::move(method), .target = target, .bearer = token_, .body = std::move(body)});
     auto value = parsed(answer.body);
     if (answer.status >= 400) refused(target, answer.status, value);
     if (!value.is_object())
-        throw CommandError(fmt::format("{}{}: this is no answer of a Millrace service", url_, target));
+        throw CommandError(
+            fmt::format("{}{}: this is no answer of a Millrace service", url_, target));
     return {answer.body, std::move(value)};
 }
 
 void ServiceClient::log_in(const std::string& key_file) {
     const auto key = read_key_file("--key", key_file);
     const auto address = key.address();
-    const auto challenge =
-        post("/v1/auth/challenge",
-             json::serialize(json::object{{"address", channel::to_hex(address)}}));
+    const auto challenge = post(
+        "/v1/auth/challenge", json::serialize(json::object{{"address", channel::to_hex(address)}}));
     const auto message = text_of(challenge.value.get_object(), "message");
     check_login_message(message, parse_url(url_).authority, channel::to_checksum(address));
     const auto signature = key.sign(channel::personal_message_digest(message));
-    const auto login = post("/v1/auth/login",
-                            json::serialize(json::object{
-                                {"message", message}, {"signature", channel::to_hex(signature)}}));
+    const auto login = post(
+        "/v1/auth/login", json::serialize(json::object{{"message", message},
+                                                       {"signature", channel::to_hex(signature)}}));
     token_ = text_of(login.value.get_object(), "token");
 }
 

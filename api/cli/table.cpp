@@ -7,8 +7,8 @@
 namespace millrace::api {
 namespace {
 
-std::string line_of(const std::vector<Table::Column>& columns, const std::vector<std::size_t>& widths,
-                    const std::vector<std::string>& cells) {
+std::string line_of(const std::vector<Table::Column>& columns,
+                    const std::vector<std::size_t>& widths, const std::vector<std::string>& cells) {
     std::string line;
     for (std::size_t at = 0; at < cells.size(); ++at) {
         if (at > 0) line += "  ";

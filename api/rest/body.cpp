@@ -10,9 +10,12 @@ constexpr std::string_view kField = "body";
 
 std::string_view sentence(stream::JsonParser::Fault fault) {
     switch (fault) {
-        case stream::JsonParser::Fault::syntax: return "The body is not JSON.";
-        case stream::JsonParser::Fault::utf8: return "The body is not UTF-8.";
-        case stream::JsonParser::Fault::depth: return "The body is nested too deeply.";
+        case stream::JsonParser::Fault::syntax:
+            return "The body is not JSON.";
+        case stream::JsonParser::Fault::utf8:
+            return "The body is not UTF-8.";
+        case stream::JsonParser::Fault::depth:
+            return "The body is nested too deeply.";
     }
     return {};
 }

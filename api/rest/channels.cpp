@@ -68,9 +68,8 @@ Task<HttpResponse> get_channels(RestContext& context, RestRequest request) {
     ledger::ChannelQuery query{request.principal.auditor ? std::nullopt : request.principal.address,
                                parameters.channel("after"), parameters.limit()};
     if (parameters.failed()) co_return parameters.answer();
-    const auto channels = co_await context.database.run([query](pqxx::connection& connection) {
-        return ledger::list_channels(connection, query);
-    });
+    const auto channels = co_await context.database.run(
+        [query](pqxx::connection& connection) { return ledger::list_channels(connection, query); });
     JsonObject body;
     body.list("channels", channels,
               [&](const auto& record) { return channel_json(context, record); });

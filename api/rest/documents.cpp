@@ -14,9 +14,10 @@ Task<HttpResponse> get_asyncapi(RestContext&, RestRequest) {
 }
 
 Task<HttpResponse> get_networks(RestContext& context, RestRequest) {
-    co_return HttpResponse{
-        200, "application/json",
-        stream::server_info(context.config, context.chain.receiver_authorizer()), {}};
+    co_return HttpResponse{200,
+                           "application/json",
+                           stream::server_info(context.config, context.chain.receiver_authorizer()),
+                           {}};
 }
 
 }  // namespace millrace::api::rest

@@ -58,11 +58,11 @@ Task<HttpResponse> get_readyz(RestContext& context, RestRequest) {
 
 Task<HttpResponse> get_metrics(RestContext& context, RestRequest) {
     const auto stats = co_await context.stats.get(context.database);
-    const Metrics::Observation observation{
-        context.shards.channel_count(), context.shards.queued(),
-        context.shards.signatures_checked(), context.chain.health(), stats};
-    co_return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8",
-                           context.metrics.text(observation), {}};
+    const Metrics::Observation observation{context.shards.channel_count(), context.shards.queued(),
+                                           context.shards.signatures_checked(),
+                                           context.chain.health(), stats};
+    co_return HttpResponse{
+        200, "text/plain; version=0.0.4; charset=utf-8", context.metrics.text(observation), {}};
 }
 
 }  // namespace millrace::api::rest

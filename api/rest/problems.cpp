@@ -18,10 +18,10 @@ struct StatusOf {
 /// Everything that the state of a channel refuses is a conflict.
 constexpr unsigned kConflict = 409;
 constexpr std::array kStatus{
-    StatusOf{Error::unauthenticated, 401},   StatusOf{Error::forbidden, 403},
-    StatusOf{Error::channel_unknown, 404},   StatusOf{Error::channel_not_found, 404},
+    StatusOf{Error::unauthenticated, 401},    StatusOf{Error::forbidden, 403},
+    StatusOf{Error::channel_unknown, 404},    StatusOf{Error::channel_not_found, 404},
     StatusOf{Error::too_many_in_flight, 429}, StatusOf{Error::rate_limited, 429},
-    StatusOf{Error::overloaded, 503},        StatusOf{Error::unavailable, 503},
+    StatusOf{Error::overloaded, 503},         StatusOf{Error::unavailable, 503},
     StatusOf{Error::rpc_read_failed, 503}};
 
 unsigned status_of(const stream::Failure& failure) {
@@ -34,14 +34,22 @@ unsigned status_of(const stream::Failure& failure) {
 
 std::string_view title_of(unsigned status) {
     switch (status) {
-        case 400: return "Bad Request";
-        case 401: return "Unauthorized";
-        case 403: return "Forbidden";
-        case 404: return "Not Found";
-        case 409: return "Conflict";
-        case 429: return "Too Many Requests";
-        case 500: return "Internal Server Error";
-        case 503: return "Service Unavailable";
+        case 400:
+            return "Bad Request";
+        case 401:
+            return "Unauthorized";
+        case 403:
+            return "Forbidden";
+        case 404:
+            return "Not Found";
+        case 409:
+            return "Conflict";
+        case 429:
+            return "Too Many Requests";
+        case 500:
+            return "Internal Server Error";
+        case 503:
+            return "Service Unavailable";
     }
     return "Error";
 }

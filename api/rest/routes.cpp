@@ -82,11 +82,16 @@ Found find(const HttpRequest& request) {
 
 bool permits(Access access, const Principal& principal, bool metrics_public) {
     switch (access) {
-        case Access::anyone: return true;
-        case Access::party: return principal.address.has_value();
-        case Access::party_or_auditor: return principal.address.has_value() || principal.auditor;
-        case Access::auditor: return principal.auditor;
-        case Access::operators: return metrics_public || principal.operator_;
+        case Access::anyone:
+            return true;
+        case Access::party:
+            return principal.address.has_value();
+        case Access::party_or_auditor:
+            return principal.address.has_value() || principal.auditor;
+        case Access::auditor:
+            return principal.auditor;
+        case Access::operators:
+            return metrics_public || principal.operator_;
     }
     return false;
 }
@@ -101,14 +106,16 @@ Entry enter(const RestContext& context, const Route& route, const HttpRequest& r
     if (open) return {};
     const auto bearer = bearer_token(request.authorization);
     if (bearer.empty())
-        return {{}, problem(stream::unauthenticated(
-                        "Authorization", "Send a token: Authorization: Bearer …"))};
-    const auto now = std::chrono::time_point_cast<std::chrono::microseconds>(
-        std::chrono::system_clock::now());
+        return {{},
+                problem(stream::unauthenticated("Authorization",
+                                                "Send a token: Authorization: Bearer …"))};
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
     const auto principal = context.tokens.verify(bearer, now);
     if (!principal)
-        return {{}, problem(stream::unauthenticated(
-                        "Authorization", "The token is unknown or has expired; log in again."))};
+        return {{},
+                problem(stream::unauthenticated(
+                    "Authorization", "The token is unknown or has expired; log in again."))};
     if (!permits(route.access, *principal, context.config.server.metrics_public))
         return {{}, problem(channel::Refusal(Error::forbidden))};
     return {*principal, std::nullopt};
@@ -127,10 +134,13 @@ HttpResponse database_failed(RestContext& context, const pqxx::failure& error) {
     spdlog::error("a read failed: {}", error.what());
     const auto* refused = dynamic_cast<const pqxx::sql_error*>(&error);
     const bool too_long = refused && refused->sqlstate() == kQueryCanceled;
-    return problem(stream::Failure{
-        stream::Code::refused, channel::reason(Error::unavailable), {}, {},
-        too_long ? "This took too long; ask for less, or for an earlier seq."
-                 : "The database cannot be read just now; try again."});
+    return problem(stream::Failure{stream::Code::refused,
+                                   channel::reason(Error::unavailable),
+                                   {},
+                                   {},
+                                   too_long
+                                       ? "This took too long; ask for less, or for an earlier seq."
+                                       : "The database cannot be read just now; try again."});
 }
 
 /// Exceptions of the layers below end here.

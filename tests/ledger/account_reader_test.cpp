@@ -37,8 +37,8 @@ struct Account {
     Account() {
         opened = run({app.open(1000)}, kNoon);
         paid = run({app.pay("a", 100, 100), app.pay("b", 50, 150)}, kNoon + 1h);
-        claimed = run({ledger::PostChannelEvent{{}, app.terms.id, chain_log(7),
-                                                channel::ClaimConfirmed{units(120)}}},
+        claimed = run({ledger::PostChannelEvent{
+                          {}, app.terms.id, chain_log(7), channel::ClaimConfirmed{units(120)}}},
                       kNoon + 2h);
     }
 

@@ -48,7 +48,8 @@ struct History {
         transaction.exec_params(
             "with taken as (update commit_sequence set last_seq = last_seq + 1 returning last_seq) "
             "insert into event (seq, topic, name, asset_id, receiver, data, at) "
-            "select last_seq, 'settlement', 'queued', $1, $2::bytea, '{\"name\":\"queued\"}', now() "
+            "select last_seq, 'settlement', 'queued', $1, $2::bytea, '{\"name\":\"queued\"}', "
+            "now() "
             "from taken",
             books.token, ledger::to_bytea(first.terms.config.receiver));
         transaction.commit();
@@ -63,13 +64,15 @@ struct History {
 
 TEST_CASE("event reader: each party gets what concerns it, in commit order", "[reader]") {
     History history;
-    const auto payer_side = history.read({history.first.terms.config.payer, kAllTopics, {}, 0, 100});
+    const auto payer_side =
+        history.read({history.first.terms.config.payer, kAllTopics, {}, 0, 100});
     CHECK(names(payer_side.events) ==
           "channel.opened payment.paid payment.authorized payment.charged payment.authorized "
           "payment.released");
     CHECK_FALSE(payer_side.more);
 
-    const auto provider = history.read({history.first.terms.config.receiver, kAllTopics, {}, 0, 100});
+    const auto provider =
+        history.read({history.first.terms.config.receiver, kAllTopics, {}, 0, 100});
     CHECK(names(provider.events) ==
           "channel.opened payment.paid payment.authorized channel.opened payment.paid "
           "payment.charged payment.authorized payment.released settlement.queued");
@@ -88,8 +91,9 @@ TEST_CASE("event reader: topics, channel and seq narrow what is read", "[reader]
           "channel.opened channel.opened");
     CHECK(names(history.read({receiver, kAllTopics, history.second.terms.id, 0, 100}).events) ==
           "channel.opened payment.paid");
-    CHECK(history.read({history.first.terms.config.payer, kAllTopics, history.second.terms.id, 0, 9})
-              .events.empty());
+    CHECK(
+        history.read({history.first.terms.config.payer, kAllTopics, history.second.terms.id, 0, 9})
+            .events.empty());
     const auto all = history.read({receiver, kAllTopics, {}, 0, 100}).events;
     const auto later = history.read({receiver, kAllTopics, {}, all[3].seq, 100}).events;
     REQUIRE(later.size() == all.size() - 4);
