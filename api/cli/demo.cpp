@@ -198,9 +198,12 @@ int run_demo(const DemoOptions& options) {
     say(options, "Starting Postgres, a development chain and the service");
     DemoStack stack(options.keep ? Afterwards::keep_running : Afterwards::stop);
     const int outcome = run_on(options, stack.ready());
-    if (options.keep)
-        say(options, fmt::format("The stack is still running; stop it with: kill {}\n{}",
-                                 stack.pid(), stack.ready().line));
+    if (options.keep) {
+        stack.let_go();
+        fmt::print(stderr,
+                   "The stack is still running, with its data in {}; stop it with: kill {}\n{}\n",
+                   stack.directory().string(), stack.pid(), stack.ready().line);
+    }
     return outcome;
 }
 

@@ -7,13 +7,18 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 namespace millrace::api {
 namespace {
 
 namespace chain = ledger::chain;
 namespace json = boost::json;
+
+constexpr std::chrono::seconds kMiningPatience{60};
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 /// ERC-20 transfer(address,uint256).
 constexpr chain::Selector kTransfer{0xa9, 0x05, 0x9c, 0xbb};
@@ -56,13 +61,25 @@ channel::Bytes DemoChain::view(const channel::Address& to, const channel::Bytes&
 void DemoChain::give_tokens(const std::vector<channel::Address>& holders, channel::Amount amount) {
     const auto accounts = result_of(post({"eth_accounts", "[]"}));
     std::size_t next = 0;
+    std::vector<std::string> sent;
     for (const auto& holder : holders) {
         const auto& from = accounts.as_array().at(next++ % accounts.as_array().size());
         const auto data = chain::encode_call(kTransfer, chain::AbiTuple{}.add(holder).add(amount));
         const json::array params{json::object{{"from", from},
                                               {"to", channel::to_hex(network_.token)},
                                               {"data", channel::to_hex(data)}}};
-        result_of(post({"eth_sendTransaction", json::serialize(params)}));
+        sent.push_back(
+            json::serialize(result_of(post({"eth_sendTransaction", json::serialize(params)}))));
+    }
+    for (const auto& hash : sent) wait_until_mined(hash);
+}
+
+void DemoChain::wait_until_mined(const std::string& hash) const {
+    const auto deadline = std::chrono::steady_clock::now() + kMiningPatience;
+    while (result_of(post({"eth_getTransactionReceipt", "[" + hash + "]"})).is_null()) {
+        if (std::chrono::steady_clock::now() > deadline)
+            throw std::runtime_error("the chain mines nothing");
+        std::this_thread::sleep_for(kLookAgain);
     }
 }
 

@@ -27,7 +27,8 @@ class DemoChain {
 public:
     DemoChain(LoopbackPort rpc, const DemoNetwork& network) : rpc_(rpc), network_(network) {}
 
-    /// Tokens from the chain's well-known accounts, in turn; `amount` for each.
+    /// Tokens from the chain's well-known accounts, in turn; `amount` for each. Waits until they
+    /// are there.
     void give_tokens(const std::vector<channel::Address>& holders, channel::Amount amount);
 
     std::uint64_t newest_block() const;
@@ -37,6 +38,8 @@ public:
     ledger::chain::ReceiverTotals receiver(const channel::Address& address) const;
 
 private:
+    /// `hash` as JSON.
+    void wait_until_mined(const std::string& hash) const;
     std::string post(const ledger::chain::RpcCall& call) const;
     channel::Bytes view(const channel::Address& to, const channel::Bytes& data) const;
 

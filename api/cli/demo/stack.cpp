@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace millrace::api {
@@ -22,6 +23,8 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kStartPatience{60};
 constexpr std::chrono::seconds kStopPatience{60};
 constexpr std::size_t kLastWords = 20;
+/// 128 and SIGINT, as shells have it.
+constexpr int kExitInterrupted = 130;
 
 std::string text(const json::object& object, std::string_view name) {
     return std::string(object.at(name).as_string());
@@ -29,6 +32,14 @@ std::string text(const json::object& object, std::string_view name) {
 
 LoopbackPort port_of(const std::string& url) {
     return {static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)))};
+}
+
+sigset_t interruption_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    return signals;
 }
 
 fs::path new_directory() {
@@ -52,10 +63,13 @@ ReadyStack parse_ready_line(const std::string& line) {
 }
 
 DemoStack::DemoStack(Afterwards afterwards) : afterwards_(afterwards), directory_(new_directory()) {
+    const auto interruptions = interruption_signals();
+    pthread_sigmask(SIG_BLOCK, &interruptions, nullptr);
     try {
         start();
     } catch (const std::exception& error) {
         const auto words = last_words();
+        interruptions_ = {};
         process_.reset();
         fs::remove_all(directory_);
         throw std::runtime_error(std::string("the stack does not start: ") + error.what() + "\n" +
@@ -70,26 +84,47 @@ DemoStack::~DemoStack() {
     fs::remove_all(directory_, ignored);
 }
 
+void DemoStack::let_go() {
+    if (afterwards_ == Afterwards::stop) return;
+    interruptions_ = {};
+    process_->let_go();
+    process_.reset();
+}
+
+/// On a thread of its own: the demo's others may be waiting for an answer.
+void DemoStack::stop_when_interrupted(const std::stop_token& over) {
+    const auto interruptions = interruption_signals();
+    const timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
+    while (!over.stop_requested()) {
+        if (sigtimedwait(&interruptions, nullptr, &patience) < 0) continue;
+        kill(pid_, SIGTERM);
+        waitpid(pid_, nullptr, 0);
+        std::error_code ignored;
+        fs::remove_all(directory_, ignored);
+        _exit(kExitInterrupted);
+    }
+}
+
 void DemoStack::start() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     const int log_file = open(log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     const bool stays = afterwards_ == Afterwards::keep_running;
-    auto process = Process::start({.program = "/proc/self/exe",
-                                   .arguments = {"dev", "--port", "0", "--rpc-port", "0", "--data",
-                                                 (directory_ / "data").string()},
-                                   .death_signal = stays ? 0 : SIGTERM,
-                                   .standard_output = ends[1],
-                                   .standard_error = log_file});
+    auto process = Process::start(
+        {.program = "/proc/self/exe",
+         .arguments = {"dev", "--port", "0", "--rpc-port", "0", "--data", directory_.string()},
+         .death_signal = stays ? 0 : SIGTERM,
+         .standard_output = ends[1],
+         .standard_error = log_file});
     pid_ = process.pid();
     process_.emplace(std::move(process));
+    interruptions_ = std::jthread([this](std::stop_token over) { stop_when_interrupted(over); });
     close(ends[1]);
     close(log_file);
     const auto line = read_line(ends[0]);
     // A stack that stays goes on without a reader.
     close(ends[0]);
     ready_ = parse_ready_line(line);
-    if (stays) process_->let_go();
 }
 
 std::string DemoStack::read_line(int descriptor) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace millrace::api {
 
@@ -24,16 +25,20 @@ ReadyStack parse_ready_line(const std::string& line);
 /// What becomes of a stack once its demo is over.
 enum class Afterwards { stop, keep_running };
 
-/// A development stack of the demo's own, on free ports and in a temporary directory.
+/// A development stack of the demo's own, on free ports and in a temporary directory. While it
+/// lives, SIGINT and SIGTERM stop the stack, remove the directory and end this process with 130.
 class DemoStack {
 public:
     /// Waits until it is ready. Throws std::runtime_error with the end of its log when it does not
     /// come up.
     explicit DemoStack(Afterwards afterwards);
-    /// Stops it and removes its directory, unless it is to keep running.
+    /// Stops it and removes its directory, which is also its data directory, unless it was let go.
     ~DemoStack();
     DemoStack(const DemoStack&) = delete;
     DemoStack& operator=(const DemoStack&) = delete;
+
+    /// The demo is over: a stack that is to keep running does so from now on.
+    void let_go();
 
     const ReadyStack& ready() const { return ready_; }
     pid_t pid() const { return pid_; }
@@ -42,6 +47,7 @@ public:
 
 private:
     void start();
+    void stop_when_interrupted(const std::stop_token& over);
     std::string read_line(int descriptor);
     std::string last_words() const;
 
@@ -50,6 +56,7 @@ private:
     std::optional<Process> process_;
     pid_t pid_ = 0;
     ReadyStack ready_;
+    std::jthread interruptions_;
 };
 
 }  // namespace millrace::api
