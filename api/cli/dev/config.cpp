@@ -23,6 +23,16 @@ std::string sha256_hex(const std::string& text) {
     return channel::to_hex(channel::BytesView{digest}).substr(2);
 }
 
+/// As a basic string of TOML.
+std::string quoted(const std::string& text) {
+    std::string result = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') result += '\\';
+        result += c;
+    }
+    return result + '"';
+}
+
 constexpr auto kTemplate = R"(# Written by millrace dev at each start: changes do not last.
 [server]
 port = {port}
@@ -35,13 +45,13 @@ auditor_token_sha256 = ["{auditor}"]
 operator_token_sha256 = ["{operator_}"]
 
 [ledger]
-postgres = "{postgres}"
+postgres = {postgres}
 # A service that was killed holds its shards for so long.
 lease_duration_ms = 2000
 
 [keys]
-receiver_authorizer_file = "{receiver_authorizer_file}"
-relayer_file = "{relayer_file}"
+receiver_authorizer_file = {receiver_authorizer_file}
+relayer_file = {relayer_file}
 
 [[networks]]
 network = "eip155:{chain_id}"
@@ -63,17 +73,17 @@ decimals = 6
 }  // namespace
 
 std::string dev_config(const DevService& service) {
-    return fmt::format(
-        kTemplate, fmt::arg("port", service.port.number),
-        fmt::arg("token_secret", service.secrets.token_secret),
-        fmt::arg("auditor", sha256_hex(service.secrets.auditor_token)),
-        fmt::arg("operator_", sha256_hex(service.secrets.operator_token)),
-        fmt::arg("postgres", service.postgres_url),
-        fmt::arg("receiver_authorizer_file", service.secrets.receiver_authorizer_file.string()),
-        fmt::arg("relayer_file", service.secrets.relayer_file.string()),
-        fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
-        fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
-        fmt::arg("token", service.token));
+    return fmt::format(kTemplate, fmt::arg("port", service.port.number),
+                       fmt::arg("token_secret", service.secrets.token_secret),
+                       fmt::arg("auditor", sha256_hex(service.secrets.auditor_token)),
+                       fmt::arg("operator_", sha256_hex(service.secrets.operator_token)),
+                       fmt::arg("postgres", quoted(service.postgres_url)),
+                       fmt::arg("receiver_authorizer_file",
+                                quoted(service.secrets.receiver_authorizer_file.string())),
+                       fmt::arg("relayer_file", quoted(service.secrets.relayer_file.string())),
+                       fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
+                       fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
+                       fmt::arg("token", service.token));
 }
 
 }  // namespace millrace::api

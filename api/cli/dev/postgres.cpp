@@ -1,5 +1,8 @@
 #include "api/cli/dev/postgres.hpp"
 
+#include <fmt/format.h>
+
+#include <cctype>
 #include <csignal>
 #include <fstream>
 #include <stdexcept>
@@ -70,6 +73,19 @@ fs::path new_private_directory(const std::optional<RunAs>& owner) {
     if (!mkdtemp(pattern.data())) throw std::runtime_error("cannot make " + pattern);
     give_to(owner, pattern);
     return pattern;
+}
+
+/// For a parameter of a URI; slashes may stand there as they are.
+std::string percent_encoded(const std::string& text) {
+    std::string encoded;
+    for (const unsigned char c : text) {
+        if (std::isalnum(c) ||
+            std::string_view("-._~/").find(static_cast<char>(c)) != std::string_view::npos)
+            encoded += static_cast<char>(c);
+        else
+            encoded += fmt::format("%{:02X}", c);
+    }
+    return encoded;
 }
 
 /// Below `data`; or, where the unprivileged user cannot get there or a socket's path would be too
@@ -165,7 +181,8 @@ std::string DevPostgres::url() const {
 }
 
 std::string DevPostgres::url(const std::string& database) const {
-    return "postgresql:///" + database + "?host=" + sockets_.string() + "&user=millrace";
+    return "postgresql:///" + database + "?host=" + percent_encoded(sockets_.string()) +
+           "&user=millrace";
 }
 
 }  // namespace millrace::api
