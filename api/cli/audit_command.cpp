@@ -30,12 +30,12 @@ void print_assets(const json::value& balance) {
         const auto coins = [&](const json::value& row, std::string_view key) {
             return in_coins(text(row, key), decimals);
         };
+        table.add({text(asset, "network"), text(asset, "symbol"), "all together",
+                   coins(asset, "debits"), coins(asset, "credits"), coins(asset, "difference")});
         for (const auto& kind : asset.at("kinds").as_array()) {
             table.add({"", "", text(kind, "kind") + " (" + text(kind, "accounts") + ")",
                        coins(kind, "debits"), coins(kind, "credits"), ""});
         }
-        table.add({text(asset, "network"), text(asset, "symbol"), "all", coins(asset, "debits"),
-                   coins(asset, "credits"), coins(asset, "difference")});
         if (const auto differing = text(asset, "accountsDiffering"); differing != "0")
             table.add({"", "", differing + " accounts differ from their transfers", "", "", ""});
     }

@@ -24,7 +24,7 @@ std::string text_of(const json::object& object, std::string_view key) {
 std::string remedy(unsigned status) {
     if (status == 401)
         return "\nGive a token with --token or MILLRACE_TOKEN, or log in with --key.";
-    if (status == 403) return "\nThis needs another party's token, or an auditor's.";
+    if (status == 403) return "\nUse another token or key.";
     if (status == 404) return "";
     if (status == 503) return "\nThe service says when it is well again: GET /readyz.";
     return "";

@@ -96,6 +96,26 @@ bool permits(Access access, const Principal& principal, bool metrics_public) {
     return false;
 }
 
+stream::Failure forbidden(Access access) {
+    const auto sentence = [access]() -> std::string_view {
+        switch (access) {
+            case Access::anyone:
+                return {};
+            case Access::party:
+                return "This is for parties: log in with the key of an address.";
+            case Access::party_or_auditor:
+                return "This is for parties and auditors.";
+            case Access::auditor:
+                return "This is for auditors.";
+            case Access::operators:
+                return "This is for operators.";
+        }
+        return {};
+    };
+    return {
+        stream::Code::refused, channel::reason(Error::forbidden), "Authorization", {}, sentence()};
+}
+
 struct Entry {
     Principal principal;
     std::optional<HttpResponse> refusal;
@@ -117,7 +137,7 @@ Entry enter(const RestContext& context, const Route& route, const HttpRequest& r
                 problem(stream::unauthenticated(
                     "Authorization", "The token is unknown or has expired; log in again."))};
     if (!permits(route.access, *principal, context.config.server.metrics_public))
-        return {{}, problem(channel::Refusal(Error::forbidden))};
+        return {{}, problem(forbidden(route.access))};
     return {*principal, std::nullopt};
 }
 
