@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { devAccount } from "./chain.mjs";
+import { Client } from "./client.mjs";
+import { kBinary, Stack } from "./stack.mjs";
+
+let stack;
+let directory;
+let provider;
+let channel;
+
+/** Runs `millrace`; never throws. @returns {Promise<{code: number, out: string, err: string}>} */
+const millrace = (args, env = {}) =>
+  new Promise((resolve) => {
+    const environment = { ...process.env, MILLRACE_URL: stack.ready.url, ...env };
+    execFile(kBinary, args, { env: environment }, (error, out, err) =>
+      resolve({ code: error?.code ?? 0, out, err }),
+    );
+  });
+
+const asAuditor = (args) => millrace(args, { MILLRACE_TOKEN: stack.ready.auditorToken });
+
+before(async () => {
+  stack = await Stack.start();
+  directory = mkdtempSync(join(tmpdir(), "millrace-cli-"));
+  provider = join(directory, "provider.key");
+  const secret = generatePrivateKey();
+  writeFileSync(provider, `${secret}\n`, { mode: 0o600 });
+  const payer = await Client.login(stack.ready.stream, devAccount(1));
+  channel = await payer.open(privateKeyToAccount(secret).address, { deposit: 1_000_000n });
+  await payer.pay(channel, { id: "one" }, 250_000n);
+  await payer.close();
+});
+
+after(async () => {
+  await stack?.stop();
+  if (directory) rmSync(directory, { recursive: true, force: true });
+});
+
+test("keys new: a key that only its owner can read, never over another", async () => {
+  const file = join(directory, "new.key");
+  const { code, out } = await millrace(["keys", "new", "--out", file]);
+  assert.equal(code, 0);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const secret = readFileSync(file, "utf8").trim();
+  assert.equal(privateKeyToAccount(secret).address, out.trim());
+  const again = await millrace(["keys", "new", "--out", file]);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /cannot be made/);
+  assert.equal(readFileSync(file, "utf8").trim(), secret);
+});
+
+test("channel: list and show, for people and for programs", async () => {
+  const list = await asAuditor(["channel", "list"]);
+  assert.equal(list.code, 0, list.err);
+  assert.match(list.out, new RegExp(`${channel.id} +open +1\\.000000 USDC +0\\.250000 USDC`));
+  const json = await millrace(["channel", "list", "--json", "--key", provider]);
+  assert.equal(json.code, 0, json.err);
+  assert.equal(JSON.parse(json.out).channels[0].channelId, channel.id);
+  const shown = await asAuditor(["channel", "show", channel.id, "--payments", "5"]);
+  assert.match(shown.out, /charged +0\.250000 USDC/);
+  assert.match(shown.out, / pay +one +0\.250000 USDC/);
+});
+
+test("claim: a provider gets what is due, once", async () => {
+  const claim = await millrace(["claim", "--key", provider, "--wait", "30", "--json"]);
+  assert.equal(claim.code, 0, claim.err);
+  const { claimId, status, amount } = JSON.parse(claim.out);
+  assert.equal(status, "confirmed");
+  assert.equal(amount, "250000");
+  const shown = await millrace(["claim", "show", claimId, "--key", provider]);
+  assert.match(shown.out, /status +confirmed/);
+  const again = await millrace(["claim", "--key", provider]);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /Nothing is due/);
+});
+
+test("audit trial-balance: balanced, now and at a moment", async () => {
+  const now = await asAuditor(["audit", "trial-balance"]);
+  assert.equal(now.code, 0, now.err);
+  assert.match(now.out, /balanced, and every account agrees with its transfers/);
+  const then = await asAuditor(["audit", "trial-balance", "--at", "2020-01-01T00:00:00Z", "--json"]);
+  assert.equal(JSON.parse(then.out).seq, "0");
+});
+
+test("config check: what the development stack runs on is good", async () => {
+  const { code, out, err } = await millrace(["config", "check", join(stack.data, "millrace.toml")]);
+  assert.equal(code, 0, out + err);
+});
+
+test("errors name the cause and what to do", async () => {
+  const cases = [
+    [["channel", "list"], {}, 1, /--token or MILLRACE_TOKEN/],
+    [["channel", "list", "--url", "http://127.0.0.1:1"], {}, 1, /Is it running/],
+    [["channel", "list", "--url", "127.0.0.1"], {}, 1, /is not a URL/],
+    [["channel", "list", "--key", "/nowhere"], {}, 2, /\/nowhere/],
+    [["channel", "show", "0x12"], { MILLRACE_TOKEN: stack.ready.auditorToken }, 1, /64 hex digits/],
+    [["audit", "trial-balance"], { MILLRACE_TOKEN: stack.ready.operatorToken }, 1, /for auditors/],
+    [["claim", "--bogus"], {}, 2, /--bogus/],
+    [["serve"], {}, 2, /no networks are configured/],
+    [["serve", "--config", "/nowhere"], {}, 2, /\/nowhere: cannot be read/],
+    [["migrate"], { MILLRACE_LEDGER__POSTGRES: "postgresql://me:hush@127.0.0.1:1/x" }, 1, /cannot be reached at postgresql:\/\/me:\*\*\*@/],
+  ];
+  for (const [args, env, code, message] of cases) {
+    const result = await millrace(args, { MILLRACE_TOKEN: "", ...env });
+    assert.match(result.err, message, args.join(" "));
+    assert.equal(result.code, code, args.join(" ") + result.err);
+    assert.doesNotMatch(result.err, /hush/);
+  }
+});
