@@ -50,6 +50,23 @@ symbol = "USDC"
 decimals = 6
 )";
 
+/// As the messages about unknown keys list them, in all sections.
+int keys_known() {
+    int known = 0;
+    std::vector<std::string> texts;
+    for (const auto* section : {"server", "limits", "auth", "ledger", "keys", "log"})
+        texts.push_back(std::string("[") + section + "]\nunheard = 1\n");
+    texts.push_back(kNetwork + "unheard = 1\n" + kToken);
+    texts.push_back(kNetwork + kToken + "unheard = 1\n");
+    for (const auto& text : texts) {
+        const auto said = wrong(text);
+        const auto list = said.substr(said.find(" are: "));
+        known += 1 + static_cast<int>(std::count(list.begin(), list.end(), ','));
+    }
+    // The list of [[networks.tokens]] is no key with a value.
+    return known - 1;
+}
+
 }  // namespace
 
 TEST_CASE("config: nothing given is the defaults", "[config]") {
@@ -83,7 +100,7 @@ TEST_CASE("config: the example file has every key with its default", "[config]")
                                std::regex_constants::format_first_only);
         CHECK(wrong(changed).find("." + key + ": ") != std::string::npos);
     }
-    CHECK(keys == 58);
+    CHECK(keys == keys_known());
 }
 
 TEST_CASE("config: values are taken as written", "[config]") {
