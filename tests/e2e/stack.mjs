@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { until } from "./client.mjs";
+import { query } from "./postgres.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const kBinary = process.env.MILLRACE_BIN ?? join(root, "build/dev/millrace");
@@ -118,13 +119,47 @@ export async function trialBalance(ready) {
   return rows;
 }
 
-/** Debits equal credits in every asset. */
+/**
+ * Debits equal credits in every asset, says the service; and by its own arithmetic on the rows, every
+ * account is what its transfers add up to, and every channel's charges are in the books once.
+ */
 export async function assertBalanced(ready) {
   for (const row of await trialBalance(ready)) {
     assert.equal(row.difference, "0", JSON.stringify(row));
     assert.equal(row.debits, row.credits, JSON.stringify(row));
+    assert.equal(row.accountsDiffering ?? 0, 0, JSON.stringify(row));
   }
+  assert.deepEqual(await query(ready.postgres, kAccountsThatDiffer), []);
+  assert.deepEqual(await query(ready.postgres, kChannelsThatDiffer), []);
 }
+
+const kAccountsThatDiffer = `
+  with leg as (
+    select asset_id, debit_kind kind, debit_owner owner, amount debit, 0 credit from transfer
+    union all
+    select asset_id, credit_kind, credit_owner, 0, amount from transfer
+  ), sum as (
+    select asset_id, kind, owner, sum(debit) debits, sum(credit) credits
+    from leg group by asset_id, kind, owner
+  )
+  select kind, encode(coalesce(account.owner, sum.owner), 'hex') as owner,
+         account.debits::text, account.credits::text,
+         sum.debits::text as found_debits, sum.credits::text as found_credits
+  from account full join sum using (asset_id, kind, owner)
+  where coalesce(account.debits, 0) <> coalesce(sum.debits, 0)
+     or coalesce(account.credits, 0) <> coalesce(sum.credits, 0)`;
+
+const kChannelsThatDiffer = `
+  with paid as (select channel_id, sum(increment) total from payment group by channel_id),
+  booked as (
+    select debit_owner channel_id, sum(amount) total from transfer
+    where debit_kind = 'channel' and cause = 'payment' group by debit_owner
+  )
+  select encode(channel_id, 'hex') as channel, paid.total::text as paid,
+         booked.total::text as booked, channel.charged::text
+  from channel full join paid using (channel_id) full join booked using (channel_id)
+  where coalesce(paid.total, 0) <> coalesce(booked.total, 0)
+     or coalesce(paid.total, 0) <> channel.charged`;
 
 /** Waits for /readyz. */
 export function untilReady(ready) {
