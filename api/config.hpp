@@ -96,6 +96,8 @@ struct LedgerConfig {
     unsigned readers = 4;
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};
+    /// Judge every voucher by its own signature, also where a later one covers it.
+    bool check_every_signature = false;
 };
 
 struct KeysConfig {

@@ -59,6 +59,8 @@ ShardsSettings shards_settings(const Config& config) {
     settings.queue_max = config.limits.shard_queue_max;
     settings.lease_duration = config.ledger.lease_duration;
     settings.commit_timeout = config.ledger.commit_timeout;
+    settings.checking = config.ledger.check_every_signature ? ledger::Checking::each
+                                                            : ledger::Checking::newest_first;
     boost::system::error_code ignored;
     settings.holder = boost::asio::ip::host_name(ignored) + ":" + std::to_string(::getpid());
     return settings;

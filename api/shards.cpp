@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <map>
+#include <unordered_set>
 
 #include <pqxx/pqxx>
 
@@ -15,7 +16,10 @@ using namespace std::chrono_literals;
 namespace {
 
 /// More than this in one transaction gains nothing and makes the first of them wait.
-constexpr std::size_t kBatchMax = 8000;
+constexpr std::ptrdiff_t kBatchMax = 8000;
+/// Each channel costs a signature check. With more of them in a batch, the cores that commit and
+/// answer have nothing to do for too long, and then too much at once.
+constexpr std::size_t kBatchChannelsMax = 192;
 constexpr auto kLeaseRetry = 100ms;
 
 ledger::Time now() {
@@ -30,6 +34,23 @@ const channel::ChannelId* channel_of(const ledger::Request& request) {
     if (const auto* event = std::get_if<ledger::PostChannelEvent>(&request))
         return &event->channel;
     return nullptr;
+}
+
+/// Moves the oldest of what waits into a batch, as many as one transaction should hold.
+std::vector<ledger::Request> take_batch(std::vector<ledger::Request>& waiting) {
+    std::unordered_set<channel::ChannelId> channels;
+    auto end = waiting.begin();
+    for (; end != waiting.end() && end - waiting.begin() < kBatchMax; ++end) {
+        const auto* id = channel_of(*end);
+        if (!id || channels.contains(*id)) continue;
+        if (channels.size() == kBatchChannelsMax) break;
+        channels.insert(*id);
+    }
+    if (end == waiting.end()) return std::exchange(waiting, {});
+    std::vector<ledger::Request> batch(std::make_move_iterator(waiting.begin()),
+                                       std::make_move_iterator(end));
+    waiting.erase(waiting.begin(), end);
+    return batch;
 }
 
 }  // namespace
@@ -70,7 +91,7 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
         auto worker = std::make_unique<Worker>();
         worker->shard = std::make_unique<ledger::Shard>(
             ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
-                                  settings_.commit_timeout},
+                                  settings_.checking, settings_.commit_timeout},
             assets_, *lease, order_);
         workers_.push_back(std::move(worker));
     }
@@ -119,14 +140,7 @@ void Shards::run(Worker& worker) {
                 worker.arrived.wait_for(lock, heartbeat, [&] {
                     return worker.closing || !worker.waiting.empty();
                 });
-                if (worker.waiting.size() <= kBatchMax) {
-                    batch.swap(worker.waiting);
-                } else {
-                    const auto end = worker.waiting.begin() + kBatchMax;
-                    batch.assign(std::make_move_iterator(worker.waiting.begin()),
-                                 std::make_move_iterator(end));
-                    worker.waiting.erase(worker.waiting.begin(), end);
-                }
+                batch = take_batch(worker.waiting);
                 if (batch.empty() && worker.closing) break;
             }
             if (now() - kept >= heartbeat) {

@@ -19,6 +19,7 @@ struct ShardsSettings {
     std::string postgres;
     unsigned shards_wanted = 1;
     channel::Limits limits;
+    ledger::Checking checking = ledger::Checking::newest_first;
     std::size_t queue_max = 65'536;
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};

@@ -1,5 +1,6 @@
 #include "channel/hex.hpp"
 
+#include <array>
 #include <cstddef>
 
 namespace millrace::channel {
@@ -7,23 +8,34 @@ namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 
-int digit_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
+constexpr std::uint8_t kNoDigit = 0xff;
 
-bool is_hex(std::string_view text) {
-    if (!text.starts_with("0x") || text.size() % 2 != 0) return false;
-    return std::all_of(text.begin() + 2, text.end(), [](char c) { return digit_value(c) >= 0; });
-}
-
-/// Expects `is_hex(text)` and room for all of it.
-void decode(std::string_view text, std::uint8_t* out) {
-    for (std::size_t at = 2; at < text.size(); at += 2) {
-        *out++ = static_cast<std::uint8_t>(digit_value(text[at]) << 4 | digit_value(text[at + 1]));
+/// The value of every character as a digit: ids and signatures are most of what a payment says.
+constexpr auto kValues = [] {
+    std::array<std::uint8_t, 256> values{};
+    values.fill(kNoDigit);
+    for (std::uint8_t digit = 0; digit < 10; ++digit) values['0' + digit] = digit;
+    for (std::uint8_t digit = 10; digit < 16; ++digit) {
+        values['a' + digit - 10] = digit;
+        values['A' + digit - 10] = digit;
     }
+    return values;
+}();
+
+bool has_form(std::string_view text) {
+    return text.starts_with("0x") && text.size() % 2 == 0;
+}
+
+/// Expects `has_form(text)` and room for all of it; false when a character is no digit.
+bool decode(std::string_view text, std::uint8_t* out) {
+    std::uint8_t seen = 0;
+    for (std::size_t at = 2; at < text.size(); at += 2) {
+        const auto high = kValues[static_cast<std::uint8_t>(text[at])];
+        const auto low = kValues[static_cast<std::uint8_t>(text[at + 1])];
+        seen |= high | low;
+        *out++ = static_cast<std::uint8_t>(high << 4 | low);
+    }
+    return seen < 16;
 }
 
 }  // namespace
@@ -47,16 +59,26 @@ std::string to_hex(BytesView bytes) {
 }
 
 Result<Bytes> parse_hex(std::string_view text) {
-    if (!is_hex(text)) return Error::not_hex;
+    if (!has_form(text)) return Error::not_hex;
     Bytes bytes(text.size() / 2 - 1);
-    decode(text, bytes.data());
+    if (!decode(text, bytes.data())) return Error::not_hex;
     return bytes;
 }
 
 Result<void> parse_hex_into(std::string_view text, std::span<std::uint8_t> out) {
-    if (!is_hex(text)) return Error::not_hex;
-    if (text.size() / 2 - 1 != out.size()) return Error::wrong_length;
-    decode(text, out.data());
+    // Decoded aside, so that a refusal leaves `out` alone; ids and signatures fit without a heap.
+    std::array<std::uint8_t, 80> aside;
+    const auto size = text.size() / 2 - 1;
+    if (!has_form(text) || size > aside.size() || out.size() > aside.size()) {
+        const auto bytes = parse_hex(text);
+        if (!bytes) return bytes.error();
+        if (bytes->size() != out.size()) return Error::wrong_length;
+        std::copy(bytes->begin(), bytes->end(), out.begin());
+        return {};
+    }
+    if (!decode(text, aside.data())) return Error::not_hex;
+    if (size != out.size()) return Error::wrong_length;
+    std::copy_n(aside.begin(), size, out.begin());
     return {};
 }
 

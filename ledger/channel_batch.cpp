@@ -68,8 +68,6 @@ const channel::InferenceId& inference_of(const PaymentRequest& request) {
     }, request.command);
 }
 
-enum class Checking { later, each };
-
 /// Runs the requests of one channel once, in order.
 class Run {
 public:
@@ -283,12 +281,14 @@ bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& ite
 
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits,
-                    std::uint64_t& signatures_checked) {
-    const auto before = channel.state;
-    Run optimistic(channel, history, limits, Checking::later, signatures_checked);
-    for (auto* item : items) optimistic.decide(*item);
-    if (check_newest_first(channel, items, signatures_checked)) return;
-    channel.state = before;
+                    Checking checking, std::uint64_t& signatures_checked) {
+    if (checking == Checking::newest_first) {
+        const auto before = channel.state;
+        Run optimistic(channel, history, limits, Checking::newest_first, signatures_checked);
+        for (auto* item : items) optimistic.decide(*item);
+        if (check_newest_first(channel, items, signatures_checked)) return;
+        channel.state = before;
+    }
     Run strict(channel, history, limits, Checking::each, signatures_checked);
     for (auto* item : items) strict.decide(*item);
 }

@@ -104,7 +104,8 @@ private:
                                           suspects_);
         group(items);
         for (auto* group : group_order_)
-            decide_channel(*group->channel, group->items, history, settings_.limits, checks_);
+            decide_channel(*group->channel, group->items, history, settings_.limits,
+                           settings_.checking, checks_);
         if (refused_what_was_accepted_before(items)) {
             restore();
             return std::nullopt;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ledger/asset.hpp"
+#include "ledger/channel_batch.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/request.hpp"
 #include "ledger/time.hpp"
@@ -22,6 +23,7 @@ struct ShardSettings {
     std::int16_t shard = 0;
     std::int16_t shard_count = 1;
     channel::Limits limits;
+    Checking checking = Checking::newest_first;
     /// A request is refused as unavailable when the database cannot be reached for this long.
     std::chrono::milliseconds commit_timeout{5000};
 };

@@ -88,4 +88,3 @@ create table payment (
         case when voucher_max is null then signature is null and covered_by is null
              else (signature is null) <> (covered_by is null) end)
 );
-create index payment_seq on payment using brin (seq) with (pages_per_range = 16);

@@ -40,7 +40,7 @@ struct Desk {
 };
 
 api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_max = 65536) {
-    return {{books.postgres.url(), shards, {}, queue_max, std::chrono::milliseconds{2000},
+    return {{books.postgres.url(), shards, {}, ledger::Checking::newest_first, queue_max, std::chrono::milliseconds{2000},
              std::chrono::milliseconds{5000}, "test"},
             books.assets,
             [&desk](std::uint32_t, std::vector<ledger::Answer> batch) {

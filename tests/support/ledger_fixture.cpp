@@ -47,7 +47,7 @@ ledger::Shard Books::shard(const std::string& holder, ledger::Time now) {
     pqxx::connection connection(postgres.url());
     const auto lease =
         ledger::take_lease(connection, 0, holder, std::chrono::milliseconds{1000}, now);
-    return ledger::Shard({postgres.url(), 0, 1, {}, std::chrono::milliseconds{5000}}, assets,
+    return ledger::Shard({postgres.url(), 0, 1, {}, ledger::Checking::newest_first, std::chrono::milliseconds{5000}}, assets,
                          lease.value(), order);
 }
 

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <string>
+
 namespace millrace::api {
 
 struct BenchOptions {
     /// A hundredth of the updates: shows that everything works, not how fast.
     bool quick = false;
+    /// Only measurements whose name contains this.
+    std::string only;
     /// The report as JSON, and no table.
     bool json = false;
 };
