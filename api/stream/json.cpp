@@ -126,6 +126,7 @@ public:
     Stop read(std::string_view text, std::size_t depth_max) {
         nodes_.clear();
         depth_left_ = depth_max;
+        has_escapes_ = text.find('\\') != text.npos;
         // simdjson reads beyond the end of the text.
         text_.resize(text.size() + simdjson::SIMDJSON_PADDING);
         std::copy(text.begin(), text.end(), text_.begin());
@@ -185,7 +186,7 @@ private:
             if (const auto error = std::move(member).get(field)) return error;
             std::string_view name;
             if (const auto error = field.unescaped_key().get(name)) return error;
-            if (!simdjson::validate_utf8(name)) return simdjson::STRING_ERROR;
+            if (!is_text(name)) return simdjson::STRING_ERROR;
             if (const auto error = read_value(field.value(), name)) return error;
         }
         leave(at);
@@ -212,8 +213,7 @@ private:
     simdjson::error_code read_string(Value& value, std::string_view key) {
         std::string_view text;
         if (const auto error = value.get_string().get(text)) return error;
-        // An escaped lone surrogate comes out as bytes that are no UTF-8.
-        if (!simdjson::validate_utf8(text)) return simdjson::STRING_ERROR;
+        if (!is_text(text)) return simdjson::STRING_ERROR;
         add(Json::Kind::string, key, text);
         return simdjson::SUCCESS;
     }
@@ -232,6 +232,12 @@ private:
         [[maybe_unused]] const auto range = value.get_double().get(ignored);
         add(Json::Kind::number, key, token);
         return simdjson::SUCCESS;
+    }
+
+    /// The bytes of the frame have been checked; an escaped lone surrogate comes out as bytes that
+    /// are no UTF-8.
+    bool is_text(std::string_view unescaped) const {
+        return !has_escapes_ || simdjson::validate_utf8(unescaped);
     }
 
     std::size_t add(Json::Kind kind, std::string_view key, std::string_view text) {
@@ -266,6 +272,7 @@ private:
     std::vector<Json::Node*> keys_;
     std::size_t depth_left_ = 0;
     bool too_deep_ = false;
+    bool has_escapes_ = false;
 };
 
 JsonParser::JsonParser(std::size_t depth_max)
