@@ -49,7 +49,7 @@ ledger::Assets prepare_database(const Config& config) {
     return ledger::register_assets(connection, wanted_assets(config));
 }
 
-ShardsSettings shards_settings(const Config& config) {
+ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     ShardsSettings settings;
     settings.postgres = config.ledger.postgres;
     settings.shards_wanted = config.ledger.shards > 0
@@ -61,6 +61,9 @@ ShardsSettings shards_settings(const Config& config) {
     settings.commit_timeout = config.ledger.commit_timeout;
     settings.checking = config.ledger.check_every_signature ? ledger::Checking::each
                                                             : ledger::Checking::newest_first;
+    settings.observed = [&metrics](std::size_t requests, std::chrono::nanoseconds took) {
+        metrics.batch(requests, took);
+    };
     boost::system::error_code ignored;
     settings.holder = boost::asio::ip::host_name(ignored) + ":" + std::to_string(::getpid());
     return settings;
@@ -79,7 +82,7 @@ public:
           assets_(prepare_database(config)), server_(config, metrics_),
           database_(config.ledger.postgres, std::max(1u, config.ledger.readers)),
           shards_(
-              shards_settings(config), assets_,
+              shards_settings(config, metrics_), assets_,
               [this](std::uint32_t gateway, std::vector<ledger::Answer> answers) {
                   if (gateway == ChainService::kGateway) chain_.deliver(std::move(answers));
                   else server_.deliver(gateway, std::move(answers));

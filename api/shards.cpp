@@ -149,8 +149,12 @@ void Shards::run(Worker& worker) {
             }
             if (batch.empty()) continue;
             std::map<std::uint32_t, std::vector<ledger::Answer>> by_gateway;
+            const auto size = batch.size();
+            const auto begun = std::chrono::steady_clock::now();
             for (auto& answer : worker.shard->process(std::move(batch), now()))
                 by_gateway[answer.reply_to.gateway].push_back(std::move(answer));
+            if (settings_.observed)
+                settings_.observed(size, std::chrono::steady_clock::now() - begun);
             for (auto& [gateway, answers] : by_gateway) deliver_(gateway, std::move(answers));
             if (const auto error = worker.shard->take_error(); !error.empty())
                 spdlog::error("the database refused a batch or cannot be reached: {}", error);

@@ -25,6 +25,8 @@ struct ShardsSettings {
     std::chrono::milliseconds commit_timeout{5000};
     /// Names this process in the lease table.
     std::string holder;
+    /// Told on a shard's thread of each batch's size and the time it took, if there is anybody.
+    std::function<void(std::size_t requests, std::chrono::nanoseconds took)> observed{};
 };
 
 /// One thread per shard, each with a mailbox: takes all that waits, has it decided and committed,
