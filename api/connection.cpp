@@ -162,7 +162,8 @@ private:
 
     /// False when this was the last request.
     Task<bool> answer(Request request, bool more_behind) {
-        if (request.target() == kStreamPath) {
+        const std::string_view target = request.target();
+        if (target.substr(0, target.find('?')) == kStreamPath) {
             const auto refusal = look_at_upgrade(request, more_behind);
             if (!refusal) {
                 upgrade_ = std::move(request);
