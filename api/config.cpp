@@ -21,7 +21,8 @@ namespace {
 
 constexpr std::uint64_t kDayMs = 86'400'000;
 constexpr std::uint64_t kYearSeconds = 31'536'000;
-constexpr std::uint64_t kMebibyte = 1024 * 1024;
+constexpr std::uint64_t kKibibyte = 1024;
+constexpr std::uint64_t kMebibyte = 1024 * kKibibyte;
 constexpr std::size_t kSecretHexDigitsMin = 64;
 constexpr std::size_t kSha256HexDigits = 64;
 
@@ -68,7 +69,8 @@ void read(ConfigSection& section, LimitsConfig& limits) {
     section.number("connections_per_address_max", limits.connections_per_address_max, 1, 1'000'000);
     section.number("subscriptions_per_connection_max", limits.subscriptions_per_connection_max, 1,
                    10'000);
-    section.number("outbound_bytes_max", limits.outbound_bytes_max, 64 * 1024, 1024 * kMebibyte);
+    section.number("outbound_bytes_max", limits.outbound_bytes_max, 64 * kKibibyte,
+                   1024 * kMebibyte);
     section.number("reservations_per_channel_max", limits.reservations_per_channel_max, 1, 100'000);
     section.number("channels_per_payer_max", limits.channels_per_payer_max, 1, 100'000'000);
     section.number("detail_bytes_max", limits.detail_bytes_max, 256, kMebibyte);
@@ -256,7 +258,7 @@ public:
     }
 
     void finish() {
-        known_.push_back("networks");
+        known_.emplace_back("networks");
         for (const auto& [key, node] : root_) {
             if (std::find(known_.begin(), known_.end(), key.str()) != known_.end()) continue;
             problems_.lines.push_back(

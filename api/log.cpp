@@ -18,17 +18,17 @@ namespace {
 /// UTF-8, as an error of the system may be, is escaped byte by byte.
 void append_escaped(std::string& out, std::string_view text) {
     const bool utf8 = simdjson::validate_utf8(text.data(), text.size());
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        const auto letter = static_cast<unsigned char>(text[at]);
+    for (const char byte : text) {
+        const auto letter = static_cast<unsigned char>(byte);
         if (letter == '"' || letter == '\\') {
             out += '\\';
-            out += text[at];
+            out += byte;
         } else if (letter == '\n') {
             out += "\\n";
         } else if (letter < 0x20 || letter == 0x7f || (letter > 0x7f && !utf8)) {
             out += fmt::format("\\u{:04x}", letter);
         } else {
-            out += text[at];
+            out += byte;
         }
     }
 }

@@ -21,7 +21,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using Tcp = asio::ip::tcp;
 
-constexpr std::size_t kBodyBytesMax = 256 * 1024 * 1024;
+constexpr std::size_t kBodyBytesMax = std::size_t{256} * 1024 * 1024;
 
 [[noreturn]] void unreachable(const HttpUrl& url, const std::string& why) {
     throw CommandError(fmt::format(

@@ -72,7 +72,7 @@ void add_keys(CLI::App& app, Action& action) {
     const auto json = std::make_shared<bool>(false);
     make->add_option("--out", *path, "Where to; default: <address>.key in this folder")
         ->type_name("FILE");
-    make->add_flag("--json", *json, "Print {\"address\", \"file\"}");
+    make->add_flag("--json", *json, R"(Print {"address", "file"})");
     make->footer("Example:\n  millrace keys new --out relayer.key");
     make->callback(
         [&action, path, json] { action = [path, json] { return make_key(*path, *json); }; });
@@ -81,7 +81,7 @@ void add_keys(CLI::App& app, Action& action) {
 void add_version(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("version", "Print the version");
     const auto json = std::make_shared<bool>(false);
-    command->add_flag("--json", *json, "Print {\"name\", \"version\"}");
+    command->add_flag("--json", *json, R"(Print {"name", "version"})");
     command->callback([&action, json] {
         action = [json] {
             if (*json)

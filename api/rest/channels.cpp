@@ -53,10 +53,17 @@ bool may_see(const Principal& principal, const ledger::ChannelRecord& record) {
                                  ledger::is_provider_side(config, *principal.address));
 }
 
+/// The contract of a network that is no longer configured is not known, and so its channels cannot
+/// be described.
+bool is_served(const RestContext& context, const ledger::ChannelRecord& record) {
+    return context.assets.contains(record.terms.asset_id);
+}
+
 /// Why a channel cannot be shown, if so.
-std::optional<HttpResponse> hidden(const Principal& principal,
+std::optional<HttpResponse> hidden(const RestContext& context, const Principal& principal,
                                    const std::optional<ledger::ChannelRecord>& record) {
-    if (!record) return problem(channel::Refusal(Error::channel_unknown));
+    if (!record || !is_served(context, *record))
+        return problem(channel::Refusal(Error::channel_unknown));
     if (!may_see(principal, *record)) return problem(channel::Refusal(Error::forbidden));
     return std::nullopt;
 }
@@ -68,12 +75,15 @@ Task<HttpResponse> get_channels(RestContext& context, RestRequest request) {
     ledger::ChannelQuery query{request.principal.auditor ? std::nullopt : request.principal.address,
                                parameters.channel("after"), parameters.limit()};
     if (parameters.failed()) co_return parameters.answer();
-    const auto channels = co_await context.database.run(
+    auto channels = co_await context.database.run(
         [query](pqxx::connection& connection) { return ledger::list_channels(connection, query); });
+    std::optional<channel::ChannelId> next;
+    if (channels.size() == query.limit) next = channels.back().terms.id;
+    std::erase_if(channels, [&](const auto& record) { return !is_served(context, record); });
     JsonObject body;
     body.list("channels", channels,
               [&](const auto& record) { return channel_json(context, record); });
-    if (channels.size() == query.limit) body.hex("next", channels.back().terms.id);
+    if (next) body.hex("next", *next);
     co_return body.answer();
 }
 
@@ -83,7 +93,7 @@ Task<HttpResponse> get_channel(RestContext& context, RestRequest request) {
     if (parameters.failed()) co_return parameters.answer();
     const auto record = co_await context.database.run(
         [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
-    if (auto refusal = hidden(request.principal, record)) co_return std::move(*refusal);
+    if (auto refusal = hidden(context, request.principal, record)) co_return std::move(*refusal);
     co_return HttpResponse{200, "application/json", channel_json(context, *record), {}};
 }
 
@@ -95,7 +105,7 @@ Task<HttpResponse> get_payments(RestContext& context, RestRequest request) {
     if (parameters.failed()) co_return parameters.answer();
     const auto record = co_await context.database.run(
         [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
-    if (auto refusal = hidden(request.principal, record)) co_return std::move(*refusal);
+    if (auto refusal = hidden(context, request.principal, record)) co_return std::move(*refusal);
     const auto payments = co_await context.database.run([=](pqxx::connection& connection) {
         return ledger::read_payments(connection, id, after, limit);
     });
