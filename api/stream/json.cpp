@@ -39,8 +39,10 @@ bool is_number(std::string_view text) {
 }
 
 std::string_view trimmed(std::string_view text) {
-    const auto end = text.find_last_not_of(" \t\r\n");
-    return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+    constexpr const char* kSpace = " \t\r\n";
+    const auto begin = text.find_first_not_of(kSpace);
+    if (begin == text.npos) return {};
+    return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 }  // namespace
@@ -127,12 +129,14 @@ public:
         nodes_.clear();
         depth_left_ = depth_max;
         has_escapes_ = text.find('\\') != text.npos;
+        if (read_literal(trimmed(text))) return Stop::none;
         // simdjson reads beyond the end of the text.
         text_.resize(text.size() + simdjson::SIMDJSON_PADDING);
         std::copy(text.begin(), text.end(), text_.begin());
         auto iterated = parser_.iterate(text_.data(), text.size(), text_.size());
         ondemand::document document;
         if (const auto error = std::move(iterated).get(document)) return stop(error);
+        if (!is_nest_or_string(trimmed(text))) return Stop::syntax;
         if (const auto error = read_value(document, {})) return stop(error);
         // Only at the very end there is no location.
         if (document.current_location().error() != simdjson::OUT_OF_BOUNDS)
@@ -146,6 +150,18 @@ private:
     Stop stop(simdjson::error_code error) const {
         if (too_deep_) return Stop::depth;
         return error == simdjson::UTF8_ERROR ? Stop::utf8 : Stop::syntax;
+    }
+
+    static bool is_nest_or_string(std::string_view text) {
+        return text.starts_with('{') || text.starts_with('[') || text.starts_with('"');
+    }
+
+    /// A number, true, false or null as the whole text, of whose end On-Demand is not sure.
+    bool read_literal(std::string_view text) {
+        if (is_number(text)) add(Json::Kind::number, {}, text);
+        else if (text == "true" || text == "false") add(Json::Kind::boolean, {}, text);
+        else if (text == "null") add(Json::Kind::null, {}, text);
+        return !nodes_.empty();
     }
 
     /// A document or a value: both have the same questions, yet no common type.

@@ -121,7 +121,11 @@ test("a first that is paused is taken over from, and once awake cannot commit", 
     (running) => !running,
     { what: "the end of the first", milliseconds: 20_000 },
   );
-  assert.ok(stack.hasLogged(/service ended \(exit code 3\)/), "it says why it ends");
+  await until(
+    () => stack.hasLogged(/service ended \(exit code 3\)/),
+    (logged) => logged,
+    { what: "the first's own end" },
+  );
   assert.equal(await isOnRecord("too-late"), false);
 
   // The second was not disturbed.
