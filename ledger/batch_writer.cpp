@@ -31,6 +31,12 @@ constexpr const char* kSession = R"sql(
 constexpr const char* kExtend =
     "update shard_lease set expires_at = $3::timestamptz where shard = $1::smallint and epoch = "
     "$2::bigint";
+/// Takes the number of a batch whose outcome is unknown, with a base that no batch has. Waits for
+/// the lease's row while the batch itself may still be running, and afterwards it can only be
+/// fenced.
+constexpr const char* kTakeNumber =
+    "update shard_lease set batch = $3::bigint, batch_base = -1 where shard = $1::smallint and "
+    "epoch = $2::bigint and batch = $3::bigint - 1";
 constexpr const char* kAsk =
     "select epoch, batch, batch_base from shard_lease where shard = $1::smallint";
 
@@ -53,16 +59,13 @@ std::int64_t int8_at(const PGresult* result, int column) {
 class BatchWriter::Connection {
 public:
     /// Broken when the server cannot be reached within the connect time-out.
-    explicit Connection(const std::string& postgres) {
+    Connection(const std::string& postgres, std::chrono::milliseconds timeout) {
         const char* keywords[] = {"dbname", "connect_timeout", "application_name", nullptr};
         const char* values[] = {postgres.c_str(), kConnectSeconds, "millrace-shard", nullptr};
         handle_ = PQconnectdbParams(keywords, values, 1);
         if (PQstatus(handle_) != CONNECTION_OK) return;
-        const Answered session(PQexec(handle_, kSession));
-        const Answered prepared(
-            PQprepare(handle_, kStatement, kBatchStatement, BatchParameters::kCount,
-                      BatchParameters::types().data()));
-        ready_ = PQresultStatus(prepared.get()) == PGRES_COMMAND_OK;
+        const auto session = PQsendQuery(handle_, kSession) ? wait(timeout) : nullptr;
+        ready_ = PQresultStatus(session.get()) == PGRES_COMMAND_OK;
     }
     ~Connection() { PQfinish(handle_); }
     Connection(const Connection&) = delete;
@@ -73,6 +76,14 @@ public:
 
     /// Null when the connection broke or nothing came in time: the outcome is then unknown.
     Answered commit(BatchParameters& parameters, std::chrono::milliseconds timeout) {
+        if (!prepared_) {
+            const bool sent =
+                PQsendPrepare(handle_, kStatement, kBatchStatement, BatchParameters::kCount,
+                              BatchParameters::types().data());
+            auto prepared = sent ? wait(timeout) : nullptr;
+            prepared_ = PQresultStatus(prepared.get()) == PGRES_COMMAND_OK;
+            if (!prepared_) return prepared;
+        }
         const auto raw = parameters.raw();
         if (!PQsendQueryPrepared(handle_, kStatement, BatchParameters::kCount, raw.values.data(),
                                  raw.lengths.data(), raw.formats.data(), 0))
@@ -115,6 +126,7 @@ private:
 
     PGconn* handle_ = nullptr;
     bool ready_ = false;
+    bool prepared_ = false;
 };
 
 struct BatchWriter::Attempt {
@@ -147,16 +159,21 @@ std::variant<BatchWriter::Committed, BatchWriter::Failure> BatchWriter::commit(B
                                                                                Time now) {
     for (;;) {
         if (!connection_ || !connection_->good())
-            connection_ = std::make_unique<Connection>(postgres_);
+            connection_ = std::make_unique<Connection>(postgres_, timeout_);
         if (!connection_->good()) return Failure{Failure::unavailable, connection_->error()};
         const auto tried = attempt(batch, now);
         switch (tried.outcome) {
-            case Attempt::committed: ++lease_.batch; return Committed{tried.base};
-            case Attempt::refused: return tried.failure;
+            case Attempt::committed:
+                ++lease_.batch;
+                return Committed{tried.base};
+            case Attempt::refused:
+                return tried.failure;
             case Attempt::fenced:
                 throw LeaseLost("shard " + std::to_string(lease_.shard) + " was taken over");
-            case Attempt::unknown: return resolve(lease_.batch + 1);
-            case Attempt::again: break;
+            case Attempt::unknown:
+                return resolve(lease_.batch + 1);
+            case Attempt::again:
+                break;
         }
     }
 }
@@ -164,30 +181,40 @@ std::variant<BatchWriter::Committed, BatchWriter::Failure> BatchWriter::commit(B
 std::variant<BatchWriter::Committed, BatchWriter::Failure> BatchWriter::resolve(
     std::int64_t number) {
     for (auto pause = 10ms;; pause = std::min<std::chrono::milliseconds>(2 * pause, kPauseMax)) {
-        connection_ = std::make_unique<Connection>(postgres_);
-        if (connection_->good()) {
-            const auto row =
-                connection_->query(kAsk, {std::to_string(lease_.shard)}, timeout_);
-            if (row && PQresultStatus(row.get()) == PGRES_TUPLES_OK && PQntuples(row.get()) == 1) {
-                if (int8_at(row.get(), 0) != lease_.epoch)
-                    throw LeaseLost("shard " + std::to_string(lease_.shard) + " was taken over");
-                if (int8_at(row.get(), 1) < number)
-                    return Failure{Failure::unavailable, "the connection broke before the commit"};
-                lease_.batch = number;
-                return Committed{int8_at(row.get(), 2)};
-            }
+        connection_ = std::make_unique<Connection>(postgres_, timeout_);
+        if (const auto base = base_of(number)) {
+            lease_.batch = number;
+            if (*base >= 0) return Committed{*base};
+            return Failure{Failure::unavailable, "the connection broke before the commit"};
         }
         std::this_thread::sleep_for(pause);
     }
 }
 
+std::optional<std::int64_t> BatchWriter::base_of(std::int64_t number) {
+    if (!connection_->good()) return std::nullopt;
+    const auto shard = std::to_string(lease_.shard);
+    const auto taken = connection_->query(
+        kTakeNumber, {shard, std::to_string(lease_.epoch), std::to_string(number)}, timeout_);
+    if (!taken || PQresultStatus(taken.get()) != PGRES_COMMAND_OK) return std::nullopt;
+    const auto row = connection_->query(kAsk, {shard}, timeout_);
+    if (!row || PQresultStatus(row.get()) != PGRES_TUPLES_OK || PQntuples(row.get()) != 1)
+        return std::nullopt;
+    if (int8_at(row.get(), 0) != lease_.epoch)
+        throw LeaseLost("shard " + shard + " was taken over");
+    if (int8_at(row.get(), 1) != number) return std::nullopt;
+    return int8_at(row.get(), 2);
+}
+
 void BatchWriter::keep_lease(Time now) {
     if (!connection_ || !connection_->good())
-        connection_ = std::make_unique<Connection>(postgres_);
+        connection_ = std::make_unique<Connection>(postgres_, timeout_);
     if (!connection_->good()) return;
     const auto result =
-        connection_->query(kExtend, {std::to_string(lease_.shard), std::to_string(lease_.epoch),
-                                     to_rfc3339(now + lease_.duration)}, timeout_);
+        connection_->query(kExtend,
+                           {std::to_string(lease_.shard), std::to_string(lease_.epoch),
+                            to_rfc3339(now + lease_.duration)},
+                           timeout_);
     if (!result) {
         connection_.reset();
         return;
@@ -199,8 +226,9 @@ void BatchWriter::keep_lease(Time now) {
 
 void BatchWriter::release_lease(Time now) {
     if (!connection_ || !connection_->good()) return;
-    connection_->query(kExtend, {std::to_string(lease_.shard), std::to_string(lease_.epoch),
-                                 to_rfc3339(now)}, timeout_);
+    connection_->query(
+        kExtend, {std::to_string(lease_.shard), std::to_string(lease_.epoch), to_rfc3339(now)},
+        timeout_);
 }
 
 }  // namespace millrace::ledger

@@ -11,8 +11,9 @@
 
 namespace millrace::ledger {
 
-/// Commits batches, each as one statement that is its own transaction: fenced by the lease, numbered
-/// by the commit sequence, set-based. Uses libpq itself, as libpqxx 6 has no binary arrays.
+/// Commits batches, each as one statement that is its own transaction: fenced by the lease,
+/// numbered by the commit sequence, set-based. Uses libpq itself, as libpqxx 6 has no binary
+/// arrays.
 class BatchWriter {
 public:
     BatchWriter(std::string postgres, HeldLease lease, std::chrono::milliseconds timeout);
@@ -34,8 +35,9 @@ public:
     };
 
     /// Writes the batch with synchronous_commit=on and waits for it. A connection that breaks while
-    /// the commit is under way is reopened for as long as it takes, and the lease row's batch number
-    /// tells what happened. Throws LeaseLost when the epoch is no longer ours.
+    /// the commit is under way is reopened for as long as it takes; the lease row's batch number
+    /// then tells what happened, and is used up if nothing did, so that no straggler commits later.
+    /// Throws LeaseLost when the epoch is no longer ours.
     std::variant<Committed, Failure> commit(Batch& batch, Time now);
 
     /// Extends the lease alone. Throws LeaseLost.
@@ -47,6 +49,9 @@ private:
     struct Attempt;
     Attempt attempt(Batch& batch, Time now);
     std::variant<Committed, Failure> resolve(std::int64_t number);
+    /// Under what base the batch of that number was committed; negative: it was not, and never
+    /// will be. Nullopt while the database cannot say.
+    std::optional<std::int64_t> base_of(std::int64_t number);
 
     std::string postgres_;
     HeldLease lease_;

@@ -96,6 +96,8 @@ private:
     /// nullopt: a key that was thought new exists already; look everything up and try again.
     std::optional<std::vector<Answer>> try_process(const std::vector<Request>& requests, Time now,
                                                    Lookup thoroughness) {
+        // What an earlier batch left must not be put back by this one's failure.
+        forget_groups();
         std::deque<BatchItem> items;
         for (const auto& request : requests) items.push_back({&request, {}, false, {}, 0});
         open_channels(items, now);
@@ -227,8 +229,6 @@ private:
     }
 
     void group(std::deque<BatchItem>& items) {
-        groups_.clear();
-        group_order_.clear();
         for (auto& item : items) {
             const auto* id = channel_of(*item.request);
             if (!id) continue;
@@ -293,6 +293,10 @@ private:
         for (auto* group : group_order_) group->channel->state = std::move(group->before);
         for (const auto& id : created_) channels_.erase(id);
         created_.clear();
+        forget_groups();
+    }
+
+    void forget_groups() {
         groups_.clear();
         group_order_.clear();
     }

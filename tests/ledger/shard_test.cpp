@@ -4,6 +4,9 @@
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
 
+#include <future>
+#include <thread>
+
 using namespace support;
 using channel::Error;
 using ledger::Answer;
@@ -65,8 +68,8 @@ TEST_CASE("shard: of pipelined vouchers only the newest is checked, and it cover
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     const auto before = shard.signatures_checked();
-    const auto answers = process(shard, app.pay("a", 10, 10), app.pay("b", 10, 20),
-                                 app.pay("c", 10, 30));
+    const auto answers =
+        process(shard, app.pay("a", 10, 10), app.pay("b", 10, 20), app.pay("c", 10, 30));
     for (const auto& answer : answers) paid(answer);
     CHECK(shard.signatures_checked() == before + 1);
     CHECK(books.query("select inference_id, signature is not null, covered_by from payment "
@@ -202,28 +205,29 @@ TEST_CASE("shard: events of the chain move the books once", "[shard]") {
     process(shard, app.open(0));
     CHECK(refused(process(shard, app.pay("a", 1, 1))[0]) == Error::channel_not_open);
 
-    const ledger::PostChannelEvent deposit{{}, app.terms.id, chain_log(1),
-                                           channel::DepositConfirmed{units(500)}};
+    const ledger::PostChannelEvent deposit{
+        {}, app.terms.id, chain_log(1), channel::DepositConfirmed{units(500)}};
     const auto posted = process(shard, deposit, deposit);
     CHECK(std::get<ledger::ChannelChanged>(posted[0].outcome).name == "opened");
     CHECK(std::get<ledger::ChannelChanged>(posted[1].outcome).name.empty());
     CHECK(std::get<ledger::ChannelChanged>(process(shard, deposit)[0].outcome).name.empty());
 
     process(shard, app.pay("a", 200, 200));
-    process(shard, ledger::PostChannelEvent{{}, app.terms.id, chain_log(2),
-                                            channel::ClaimConfirmed{units(150)}});
-    const ledger::PostAssetEvent settled{{}, books.token, chain_log(3),
-                                         ledger::Settled{app.terms.config.receiver, units(170)}};
+    process(shard, ledger::PostChannelEvent{
+                       {}, app.terms.id, chain_log(2), channel::ClaimConfirmed{units(150)}});
+    const ledger::PostAssetEvent settled{
+        {}, books.token, chain_log(3), ledger::Settled{app.terms.config.receiver, units(170)}};
     process(shard, settled);
     process(shard, settled);
-    process(shard, ledger::PostAssetEvent{{}, books.coin, chain_log(9), ledger::FeePaid{units(21000)}});
+    process(shard,
+            ledger::PostAssetEvent{{}, books.coin, chain_log(9), ledger::FeePaid{units(21000)}});
     CHECK(books.query("select kind, credits - debits from account order by asset_id, kind") ==
           "channel|300\nclaimed|0\nearned|50\nescrow|-350\ngas|-21000\nwallet|21000");
-    process(shard, ledger::PostChannelEvent{{}, app.terms.id, chain_log(4),
-                                            channel::WithdrawalRequested{1700000000}});
+    process(shard, ledger::PostChannelEvent{
+                       {}, app.terms.id, chain_log(4), channel::WithdrawalRequested{1700000000}});
     CHECK(refused(process(shard, app.pay("b", 1, 201))[0]) == Error::channel_closing);
-    process(shard, ledger::PostChannelEvent{{}, app.terms.id, chain_log(5),
-                                            channel::WithdrawalFinalized{units(300)}});
+    process(shard, ledger::PostChannelEvent{
+                       {}, app.terms.id, chain_log(5), channel::WithdrawalFinalized{units(300)}});
     CHECK(books.trial_balance() == "0");
     CHECK(books.query("select name from event order by seq") ==
           "pending\nopened\nclaimed\nclosing\nwithdrawn");
@@ -268,8 +272,9 @@ TEST_CASE("shard: a lost database refuses the batch, keeps the state and recover
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     process(shard, app.pay("a", 100, 100));
-    books.query("select pg_terminate_backend(pid) from pg_stat_activity where datname = "
-                "current_database() and pid <> pg_backend_pid()");
+    books.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+        "current_database() and pid <> pg_backend_pid()");
     // Whether the cut is noticed before or after sending: the answer is the truth either way.
     const auto cut = process(shard, app.pay("b", 100, 200));
     const auto again = process(shard, app.pay("b", 100, 200));
@@ -278,6 +283,65 @@ TEST_CASE("shard: a lost database refuses the batch, keeps the state and recover
         CHECK(paid(again[0]).result.seq == paid(cut[0]).result.seq);
     CHECK(books.query("select count(*) from payment") == "2");
     CHECK(books.trial_balance() == "0");
+}
+
+TEST_CASE("shard: what is committed stays when a later batch cannot look up", "[shard]") {
+    Books books;
+    auto shard = books.shard();
+    const auto app = payer(books, 1);
+    process(shard, app.open(1000));
+    paid(process(shard, app.pay("a", 10, 10))[0]);
+    paid(process(shard, app.pay("a", 10, 10))[0]);
+    const auto last = app.pay("b", 100, 110);
+    paid(process(shard, last)[0]);
+    books.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+        "current_database() and pid <> pg_backend_pid()");
+    CHECK(refused(process(shard, last)[0]) == Error::unavailable);
+    // The writer's own connection is gone as well, which it may notice only now.
+    process(shard, app.pay("c", 1, 111));
+    CHECK(paid(process(shard, app.pay("c", 1, 111))[0]).result.charged == units(111));
+    CHECK(books.query("select charged from channel") == "111");
+}
+
+TEST_CASE("shard: a commit that takes longer than its time-out is waited for", "[shard]") {
+    Books books;
+    auto shard = books.shard("slow", kNoon, std::chrono::milliseconds{150});
+    const auto app = payer(books, 1);
+    process(shard, app.open(1000));
+    pqxx::connection connection(books.postgres.url());
+    pqxx::work blocking(connection);
+    blocking.exec("select from account for update");
+    auto answers =
+        std::async(std::launch::async, [&] { return process(shard, app.pay("a", 100, 100)); });
+    CHECK(answers.wait_for(std::chrono::milliseconds{600}) == std::future_status::timeout);
+    blocking.commit();
+    CHECK(paid(answers.get()[0]).result.charged == units(100));
+    CHECK(paid(process(shard, app.pay("b", 100, 200))[0]).result.charged == units(200));
+    CHECK(books.query("select charged from channel") == "200");
+}
+
+TEST_CASE("shard: a batch that was given up never comes back", "[shard]") {
+    Books books;
+    auto shard = books.shard("slow", kNoon, std::chrono::milliseconds{150});
+    const auto app = payer(books, 1);
+    process(shard, app.open(1000));
+    {
+        pqxx::connection connection(books.postgres.url());
+        pqxx::work blocking(connection);
+        // The statement waits before it does anything, and is asked about meanwhile.
+        blocking.exec("lock table transfer in share mode");
+        CHECK(refused(process(shard, app.pay("a", 100, 100))[0]) == Error::unavailable);
+        CHECK(books.query("select count(*) from pg_locks where not granted and relation = "
+                          "'transfer'::regclass") == "1");
+        blocking.commit();
+    }
+    while (books.query("select count(*) from pg_stat_activity where application_name = "
+                       "'millrace-shard' and state = 'active'") != "0")
+        std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    CHECK(books.query("select count(*) from payment") == "0");
+    CHECK(paid(process(shard, app.pay("b", 50, 50))[0]).result.charged == units(50));
+    CHECK(books.query("select charged from channel") == "50");
 }
 
 TEST_CASE("shard: published events are in commit order with dense numbers", "[shard]") {

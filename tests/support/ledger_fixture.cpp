@@ -43,12 +43,14 @@ Books::Books() {
     ledger::prepare_shards(connection, 1, kNoon);
 }
 
-ledger::Shard Books::shard(const std::string& holder, ledger::Time now) {
+ledger::Shard Books::shard(const std::string& holder, ledger::Time now,
+                           std::chrono::milliseconds commit_timeout) {
     pqxx::connection connection(postgres.url());
     const auto lease =
         ledger::take_lease(connection, 0, holder, std::chrono::milliseconds{1000}, now);
-    return ledger::Shard({postgres.url(), 0, 1, {}, ledger::Checking::newest_first, std::chrono::milliseconds{5000}}, assets,
-                         lease.value(), order);
+    return ledger::Shard(
+        {postgres.url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout}, assets,
+        lease.value(), order);
 }
 
 std::string Books::query(const std::string& sql) {

@@ -30,7 +30,8 @@ struct Books {
     std::int32_t coin = 0;
 
     Books();
-    ledger::Shard shard(const std::string& holder = "test", ledger::Time now = kNoon);
+    ledger::Shard shard(const std::string& holder = "test", ledger::Time now = kNoon,
+                        std::chrono::milliseconds commit_timeout = std::chrono::seconds{5});
     std::string query(const std::string& sql);
     /// Debits less credits over all accounts of all assets: has to be "0".
     std::string trial_balance();
