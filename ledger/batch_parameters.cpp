@@ -45,10 +45,11 @@ std::map<AccountKey, std::pair<channel::Uint128, channel::Uint128>> movements(co
 
 }  // namespace
 
-BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Time now) {
+BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Time now,
+                                 Payments payments) {
     arrays_.reserve(kArrays);
     for (const auto element : kColumns) arrays_.emplace_back(element);
-    add_payments(batch);
+    if (payments == Payments::included) add_payments(batch);
     add_channels(batch);
     add_reservations(batch);
     add_transfers(batch);

@@ -10,14 +10,16 @@
 
 namespace millrace::ledger {
 
-/// A batch as the parameters of `kBatchStatement`: seven single values, then one array per column.
+/// A batch as the parameters of `kBatchBody` and its heads: seven single values, then one array per column.
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;
     static constexpr int kArrays = 64;
     static constexpr int kCount = kSingles + kArrays;
 
-    BatchParameters(const Batch& batch, const HeldLease& lease, Time now);
+    /// `copied`: the payments go another way.
+    enum class Payments { included, copied };
+    BatchParameters(const Batch& batch, const HeldLease& lease, Time now, Payments payments);
 
     static const std::array<std::uint32_t, kCount>& types();
 

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <string_view>
+
 namespace millrace::ledger {
 
-/// Commits a batch: one statement, one transaction, one round trip. It writes nothing at all
-/// unless the lease still has the epoch ($2); everything else hangs on the sequence numbers, which
-/// hang on the lease. Returns the seq before the batch's first; no row when fenced; fails (division
-/// by zero) when fewer channels and accounts were there to be changed than $7.
-/// Parameters: BatchParameters.
-inline constexpr const char* kBatchStatement = R"sql(
+/// How a batch gets its numbers. It writes nothing at all unless the lease still has the epoch ($2);
+/// everything else hangs on the sequence numbers, which hang on the lease.
+inline constexpr std::string_view kBatchHead = R"sql(
 with lease as (
     update shard_lease
     set batch = $3, expires_at = $4,
@@ -17,7 +16,18 @@ with lease as (
 ), sequence as (
     update commit_sequence set last_seq = last_seq + $5 from lease where id = 1
     returning last_seq - $5 as base
-), new_payment as (
+)sql";
+
+/// The same in a transaction that has taken its numbers already, by `begin_batch`.
+inline constexpr std::string_view kBatchHeadNumbered = R"sql(
+with sequence as (
+    select batch_base as base from shard_lease where shard = $1 and epoch = $2 and batch = $3
+)sql";
+
+/// Everything that a batch writes: one statement, one round trip. Follows one of the heads. Returns
+/// the seq before the batch's first; no row when fenced; fails (division by zero) when fewer channels
+/// and accounts were there to be changed than $7. Parameters: BatchParameters.
+inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     insert into payment (channel_id, seq, inference_id, step, kind, content, amount, increment,
                          charged, reserved, signed_max, balance, voucher_max, signature, covered_by,
                          detail, at)

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "ledger/batch.hpp"
+#include "ledger/batch_parameters.hpp"
 #include "ledger/lease.hpp"
+#include "ledger/payment_copy.hpp"
 
 #include <chrono>
 #include <memory>
@@ -11,9 +13,9 @@
 
 namespace millrace::ledger {
 
-/// Commits batches, each as one statement that is its own transaction: fenced by the lease,
-/// numbered by the commit sequence, set-based. Uses libpq itself, as libpqxx 6 has no binary
-/// arrays.
+/// Commits batches, each as one transaction: fenced by the lease, numbered by the commit sequence,
+/// set-based. A small one is a single statement, the payments of a large one go by COPY. Uses libpq
+/// itself, as libpqxx 6 has no binary arrays.
 class BatchWriter {
 public:
     BatchWriter(std::string postgres, HeldLease lease, std::chrono::milliseconds timeout);
@@ -29,16 +31,26 @@ public:
         } kind;
         std::string message;
     };
+    /// A batch on its way, bound to the writer's next batch number.
+    struct Prepared {
+        std::string begin;
+        BatchParameters parameters;
+        /// For a batch that is large enough.
+        std::optional<PaymentCopy> payments;
+    };
     struct Committed {
         /// Ordinal 1 has the seq `base + 1`.
         std::int64_t base = 0;
     };
 
+    /// Puts the batch into the form in which it is sent: what can be done before its turn comes.
+    Prepared prepare(const Batch& batch, Time now) const;
+
     /// Writes the batch with synchronous_commit=on and waits for it. A connection that breaks while
     /// the commit is under way is reopened for as long as it takes; the lease row's batch number
     /// then tells what happened, and is used up if nothing did, so that no straggler commits later.
     /// Throws LeaseLost when the epoch is no longer ours.
-    std::variant<Committed, Failure> commit(Batch& batch, Time now);
+    std::variant<Committed, Failure> commit(Prepared& batch);
 
     /// Extends the lease alone. Throws LeaseLost.
     void keep_lease(Time now);
@@ -47,7 +59,7 @@ public:
 private:
     class Connection;
     struct Attempt;
-    Attempt attempt(Batch& batch, Time now);
+    Attempt attempt(Prepared& batch);
     std::variant<Committed, Failure> resolve(std::int64_t number);
     /// Under what base the batch of that number was committed; negative: it was not, and never
     /// will be. Nullopt while the database cannot say.

@@ -63,17 +63,21 @@ const PaymentRequest* payment_of(const BatchItem& item) {
 }
 
 const channel::InferenceId& inference_of(const PaymentRequest& request) {
-    return std::visit([](const auto& command) -> const channel::InferenceId& {
-        return command.inference;
-    }, request.command);
+    return std::visit(
+        [](const auto& command) -> const channel::InferenceId& { return command.inference; },
+        request.command);
 }
 
 /// Runs the requests of one channel once, in order.
 class Run {
 public:
+    enum class Signatures { at_once, later };
     Run(LiveChannel& channel, const PaymentHistory& history, const channel::Limits& limits,
-        Checking checking, std::uint64_t& checks)
-        : channel_(channel), history_(history), limits_(limits), checking_(checking),
+        Signatures signatures, std::uint64_t& checks)
+        : channel_(channel),
+          history_(history),
+          limits_(limits),
+          signatures_(signatures),
           checks_(checks) {}
 
     void decide(BatchItem& item) {
@@ -121,9 +125,9 @@ private:
             for (const auto* first : found->second) {
                 const auto& accepted = std::get<BatchItem::Accepted>(first->outcome);
                 if (!matches(accepted.kind, accepted.step, first->content)) continue;
-                item.outcome = BatchItem::Repeated{
-                    {accepted.kind, accepted.step, first->content, accepted.result,
-                     payment_of(*first)->detail}, first};
+                item.outcome = BatchItem::Repeated{{accepted.kind, accepted.step, first->content,
+                                                    accepted.result, payment_of(*first)->detail},
+                                                   first};
                 return true;
             }
         }
@@ -136,30 +140,38 @@ private:
 
     void decide_command(BatchItem& item, const channel::Pay& pay) {
         const auto decision = channel::decide(channel_.state, pay);
-        if (!decision.accepted()) item.outcome = decision.refusal();
-        else accept(item, PaymentKind::pay, pay.inference, 0, pay.amount, pay.amount, &pay.voucher,
-                    decision.event());
+        if (!decision.accepted())
+            item.outcome = decision.refusal();
+        else
+            accept(item, PaymentKind::pay, pay.inference, 0, pay.amount, pay.amount, &pay.voucher,
+                   decision.event());
     }
 
     void decide_command(BatchItem& item, const channel::Authorize& authorize) {
         const auto decision = channel::decide(channel_.state, authorize, limits_);
-        if (!decision.accepted()) item.outcome = decision.refusal();
-        else accept(item, PaymentKind::authorize, authorize.inference, 0, authorize.max_amount, {},
-                    authorize.voucher ? &*authorize.voucher : nullptr, decision.event());
+        if (!decision.accepted())
+            item.outcome = decision.refusal();
+        else
+            accept(item, PaymentKind::authorize, authorize.inference, 0, authorize.max_amount, {},
+                   authorize.voucher ? &*authorize.voucher : nullptr, decision.event());
     }
 
     void decide_command(BatchItem& item, const channel::Charge& charge) {
         const auto decision = channel::decide(channel_.state, charge);
-        if (!decision.accepted()) item.outcome = decision.refusal();
-        else accept(item, PaymentKind::charge, charge.inference, next_step(charge.inference),
-                    charge.amount, decision.event().increment, nullptr, decision.event());
+        if (!decision.accepted())
+            item.outcome = decision.refusal();
+        else
+            accept(item, PaymentKind::charge, charge.inference, next_step(charge.inference),
+                   charge.amount, decision.event().increment, nullptr, decision.event());
     }
 
     void decide_command(BatchItem& item, const channel::Release& release) {
         const auto decision = channel::decide(channel_.state, release);
-        if (!decision.accepted()) item.outcome = decision.refusal();
-        else accept(item, PaymentKind::release, release.inference, next_step(release.inference), {},
-                    {}, nullptr, decision.event());
+        if (!decision.accepted())
+            item.outcome = decision.refusal();
+        else
+            accept(item, PaymentKind::release, release.inference, next_step(release.inference), {},
+                   {}, nullptr, decision.event());
     }
 
     std::int32_t next_step(const channel::InferenceId& inference) const {
@@ -170,7 +182,7 @@ private:
     void accept(BatchItem& item, PaymentKind kind, const channel::InferenceId& inference,
                 std::int32_t step, channel::Amount amount, channel::Amount increment,
                 const channel::SignedVoucher* voucher, const Event& event) {
-        const bool check_now = voucher && checking_ == Checking::each;
+        const bool check_now = voucher && signatures_ == Signatures::at_once;
         if (check_now) {
             ++checks_;
             if (!check_signature(channel_, *voucher)) {
@@ -181,10 +193,14 @@ private:
         channel::apply(channel_.state, event);
         const auto& state = channel_.state;
         item.outcome = BatchItem::Accepted{
-            kind, step,
+            kind,
+            step,
             PaymentResult{0, channel_.terms->id, inference, amount, state.charged, state.reserved,
                           state.signed_max, state.balance},
-            increment, voucher, check_now, nullptr};
+            increment,
+            voucher,
+            check_now,
+            nullptr};
     }
 
     void decide_request(BatchItem& item, const OpenChannel& request) {
@@ -201,8 +217,8 @@ private:
         if (!snapshot.total_claimed.is_zero())
             channel::apply(state, channel::ClaimConfirmed{snapshot.total_claimed}).value();
         if (snapshot.withdraw_requested_at != 0)
-            channel::apply(state,
-                           channel::WithdrawalRequested{snapshot.withdraw_requested_at}).value();
+            channel::apply(state, channel::WithdrawalRequested{snapshot.withdraw_requested_at})
+                .value();
         const auto unclaimed = channel::subtract(snapshot.balance, snapshot.total_claimed);
         item.outcome = BatchItem::Changed{state.balance.is_zero() ? "pending" : "opened",
                                           unclaimed ? *unclaimed : channel::Amount{},
@@ -216,16 +232,16 @@ private:
             return;
         }
         const bool was_empty = channel_.state.balance.is_zero();
-        const auto effect = std::visit(
-            [&](const auto& event) { return channel::apply(channel_.state, event); },
-            request.event);
+        const auto effect =
+            std::visit([&](const auto& event) { return channel::apply(channel_.state, event); },
+                       request.event);
         if (!effect) {
             item.outcome = Refusal{Error::invalid_params};
             return;
         }
-        item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
-                                          amount_of(request.event, *effect), *effect,
-                                          channel_.state};
+        item.outcome =
+            BatchItem::Changed{event_name(request.event, was_empty),
+                               amount_of(request.event, *effect), *effect, channel_.state};
     }
 
     void decide_request(BatchItem&, const PostAssetEvent&) {}
@@ -248,21 +264,37 @@ private:
     LiveChannel& channel_;
     const PaymentHistory& history_;
     const channel::Limits& limits_;
-    Checking checking_;
+    Signatures signatures_;
     std::uint64_t& checks_;
     std::unordered_map<channel::InferenceId, std::vector<const BatchItem*>> fresh_;
 };
 
+/// The same without v, which costs a sixth less. Only for what never goes on chain, once the signer
+/// is known.
+bool check_without_v(const LiveChannel& channel, const channel::SignedVoucher& voucher) {
+    const auto digest = channel::digest(channel.asset->escrow_separator,
+                                        channel::Voucher{channel.terms->id, voucher.max_claimable});
+    return channel::check_form(voucher.signature) && channel.signer &&
+           channel::verify(digest, voucher.signature, *channel.signer);
+}
+
 /// False as soon as a signature is bad.
 bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                        std::uint64_t& checks) {
+                        Checking checking, std::uint64_t& checks) {
     const BatchItem* cover = nullptr;
     channel::Amount covered_to;
     for (auto it = items.rbegin(); it != items.rend(); ++it) {
         auto* accepted = std::get_if<BatchItem::Accepted>(&(*it)->outcome);
         if (!accepted || !accepted->voucher) continue;
-        if (cover && accepted->voucher->max_claimable <= covered_to) {
+        const bool is_covered = cover && accepted->voucher->max_claimable <= covered_to;
+        if (is_covered && checking == Checking::newest_first) {
             accepted->covered_by = cover;
+            continue;
+        }
+        if (is_covered) {
+            ++checks;
+            if (!check_without_v(channel, *accepted->voucher)) return false;
+            accepted->checked = true;
             continue;
         }
         ++checks;
@@ -280,16 +312,14 @@ bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& ite
 }  // namespace
 
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                    const PaymentHistory& history, const channel::Limits& limits,
-                    Checking checking, std::uint64_t& signatures_checked) {
-    if (checking == Checking::newest_first) {
-        const auto before = channel.state;
-        Run optimistic(channel, history, limits, Checking::newest_first, signatures_checked);
-        for (auto* item : items) optimistic.decide(*item);
-        if (check_newest_first(channel, items, signatures_checked)) return;
-        channel.state = before;
-    }
-    Run strict(channel, history, limits, Checking::each, signatures_checked);
+                    const PaymentHistory& history, const channel::Limits& limits, Checking checking,
+                    std::uint64_t& signatures_checked) {
+    const auto before = channel.state;
+    Run optimistic(channel, history, limits, Run::Signatures::later, signatures_checked);
+    for (auto* item : items) optimistic.decide(*item);
+    if (check_newest_first(channel, items, checking, signatures_checked)) return;
+    channel.state = before;
+    Run strict(channel, history, limits, Run::Signatures::at_once, signatures_checked);
     for (auto* item : items) strict.decide(*item);
 }
 

@@ -14,7 +14,13 @@ namespace millrace::ledger {
 /// binary arrays, and text ones cost the server a parse per value on the hot path.
 class PgArray {
 public:
-    enum class Element : std::uint32_t { bytea = 17, int8 = 20, int4 = 23, text = 25, numeric = 1700 };
+    enum class Element : std::uint32_t {
+        bytea = 17,
+        int8 = 20,
+        int4 = 23,
+        text = 25,
+        numeric = 1700
+    };
 
     explicit PgArray(Element element);
 
@@ -36,8 +42,6 @@ public:
     void clear();
 
 private:
-    void begin(std::size_t length);
-
     Element element_;
     std::int32_t count_ = 0;
     bool has_null_ = false;

@@ -3,8 +3,8 @@
 #include "ledger/batch_writer.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
-#include "ledger/seen_inferences.hpp"
 #include "ledger/event_data.hpp"
+#include "ledger/seen_inferences.hpp"
 
 #include <atomic>
 #include <deque>
@@ -23,9 +23,9 @@ std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
 namespace {
 
 const channel::InferenceId& inference_of(const PaymentRequest& request) {
-    return std::visit([](const auto& command) -> const channel::InferenceId& {
-        return command.inference;
-    }, request.command);
+    return std::visit(
+        [](const auto& command) -> const channel::InferenceId& { return command.inference; },
+        request.command);
 }
 
 bool opens_inference(const PaymentRequest& request) {
@@ -45,7 +45,9 @@ const channel::ChannelId* channel_of(const Request& request) {
 class Shard::Engine {
 public:
     Engine(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)
-        : settings_(std::move(settings)), assets_(std::move(assets)), order_(order),
+        : settings_(std::move(settings)),
+          assets_(std::move(assets)),
+          order_(order),
           writer_(settings_.postgres, lease, settings_.commit_timeout) {
         auto& database = connection();
         insert_asset_accounts(database, assets_);
@@ -54,8 +56,9 @@ public:
             const auto asset = assets_.find(stored.terms->asset_id);
             // A token that was taken out of the configuration: kept in the books, not served.
             if (asset == assets_.end()) continue;
-            channels_.emplace(id, LiveChannel{std::move(stored.terms), &asset->second,
-                                              std::move(stored.state), {}});
+            channels_.emplace(
+                id,
+                LiveChannel{std::move(stored.terms), &asset->second, std::move(stored.state), {}});
         }
         channel_count_ = channels_.size();
     }
@@ -102,8 +105,8 @@ private:
         for (const auto& request : requests) items.push_back({&request, {}, false, {}, 0});
         open_channels(items, now);
         mark_posted(items);
-        const auto history = read_history(connection_if_needed(mark_suspects(items, thoroughness)),
-                                          suspects_);
+        const auto history =
+            read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
         group(items);
         for (auto* group : group_order_)
             decide_channel(*group->channel, group->items, history, settings_.limits,
@@ -117,7 +120,10 @@ private:
         for (auto* group : group_order_)
             add_rows(batch, *group->channel, group->before, group->items);
         add_asset_events(batch, items);
-        if (batch.empty()) return finish(items, 0);
+        if (batch.empty()) {
+            remember(items);
+            return draft_answers(items);
+        }
         return commit(batch, items, now);
     }
 
@@ -126,7 +132,8 @@ private:
         std::set<InferenceKey> keys;
         for (const auto& item : items) {
             const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request || item.suspect || !std::holds_alternative<Refusal>(item.outcome)) continue;
+            if (!request || item.suspect || !std::holds_alternative<Refusal>(item.outcome))
+                continue;
             const auto error = std::get<Refusal>(item.outcome).error;
             if (error == Error::forbidden || error == Error::channel_unknown) continue;
             keys.emplace(request->channel, inference_of(*request));
@@ -164,7 +171,9 @@ private:
             opened.push_back(&open->terms);
             channels_.emplace(open->terms.id,
                               LiveChannel{std::make_shared<ChannelTerms>(open->terms),
-                                          &assets_.at(open->terms.asset_id), {}, {}});
+                                          &assets_.at(open->terms.asset_id),
+                                          {},
+                                          {}});
             created_.push_back(open->terms.id);
         }
         if (!opened.empty()) insert_channels(connection(), opened, now);
@@ -211,8 +220,8 @@ private:
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (!request) continue;
             const auto key = SeenInferences::key(request->channel, inference_of(*request));
-            item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
-                           is_suspect(*request, key);
+            item.suspect =
+                thoroughness == Lookup::everything || uses[key] > 1 || is_suspect(*request, key);
             if (item.suspect) keys.emplace(request->channel, inference_of(*request));
         }
         suspects_.assign(keys.begin(), keys.end());
@@ -262,29 +271,36 @@ private:
                 const auto amount = std::min(settled->amount, ours);
                 add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
                                      escrow_account(asset.id), amount, "settle", item.ordinal});
-                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "settled",
-                                              {}, settled->amount});
+                batch.chain_events.push_back(
+                    {item.ordinal, asset.network, posted->log, "settled", {}, settled->amount});
             } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
                 add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
                                      wallet_account(asset.id), fee->amount, "fee", item.ordinal});
-                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "fee_paid",
-                                              {}, fee->amount});
+                batch.chain_events.push_back(
+                    {item.ordinal, asset.network, posted->log, "fee_paid", {}, fee->amount});
             }
         }
     }
 
     std::optional<std::vector<Answer>> commit(Batch& batch, std::deque<BatchItem>& items,
                                               Time now) {
-        const std::lock_guard lock(order_.mutex);
-        const auto outcome = writer_.commit(batch, now);
-        if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
-            restore();
-            error_ = failure->message;
-            if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
-            return refuse_all(items);
+        auto prepared = writer_.prepare(batch, now);
+        auto answers = draft_answers(items);
+        {
+            const std::lock_guard lock(order_.mutex);
+            const auto outcome = writer_.commit(prepared);
+            if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
+                restore();
+                error_ = failure->message;
+                if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
+                return refuse_all(items);
+            }
+            const auto base = std::get<BatchWriter::Committed>(outcome).base;
+            for (std::size_t at = 0; at < answers.size(); ++at)
+                number(answers[at], items[at], base);
+            if (order_.published) order_.published(answers);
         }
-        auto answers = finish(items, std::get<BatchWriter::Committed>(outcome).base);
-        if (order_.published) order_.published(answers);
+        remember(items);
         return answers;
     }
 
@@ -303,6 +319,8 @@ private:
 
     void remember(const std::deque<BatchItem>& items) {
         created_.clear();
+        channel_count_ = channels_.size();
+        checks_published_ = checks_;
         for (const auto& item : items) {
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (request && opens_inference(*request) &&
@@ -312,19 +330,30 @@ private:
         }
     }
 
-    std::vector<Answer> finish(const std::deque<BatchItem>& items, std::int64_t base) {
-        remember(items);
-        channel_count_ = channels_.size();
-        checks_published_ = checks_;
+    /// With numbers counted from the batch's beginning.
+    std::vector<Answer> draft_answers(const std::deque<BatchItem>& items) const {
         std::vector<Answer> answers;
         answers.reserve(items.size());
-        for (const auto& item : items) answers.push_back(answer(item, base));
+        for (const auto& item : items) answers.push_back(draft_answer(item));
         return answers;
     }
 
-    Answer answer(const BatchItem& item, std::int64_t base) const {
-        Answer answer{std::visit([](const auto& request) { return request.reply_to; },
-                                 *item.request), nullptr, Refusal{Error::unavailable}};
+    static void number(Answer& answer, const BatchItem& item, std::int64_t base) {
+        const auto* repeated = std::get_if<BatchItem::Repeated>(&item.outcome);
+        if (item.ordinal == 0 && !(repeated && repeated->first)) return;
+        const auto above = static_cast<std::uint64_t>(base);
+        if (auto* committed = std::get_if<PaymentCommitted>(&answer.outcome))
+            committed->result.seq += above;
+        else if (auto* changed = std::get_if<ChannelChanged>(&answer.outcome))
+            changed->seq += above;
+        else if (auto* posted = std::get_if<AssetEventPosted>(&answer.outcome))
+            posted->seq += above;
+    }
+
+    Answer draft_answer(const BatchItem& item) const {
+        Answer answer{
+            std::visit([](const auto& request) { return request.reply_to; }, *item.request),
+            nullptr, Refusal{Error::unavailable}};
         const LiveChannel* live = nullptr;
         if (const auto* id = channel_of(*item.request)) {
             if (const auto found = channels_.find(*id); found != channels_.end()) {
@@ -332,7 +361,7 @@ private:
                 answer.terms = live->terms;
             }
         }
-        const auto seq = static_cast<std::uint64_t>(base + item.ordinal);
+        const auto seq = static_cast<std::uint64_t>(item.ordinal);
         if (const auto* refusal = std::get_if<Refusal>(&item.outcome)) {
             answer.outcome = *refusal;
         } else if (const auto* accepted = std::get_if<BatchItem::Accepted>(&item.outcome)) {
@@ -344,11 +373,13 @@ private:
             PaymentCommitted committed{repeated->step.kind, true, repeated->step.result,
                                        repeated->step.detail};
             if (repeated->first)
-                committed.result.seq = static_cast<std::uint64_t>(base + repeated->first->ordinal);
+                committed.result.seq = static_cast<std::uint64_t>(repeated->first->ordinal);
             answer.outcome = std::move(committed);
         } else if (const auto* changed = std::get_if<BatchItem::Changed>(&item.outcome)) {
-            if (live) answer.outcome = changed_answer(*live, *changed, seq);
-            else answer.outcome = AssetEventPosted{seq};
+            if (live)
+                answer.outcome = changed_answer(*live, *changed, seq);
+            else
+                answer.outcome = AssetEventPosted{seq};
         } else if (live) {
             answer.outcome = ChannelChanged{"", 0, live->state, {}, ""};
         } else {
@@ -357,8 +388,8 @@ private:
         return answer;
     }
 
-    static ChannelChanged changed_answer(const LiveChannel& live,
-                                         const BatchItem::Changed& changed, std::uint64_t seq) {
+    static ChannelChanged changed_answer(const LiveChannel& live, const BatchItem::Changed& changed,
+                                         std::uint64_t seq) {
         return {changed.name, seq, changed.state, changed.amount,
                 channel_event_data(changed.name, *live.terms, changed.state, *live.asset,
                                    changed.amount)};

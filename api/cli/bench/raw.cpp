@@ -10,7 +10,9 @@
 #include <atomic>
 #include <chrono>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace millrace::api::bench {
@@ -20,31 +22,52 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 double per_second(std::uint64_t count, Clock::time_point since) {
-    return static_cast<double>(count) /
-           std::chrono::duration<double>(Clock::now() - since).count();
+    return static_cast<double>(count) / std::chrono::duration<double>(Clock::now() - since).count();
 }
 
-std::uint64_t verify_until(Clock::time_point end) {
-    const auto digest = channel::keccak256("millrace bench");
-    const auto key = channel::SecretKey::from_bytes(digest.view());
-    const auto signature = key->sign(digest);
-    const auto public_key = key->public_key();
-    std::uint64_t count = 0;
-    while (Clock::now() < end) {
-        for (int i = 0; i < 64; ++i)
-            if (!channel::verify(digest, signature, public_key))
-                throw std::logic_error("a good signature did not verify");
-        count += 64;
+/// As many keys and signatures as a service sees: of one and the same, all branches are predicted.
+class Signatures {
+public:
+    Signatures() {
+        for (std::uint32_t at = 0; at < kKeys; ++at) {
+            const auto seed = channel::keccak256("key " + std::to_string(at));
+            keys_.push_back(std::move(channel::SecretKey::from_bytes(seed.view()).value()));
+            public_keys_.push_back(keys_.back().public_key());
+        }
+        for (std::uint32_t at = 0; at < kMessages; ++at) {
+            digests_.push_back(channel::keccak256("message " + std::to_string(at)));
+            signatures_.push_back(keys_[at % kKeys].sign(digests_.back()));
+        }
     }
-    return count;
-}
 
-double verify_on(unsigned cores) {
+    std::uint64_t verify_until(Clock::time_point end) const {
+        std::uint64_t count = 0;
+        while (Clock::now() < end)
+            for (int i = 0; i < 64; ++i, ++count) verify(count % kMessages);
+        return count;
+    }
+
+private:
+    static constexpr std::size_t kKeys = 100;
+    static constexpr std::size_t kMessages = 2000;
+
+    void verify(std::size_t at) const {
+        if (!channel::verify(digests_[at], signatures_[at], public_keys_[at % kKeys]))
+            throw std::logic_error("a good signature did not verify");
+    }
+
+    std::vector<channel::SecretKey> keys_;
+    std::vector<channel::PublicKey> public_keys_;
+    std::vector<channel::Digest> digests_;
+    std::vector<channel::Signature> signatures_;
+};
+
+double verify_on(unsigned cores, const Signatures& signatures) {
     std::atomic<std::uint64_t> count = 0;
     const auto begin = Clock::now();
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < cores; ++i)
-        threads.emplace_back([&] { count += verify_until(begin + 1s); });
+        threads.emplace_back([&] { count += signatures.verify_until(begin + 1s); });
     for (auto& thread : threads) thread.join();
     return per_second(count, begin);
 }
@@ -71,8 +94,9 @@ double fdatasync_in(const std::string& directory) {
 RawFigures measure_raw(const std::string& directory) {
     RawFigures figures;
     figures.cores = std::max(1u, std::thread::hardware_concurrency());
-    figures.verify_per_second_one_core = verify_on(1);
-    figures.verify_per_second_all_cores = verify_on(figures.cores);
+    const Signatures signatures;
+    figures.verify_per_second_one_core = verify_on(1, signatures);
+    figures.verify_per_second_all_cores = verify_on(figures.cores, signatures);
     figures.fdatasync_per_second = fdatasync_in(directory);
     return figures;
 }
