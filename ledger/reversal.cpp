@@ -24,11 +24,9 @@ channel::Result<channel::ChainEffect> undo(channel::State& state, const PostedEv
     if (event.kind == "deposited") return apply(state, channel::DepositUndone{event.amount});
     if (event.kind == "claimed") return apply(state, channel::ClaimUndone{event.amount});
     if (event.kind == "refunded") return apply(state, channel::RefundUndone{event.amount});
-    if (event.kind == "withdraw_initiated")
-        return apply(state, channel::WithdrawalRequestUndone{});
+    if (event.kind == "withdraw_initiated") return apply(state, channel::WithdrawalRequestUndone{});
     if (event.kind == "withdraw_finalized")
-        return apply(state,
-                     channel::WithdrawalFinalizedUndone{event.amount, event.requested_at});
+        return apply(state, channel::WithdrawalFinalizedUndone{event.amount, event.requested_at});
     return channel::Error::amount_out_of_range;
 }
 
@@ -38,17 +36,18 @@ std::int32_t add_reversal(Batch& batch, Ordinal ordinal, const PostedEvent& even
     batch.reversals.push_back({ordinal, event.seq});
     for (const auto& leg : event.legs) {
         if (adjusts(leg)) continue;
-        add_transfer(batch, {ordinal, next++, AccountKey{leg.asset_id, leg.credit_kind, leg.credit_owner},
-                             AccountKey{leg.asset_id, leg.debit_kind, leg.debit_owner}, leg.amount,
-                             kReversal, ordinal, TransferRow::Reversed{event.seq, leg.leg}});
+        add_transfer(batch,
+                     {ordinal, next++, AccountKey{leg.asset_id, leg.credit_kind, leg.credit_owner},
+                      AccountKey{leg.asset_id, leg.debit_kind, leg.debit_owner}, leg.amount,
+                      kReversal, ordinal, TransferRow::Reversed{event.seq, leg.leg}});
     }
     for (const auto& adjustment : adjustments) {
         if (adjustment.amount.is_zero()) continue;
-        TransferRow row{ordinal,          next++, adjustment.debit, adjustment.credit,
+        TransferRow row{ordinal,           next++,           adjustment.debit, adjustment.credit,
                         adjustment.amount, adjustment.cause, ordinal};
-        const auto opposite = std::find_if(
-            event.legs.begin(), event.legs.end(),
-            [&](const PostedLeg& leg) { return is_opposite(leg, adjustment); });
+        const auto opposite =
+            std::find_if(event.legs.begin(), event.legs.end(),
+                         [&](const PostedLeg& leg) { return is_opposite(leg, adjustment); });
         if (opposite != event.legs.end()) {
             row.cause = kReversal;
             row.reverses = TransferRow::Reversed{event.seq, opposite->leg};

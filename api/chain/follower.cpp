@@ -146,7 +146,7 @@ Task<std::string> Follower::post_range(std::uint64_t to) {
     const auto count = events->size();
     const auto posted = co_await post(std::move(*events));
     if (posted == Posted::stopped) co_return "the service stops";
-    if (posted == Posted::conflict) co_return "a transaction is posted as of another block";
+    if (posted == Posted::conflict) co_return "the chain changed while it was posted";
 
     const chain::Cursor next{to, (*last)->hash};
     const auto id = network_.config.network;
@@ -196,6 +196,8 @@ Task<Follower::Posted> Follower::post(std::vector<Event> events) {
     for (const auto& event : events) {
         auto request = co_await request_for(event);
         if (context_.stopping) co_return Posted::stopped;
+        if (!request && std::holds_alternative<chain::WithdrawInitiated>(event.event))
+            co_return Posted::conflict;
         if (!request) continue;
         if (has_to_wait(wave, *request)) {
             const auto posted = co_await post_wave(std::move(wave));
@@ -264,12 +266,14 @@ void Follower::look_at(const ledger::Request& request, const ledger::Answer& ans
     changed_(*answer.terms, changed->state);
 }
 
+/// Nothing also for a withdrawal request whose block has changed since its log was read.
 Task<std::optional<ledger::Request>> Follower::request_for(const Event& event) {
     std::uint64_t requested_at = 0;
     // The event names only the end of the withdraw delay; the delay began with its block.
     while (std::holds_alternative<chain::WithdrawInitiated>(event.event) && requested_at == 0 &&
            !context_.stopping) {
         const auto block = co_await network_.node.block(BlockTag::number(event.log.block_number));
+        if (block && *block && (*block)->hash != event.log.block_hash) co_return std::nullopt;
         if (block && *block)
             requested_at = (*block)->timestamp;
         else

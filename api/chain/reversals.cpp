@@ -71,26 +71,29 @@ Task<std::string> Reversals::go_back_to_fork() {
     if (fork && fork->block_number == from.block_number) co_return std::string();
     if (!fork) {
         if (!std::exchange(lost_, true))
-            spdlog::error("{}: the chain was reorganised below every block that is known here: "
-                          "nothing is posted until this is resolved",
-                          network_.node.name());
+            spdlog::error(
+                "{}: the chain was reorganised below every block that is known here: "
+                "nothing is posted until this is resolved",
+                network_.node.name());
         co_return "the chain was reorganised below every block that is known";
     }
     const auto on_top = std::max<std::uint64_t>(network_.config.confirmations, 1) - 1;
     const chain::Reorganisation found{from, *fork, from.block_number - fork->block_number + on_top};
     const auto& assets = context_.assets;
     const ChainContext::Work work = [id, found, &assets](pqxx::transaction_base& transaction) {
-        auto events = ledger::reopen_outbox(transaction, id, found.fork.block_number, assets, now());
+        auto events =
+            ledger::reopen_outbox(transaction, id, found.fork.block_number, assets, now());
         chain::go_back(transaction, id, found, now());
         return events;
     };
     co_await context_.commit_in_order(work);
     network_.cursor = *fork;
-    spdlog::error("{}: ALARM: the chain was reorganised below its {} confirmations: block {} is no "
-                  "longer {}; going back {} blocks to {}, undoing what was posted above",
-                  network_.node.name(), network_.config.confirmations, from.block_number,
-                  channel::to_hex(from.block_hash), from.block_number - fork->block_number,
-                  fork->block_number);
+    spdlog::error(
+        "{}: ALARM: the chain was reorganised below its {} confirmations: block {} is no "
+        "longer {}; going back {} blocks to {}, undoing what was posted above",
+        network_.node.name(), network_.config.confirmations, from.block_number,
+        channel::to_hex(from.block_hash), from.block_number - fork->block_number,
+        fork->block_number);
     co_return std::string();
 }
 
@@ -146,14 +149,13 @@ Task<std::string> Reversals::undo(ledger::StandingEvent event) {
 
 Task<std::optional<ledger::Request>> Reversals::request_for(const ledger::StandingEvent& event) {
     if (!event.channel)
-        co_return ledger::UndoAssetEvent{
-            {}, event.asset_id.value_or(network_.coin->id), event.seq};
+        co_return ledger::UndoAssetEvent{{}, event.asset_id.value_or(network_.coin->id), event.seq};
     if (event.kind != ledger::kOpened)
         co_return ledger::UndoChannelEvent{{}, *event.channel, event.seq};
     const auto contract = co_await read_contract_state(network_, *event.channel);
     if (!contract) co_return std::nullopt;
-    ledger::Request again = ledger::ReplaceSnapshot{
-        {}, *event.channel, event.seq, contract->state, contract->block};
+    ledger::Request again =
+        ledger::ReplaceSnapshot{{}, *event.channel, event.seq, contract->state, contract->block};
     co_return again;
 }
 
@@ -169,8 +171,7 @@ Task<void> Reversals::reconcile() {
         if (context_.stopping) co_return;
         const auto contract = co_await read_contract_state(network_, channel_id);
         if (!contract) co_return;
-        const ledger::Request request =
-            ledger::ReconcileChannel{{}, channel_id, contract->state};
+        const ledger::Request request = ledger::ReconcileChannel{{}, channel_id, contract->state};
         const auto answer = co_await context_.shards.call_one(request);
         const auto* changed = std::get_if<ledger::ChannelChanged>(&answer.outcome);
         if (!changed || !answer.terms || changed->name.empty()) continue;

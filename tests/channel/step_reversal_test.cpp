@@ -116,8 +116,7 @@ TEST_CASE("reversal: a snapshot of another branch takes the place of the one tha
     CHECK(state.in_doubt);
     CHECK(is_consistent(state));
 
-    CHECK(apply(state, SnapshotReplaced{{}}).value() ==
-          ChainEffect{.uncollectable = 200_units});
+    CHECK(apply(state, SnapshotReplaced{{}}).value() == ChainEffect{.uncollectable = 200_units});
     CHECK(state.status == Status::pending);
     CHECK(is_consistent(state));
 }
