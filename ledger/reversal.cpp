@@ -35,7 +35,8 @@ std::int32_t add_reversal(Batch& batch, Ordinal ordinal, const PostedEvent& even
     std::int32_t next = 0;
     batch.reversals.push_back({ordinal, event.seq});
     for (const auto& leg : event.legs) {
-        if (adjusts(leg)) continue;
+        // An entry that undid something itself is not undone in that.
+        if (adjusts(leg) || leg.cause == kReversal) continue;
         add_transfer(batch,
                      {ordinal, next++, AccountKey{leg.asset_id, leg.credit_kind, leg.credit_owner},
                       AccountKey{leg.asset_id, leg.debit_kind, leg.debit_owner}, leg.amount,

@@ -102,7 +102,7 @@ TEST_CASE("reversal: a deposit is undone by a transfer that refers to it, and po
     CHECK(
         books.query("select cause, amount, reverses_seq, reverses_leg from transfer where seq > " +
                     std::to_string(seq + 1) + " order by leg") ==
-        "reversal|500|" + std::to_string(seq) + "|0\nuncollectable|200||");
+        "reversal|500|" + std::to_string(seq) + "|0\nuncollectable|200|-|-");
 
     const auto included = changed(process(shard, post(app, again, deposit))[0]);
     CHECK(included.name == "opened");
