@@ -29,10 +29,6 @@ constexpr unsigned kAuthorizer = 9;
 constexpr std::uint64_t kConfirmations = 3;
 constexpr std::uint64_t kDeepest = 64;
 
-std::string quoted(const std::string& text) {
-    return "\"" + text + "\"";
-}
-
 ChainStack::Change quick(std::uint64_t confirmations) {
     return [confirmations](api::Config& config) {
         config.networks[0].confirmations = confirmations;

@@ -30,7 +30,7 @@ Amount plus(Amount a, Amount b) {
 State any_state(Status status) {
     State state;
     state.balance = any_amount_up_to(Amount::max());
-    const bool lost_backing = *rc::gen::inRange(0, 4) == 0;
+    const bool lost_backing = *rc::gen::inRange(0, 4) == 3;
     state.charged = lost_backing ? state.balance : any_amount_up_to(state.balance);
     state.total_claimed = any_amount_up_to(state.charged);
     const auto reservations = *rc::gen::inRange(0, 4);
