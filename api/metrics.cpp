@@ -68,6 +68,13 @@ Metrics::Metrics()
       chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),
       chain_following_(
           gauges(registry_, "millrace_chain_following", "1: blocks of the network are followed")),
+      chain_reorganisations_(
+          gauges(registry_, "millrace_chain_reorganisations",
+                 "Reorganisations below the confirmations so far: alarm when it rises")),
+      chain_reorganisation_depth_(gauges(registry_, "millrace_chain_reorganisation_depth",
+                                         "Blocks given up by the last of them")),
+      channels_in_doubt_(gauge(registry_, "millrace_channels_in_doubt",
+                               "Channels not claimed until the contract agrees with the books")),
       claims_(gauges(registry_, "millrace_claims", "Claims by status")),
       outbox_pending_(gauges(registry_, "millrace_outbox_pending",
                              "Transactions neither confirmed nor failed")),
@@ -119,6 +126,13 @@ void Metrics::observe(const ledger::Stats& stats) {
     }
     for (const auto& [network, count] : stats.outbox_pending)
         outbox_pending_.Add({{"network", network}}).Set(static_cast<double>(count));
+    for (const auto& [network, reorganisations] : stats.reorganisations) {
+        const prometheus::Labels label{{"network", network}};
+        chain_reorganisations_.Add(label).Set(static_cast<double>(reorganisations.count));
+        chain_reorganisation_depth_.Add(label).Set(
+            static_cast<double>(reorganisations.last_depth));
+    }
+    channels_in_doubt_.Set(static_cast<double>(stats.channels_in_doubt));
     for (const auto& lease : stats.leases) {
         const prometheus::Labels shard{{"shard", std::to_string(lease.shard)}};
         lease_epoch_.Add(shard).Set(static_cast<double>(lease.epoch));

@@ -87,6 +87,9 @@ private:
     prometheus::Gauge& last_seq_;
     prometheus::Family<prometheus::Gauge>& chain_block_;
     prometheus::Family<prometheus::Gauge>& chain_following_;
+    prometheus::Family<prometheus::Gauge>& chain_reorganisations_;
+    prometheus::Family<prometheus::Gauge>& chain_reorganisation_depth_;
+    prometheus::Gauge& channels_in_doubt_;
     prometheus::Family<prometheus::Gauge>& claims_;
     prometheus::Family<prometheus::Gauge>& outbox_pending_;
     prometheus::Family<prometheus::Gauge>& lease_epoch_;

@@ -45,7 +45,8 @@ bool is_consistent(const State& state) {
     const auto used = add(state.charged, state.reserved);
     if (!used || *used > state.balance) return false;
     if (state.total_claimed > state.charged) return false;
-    if (state.charged > std::max(state.signed_max, state.total_claimed)) return false;
+    if (state.owed > state.signed_max) return false;
+    if (state.charged != std::clamp(state.owed, state.total_claimed, state.balance)) return false;
     if (!state.reservations.empty() && *used > state.signed_max) return false;
     const auto rests = sum_of_rests(state);
     return rests.has_value() && *rests == state.reserved && status_holds(state);

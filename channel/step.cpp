@@ -1,6 +1,7 @@
 #include "channel/step.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::channel {
 namespace {
@@ -98,6 +99,16 @@ void drop_uncovered_reservations(State& state, ChainEffect& effect) {
     }
 }
 
+/// Charges what is owed as far as the balance goes, and no less than what was claimed. Because what
+/// is owed comes first, no payment is accepted while a part of it has no balance.
+void charge_what_is_owed(State& state, ChainEffect& effect) {
+    const Amount before = state.charged;
+    state.charged = std::clamp(state.owed, state.total_claimed, state.balance);
+    if (state.charged < before) effect.uncollectable = minus(before, state.charged);
+    if (state.charged > before) effect.recharged = minus(state.charged, before);
+    drop_uncovered_reservations(state, effect);
+}
+
 /// Money leaves the channel: what was charged above the rest can no longer be claimed.
 Result<ChainEffect> take_out(State& state, Amount amount) {
     const auto left = subtract(state.balance, amount);
@@ -105,11 +116,18 @@ Result<ChainEffect> take_out(State& state, Amount amount) {
 
     ChainEffect effect{.moved = amount};
     state.balance = *left;
-    if (state.charged > state.balance) {
-        effect.uncollectable = minus(state.charged, state.balance);
-        state.charged = state.balance;
-    }
-    drop_uncovered_reservations(state, effect);
+    charge_what_is_owed(state, effect);
+    return effect;
+}
+
+/// Money comes in, or comes back.
+Result<ChainEffect> put_in(State& state, Amount amount) {
+    const auto balance = add(state.balance, amount);
+    if (!balance) return balance.error();
+
+    ChainEffect effect{.moved = amount};
+    state.balance = *balance;
+    charge_what_is_owed(state, effect);
     return effect;
 }
 
@@ -119,6 +137,25 @@ void reopen_or_close(State& state, ChainEffect& effect) {
     if (state.status == Status::closed && !state.reservations.empty()) {
         drop_all_reservations(state, effect);
     }
+}
+
+/// The status that the contract's figures stand for, after something was undone.
+void doubt(State& state, ChainEffect& effect) {
+    state.in_doubt = true;
+    if (state.withdraw_requested_at != 0) {
+        state.status = Status::closing;
+    } else if (state.balance.is_zero()) {
+        state.status = Status::pending;
+    } else {
+        reopen_or_close(state, effect);
+    }
+}
+
+/// A payment has charged that much more.
+void charge_more(State& state, Amount amount) {
+    if (amount.is_zero()) return;
+    state.charged = plus(state.charged, amount);
+    state.owed = state.charged;
 }
 
 }  // namespace
@@ -184,7 +221,7 @@ Decision<Released> decide(const State& state, const Release& command) {
 }
 
 void apply(State& state, const Paid& event) {
-    state.charged = plus(state.charged, event.amount);
+    charge_more(state, event.amount);
     accept(state, event.voucher);
 }
 
@@ -201,7 +238,7 @@ void apply(State& state, const Charged& event) {
     Reservation& reservation = found->second;
     reservation.charged = plus(reservation.charged, event.increment);
     ++reservation.steps;
-    state.charged = plus(state.charged, event.increment);
+    charge_more(state, event.increment);
     state.reserved = minus(state.reserved, event.increment);
     if (event.finality == Finality::partial) return;
     state.reserved = minus(state.reserved, rest_of(reservation));
@@ -216,11 +253,10 @@ void apply(State& state, const Released& event) {
 }
 
 Result<ChainEffect> apply(State& state, const DepositConfirmed& event) {
-    const auto balance = add(state.balance, event.amount);
-    if (!balance) return balance.error();
-    state.balance = *balance;
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
     state.status = state.withdraw_requested_at == 0 ? Status::open : Status::closing;
-    return ChainEffect{.moved = event.amount};
+    return effect;
 }
 
 Result<ChainEffect> apply(State& state, const ClaimConfirmed& event) {
@@ -229,11 +265,8 @@ Result<ChainEffect> apply(State& state, const ClaimConfirmed& event) {
 
     ChainEffect effect{.moved = minus(event.new_total_claimed, state.total_claimed)};
     state.total_claimed = event.new_total_claimed;
-    if (state.total_claimed > state.charged) {
-        effect.charged_after_the_fact = minus(state.total_claimed, state.charged);
-        state.charged = state.total_claimed;
-    }
-    drop_uncovered_reservations(state, effect);
+    charge_what_is_owed(state, effect);
+    effect.charged_after_the_fact = std::exchange(effect.recharged, Amount{});
     return effect;
 }
 
@@ -258,6 +291,80 @@ Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
     ++state.refund_nonce;
     if (state.withdraw_requested_at == 0) reopen_or_close(state, *effect);
     return effect;
+}
+
+Result<ChainEffect> apply(State& state, const DepositUndone& event) {
+    auto effect = take_out(state, event.amount);
+    if (effect) doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const ClaimUndone& event) {
+    const auto total = subtract(state.total_claimed, event.amount);
+    if (!total) return total.error();
+
+    ChainEffect effect{.moved = event.amount};
+    state.total_claimed = *total;
+    charge_what_is_owed(state, effect);
+    doubt(state, effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalRequestUndone&) {
+    ChainEffect effect;
+    state.withdraw_requested_at = 0;
+    doubt(state, effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event) {
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
+    state.withdraw_requested_at = event.requested_at;
+    doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const RefundUndone& event) {
+    if (state.refund_nonce == 0) return Error::amount_out_of_range;
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
+    --state.refund_nonce;
+    doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const SnapshotReplaced& event) {
+    const auto& contract = event.contract;
+    if (contract.total_claimed > contract.balance) return Error::amount_out_of_range;
+    const Amount earned = minus(state.charged, state.total_claimed);
+    ChainEffect effect{.moved = minus(contract.balance, contract.total_claimed)};
+    state.balance = contract.balance;
+    state.total_claimed = contract.total_claimed;
+    state.withdraw_requested_at = contract.withdraw_requested_at;
+    state.refund_nonce = contract.refund_nonce;
+    charge_what_is_owed(state, effect);
+    const Amount now_earned = minus(state.charged, state.total_claimed);
+    effect.uncollectable = now_earned < earned ? minus(earned, now_earned) : Amount{};
+    effect.recharged = now_earned > earned ? minus(now_earned, earned) : Amount{};
+    doubt(state, effect);
+    return effect;
+}
+
+Mirror mirror_of(const State& state) {
+    return {state.balance, state.total_claimed, state.withdraw_requested_at, state.refund_nonce};
+}
+
+bool agrees(const State& state, const Mirror& contract) {
+    const bool same_withdrawal = contract.withdraw_requested_at == 0 ||
+                                 contract.withdraw_requested_at == state.withdraw_requested_at;
+    return same_withdrawal && contract.balance == state.balance &&
+           contract.total_claimed == state.total_claimed;
+}
+
+void apply(State& state, const Reconciled& event) {
+    state.in_doubt = false;
+    state.refund_nonce = event.contract.refund_nonce;
 }
 
 }  // namespace millrace::channel

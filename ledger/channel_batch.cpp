@@ -2,6 +2,7 @@
 
 #include "channel/keccak.hpp"
 #include "channel/voucher.hpp"
+#include "ledger/reversal.hpp"
 
 #include <unordered_map>
 
@@ -223,7 +224,8 @@ private:
         item.outcome = BatchItem::Changed{state.balance.is_zero() ? "pending" : "opened",
                                           unclaimed ? *unclaimed : channel::Amount{},
                                           {},
-                                          state};
+                                          state,
+                                          snapshot.withdraw_requested_at};
     }
 
     void decide_request(BatchItem& item, const PostChannelEvent& request) {
@@ -231,20 +233,65 @@ private:
             item.outcome = BatchItem::Nothing{};
             return;
         }
+        if (item.standing.kind == Standing::elsewhere) {
+            item.outcome = Refusal{Error::idempotency_conflict};
+            return;
+        }
         const bool was_empty = channel_.state.balance.is_zero();
-        const auto effect =
-            std::visit([&](const auto& event) { return channel::apply(channel_.state, event); },
-                       request.event);
+        const auto* requested = std::get_if<channel::WithdrawalRequested>(&request.event);
+        const auto requested_at =
+            requested ? requested->requested_at : channel_.state.withdraw_requested_at;
+        const auto effect = std::visit(
+            [&](const auto& event) { return channel::apply(channel_.state, event); },
+            request.event);
         if (!effect) {
             item.outcome = Refusal{Error::invalid_params};
             return;
         }
-        item.outcome =
-            BatchItem::Changed{event_name(request.event, was_empty),
-                               amount_of(request.event, *effect), *effect, channel_.state};
+        item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
+                                          amount_of(request.event, *effect), *effect,
+                                          channel_.state, requested_at};
+    }
+
+    void decide_request(BatchItem& item, const UndoChannelEvent&) {
+        if (!item.undoes) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        const bool reopens = item.undoes->kind == "withdraw_initiated";
+        changed(item, reopens ? "reopened" : "reversed", undo(channel_.state, *item.undoes));
+    }
+
+    void decide_request(BatchItem& item, const ReplaceSnapshot& request) {
+        if (!item.undoes || item.undoes->kind != kOpened) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        const auto contract = channel::mirror_of(request.snapshot);
+        changed(item, "reversed", apply(channel_.state, channel::SnapshotReplaced{contract}));
+    }
+
+    void decide_request(BatchItem& item, const ReconcileChannel& request) {
+        const auto contract = channel::mirror_of(request.contract);
+        if (!channel_.state.in_doubt || !channel::agrees(channel_.state, contract)) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        channel::apply(channel_.state, channel::Reconciled{contract});
+        item.outcome = BatchItem::Changed{"reconciled", {}, {}, channel_.state, 0};
+    }
+
+    void changed(BatchItem& item, std::string name,
+                 const channel::Result<channel::ChainEffect>& effect) {
+        if (effect)
+            item.outcome = BatchItem::Changed{std::move(name), item.undoes->amount, *effect,
+                                              channel_.state, 0};
+        else
+            item.outcome = Refusal{Error::invalid_params};
     }
 
     void decide_request(BatchItem&, const PostAssetEvent&) {}
+    void decide_request(BatchItem&, const UndoAssetEvent&) {}
 
     std::string event_name(const ChannelChainEvent& event, bool was_empty) const {
         if (std::holds_alternative<channel::DepositConfirmed>(event))

@@ -12,7 +12,7 @@ namespace millrace::ledger {
 const char* const kChannelColumns =
     "channel_id, asset_id, payer, payer_authorizer, receiver, receiver_authorizer, "
     "withdraw_delay_seconds, salt, coalesce(app, '') as app, status, balance, charged, reserved, "
-    "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq";
+    "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, owed, in_doubt";
 
 namespace {
 
@@ -80,6 +80,8 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     state.total_claimed = amount_of(row["total_claimed"]);
     state.withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>();
     state.refund_nonce = row["refund_nonce"].as<std::uint64_t>();
+    state.owed = amount_of(row["owed"]);
+    state.in_doubt = row["in_doubt"].as<bool>();
     stored.seq = row["seq"].as<std::uint64_t>();
     stored.terms = std::move(terms);
     return stored;

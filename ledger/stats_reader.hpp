@@ -24,6 +24,14 @@ struct Stats {
     /// Transactions neither confirmed nor failed, by network; every network that ever sent one.
     std::map<std::string, std::uint64_t> outbox_pending;
     std::vector<LeaseRow> leases;
+    /// Of those that went below the confirmations, by network; every network that ever had one.
+    struct Reorganisations {
+        std::uint64_t count = 0;
+        /// Blocks given up by the last one.
+        std::uint64_t last_depth = 0;
+    };
+    std::map<std::string, Reorganisations> reorganisations;
+    std::uint64_t channels_in_doubt = 0;
     std::uint64_t last_seq = 0;
 };
 

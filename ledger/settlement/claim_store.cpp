@@ -40,6 +40,9 @@ constexpr const char* kFinishClaim = R"sql(
     update claim set status = $2, amount = $3::numeric, error = nullif($4, ''),
         updated_at = $5::timestamptz
     where claim_id = $1 and status in ('queued', 'sent'))sql";
+constexpr const char* kReopenClaim = R"sql(
+    update claim set status = 'sent', error = null, updated_at = $2::timestamptz
+    where claim_id = $1 and status in ('confirmed', 'failed'))sql";
 constexpr const char* kReadClaim = R"sql(
     select claim_id, asset_id, receiver, status, channels, amount, coalesce(error, '') as error
     from claim where claim_id = $1)sql";
@@ -158,6 +161,14 @@ std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transactio
     const auto changed = transaction.exec_params(
         kFinishClaim, claim_id, std::string(to_string(status)), channel::to_string(swept),
         std::string(left[3].c_str()), to_rfc3339(now));
+    if (changed.affected_rows() == 0) return std::nullopt;
+    return event_of(transaction, claim_id, assets, now);
+}
+
+std::optional<SettlementEvent> claim_reopened(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, const Assets& assets,
+                                              Time now) {
+    const auto changed = transaction.exec_params(kReopenClaim, claim_id, to_rfc3339(now));
     if (changed.affected_rows() == 0) return std::nullopt;
     return event_of(transaction, claim_id, assets, now);
 }

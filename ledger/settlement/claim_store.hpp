@@ -88,6 +88,12 @@ std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transactio
                                               const std::string& claim_id, channel::Amount swept,
                                               const Assets& assets, Time now);
 
+/// Notes that an ended claim is on its way again, because the chain took back the block that one of
+/// its transactions ended in. Nullopt when it had not ended.
+std::optional<SettlementEvent> claim_reopened(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, const Assets& assets,
+                                              Time now);
+
 std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
                                       const std::string& claim_id);
 

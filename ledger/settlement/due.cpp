@@ -13,7 +13,7 @@ constexpr const char* kDueChannels = R"sql(
         withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
-        and charged > total_claimed and signature is not null
+        and charged > total_claimed and signature is not null and not in_doubt
         and not exists (
             select from claim_row r join claim m on m.claim_id = r.claim_id
             where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))

@@ -13,7 +13,7 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, and in no unfinished claim.
+/// claimed, in no unfinished claim and not in doubt.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
                                      const channel::Address& authorizer);

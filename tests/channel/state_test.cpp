@@ -35,6 +35,8 @@ TEST_CASE("state: each broken invariant is seen", "[channel][state]") {
     CHECK(broken(open_channel(), [](State& s) { s.withdraw_requested_at = 1; }));
     CHECK(broken(open_channel(), [](State& s) { s.status = Status::closed; }));
     CHECK(broken(open_channel(), [](State& s) { s.status = Status::closing; }));
+    CHECK(broken(open_channel(), [](State& s) { s.owed = 299_units; }));
+    CHECK(broken(open_channel(), [](State& s) { s.owed = 301_units; }));
     CHECK(broken(full_channel(), [](State& s) { s.signed_max = 1_units; }));
     CHECK(broken(closing_channel(), [](State& s) { s.withdraw_requested_at = 0; }));
     CHECK(broken(closed_channel(), [](State& s) { s.balance = 301_units; }));

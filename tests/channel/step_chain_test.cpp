@@ -180,7 +180,9 @@ TEST_CASE("withdrawal: after it the old voucher stands above the balance", "[cha
     CHECK(decide(state, pay(1_units, 251_units)).refusal() ==
           Refusal{Error::cumulative_exceeds_balance, 250_units});
 
-    REQUIRE(apply(state, DepositConfirmed{100_units}).has_value());
+    REQUIRE(apply(state, DepositConfirmed{150_units}).has_value());
+    CHECK(decide(state, authorize(101_units), Limits{}).refusal() ==
+          Refusal{Error::cumulative_exceeds_balance, 400_units, "maxAmount"});
     CHECK(decide(state, authorize(100_units), Limits{}).accepted());
     CHECK(is_consistent(state));
 }

@@ -29,6 +29,7 @@ inline State open_channel() {
         .status = Status::open,
         .balance = 1000_units,
         .charged = 300_units,
+        .owed = 300_units,
         .reserved = 200_units,
         .signed_max = 500_units,
         .signature = mark(1),
@@ -53,6 +54,7 @@ inline State closed_channel() {
         .status = Status::closed,
         .balance = 300_units,
         .charged = 300_units,
+        .owed = 300_units,
         .signed_max = 500_units,
         .signature = mark(1),
         .total_claimed = 300_units,
@@ -66,6 +68,7 @@ inline State full_channel() {
         .status = Status::open,
         .balance = Amount::max(),
         .charged = Amount{Amount::max().units() - 10},
+        .owed = Amount{Amount::max().units() - 10},
         .signed_max = Amount::max(),
         .signature = mark(1),
     };

@@ -30,7 +30,8 @@ Amount plus(Amount a, Amount b) {
 State any_state(Status status) {
     State state;
     state.balance = any_amount_up_to(Amount::max());
-    state.charged = any_amount_up_to(state.balance);
+    const bool lost_backing = *rc::gen::inRange(0, 4) == 3;
+    state.charged = lost_backing ? state.balance : any_amount_up_to(state.balance);
     state.total_claimed = any_amount_up_to(state.charged);
     const auto reservations = *rc::gen::inRange(0, 4);
     for (int at = 0; at < reservations; ++at) {
@@ -47,6 +48,12 @@ State any_state(Status status) {
     const Amount used = plus(state.charged, state.reserved);
     state.signed_max = plus(used, any_amount_up_to(minus(Amount::max(), used)));
     state.signature = mark(1);
+    state.owed = state.charged;
+    if (lost_backing) {
+        state.owed = plus(state.charged, any_amount_up_to(minus(state.signed_max, state.charged)));
+    } else if (state.charged == state.total_claimed) {
+        state.owed = any_amount_up_to(state.charged);
+    }
     state.status = status;
     state.withdraw_requested_at = state.status == Status::closing ? 1'000 : 0;
     RC_ASSERT(is_consistent(state));
@@ -176,8 +183,9 @@ TEST_CASE("step: no event of the chain breaks a channel, refused ones change not
         if (!effect) RC_ASSERT((after == before));
         if (!effect) return;
         // Deposits come in; what is moved out leaves; charges change by what is reported alone.
-        RC_ASSERT(plus(before.charged, effect->charged_after_the_fact) ==
+        RC_ASSERT(plus(plus(before.charged, effect->charged_after_the_fact), effect->recharged) ==
                   plus(after.charged, effect->uncollectable));
+        RC_ASSERT(after.owed == before.owed);
         RC_ASSERT(plus(after.reserved, effect->released) == before.reserved);
         RC_ASSERT(after.signed_max == before.signed_max);
     };
@@ -188,6 +196,79 @@ TEST_CASE("step: no event of the chain breaks a channel, refused ones change not
     rc::prop("withdrawal finalized",
              [&] { check_event(WithdrawalFinalized{any_amount_up_to(Amount::max())}); });
     rc::prop("refund", [&] { check_event(RefundConfirmed{any_amount_up_to(Amount::max())}); });
+}
+
+/// What the contract's events decide, without what a reversal may change for good: reservations
+/// that lost their cover stay dropped, and a channel without available balance counts as closed.
+State lasting(State state) {
+    state.reservations.clear();
+    state.reserved = Amount{};
+    state.in_doubt = false;
+    if (state.status != Status::closing && state.balance == state.total_claimed)
+        state.status = Status::closed;
+    return state;
+}
+
+TEST_CASE("step: what an event of the chain did, its reversal undoes",
+          "[channel][property]") {
+    const auto check_pair = [](const auto& event, const auto& undoing) {
+        const State before = any_state();
+        State after = before;
+        const auto effect = apply(after, event);
+        RC_PRE(effect.has_value());
+        const auto undone = apply(after, undoing(before, *effect));
+        RC_ASSERT(undone.has_value());
+        RC_ASSERT(is_consistent(after));
+        RC_ASSERT(after.in_doubt);
+        RC_ASSERT(undone->moved == effect->moved);
+        RC_ASSERT(undone->recharged == effect->uncollectable);
+        RC_ASSERT(undone->uncollectable ==
+                  plus(effect->recharged, effect->charged_after_the_fact));
+        RC_ASSERT((lasting(after) == lasting(before)));
+    };
+    const auto bounded = [] { return Amount{any_amount_up_to(Amount::max()).units() >> 3}; };
+    rc::prop("deposit", [&] {
+        check_pair(DepositConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
+            return DepositUndone{effect.moved};
+        });
+    });
+    rc::prop("claim", [&] {
+        check_pair(ClaimConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
+            return ClaimUndone{effect.moved};
+        });
+    });
+    rc::prop("withdrawal finalized", [&] {
+        check_pair(WithdrawalFinalized{bounded()},
+                   [](const State& before, const ChainEffect& effect) {
+                       return WithdrawalFinalizedUndone{effect.moved,
+                                                        before.withdraw_requested_at};
+                   });
+    });
+    rc::prop("refund", [&] {
+        check_pair(RefundConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
+            return RefundUndone{effect.moved};
+        });
+    });
+}
+
+TEST_CASE("step: no reversal breaks a channel, refused ones change nothing",
+          "[channel][property]") {
+    const auto check_event = [](const auto& event) {
+        const State before = any_state();
+        State after = before;
+        const auto effect = apply(after, event);
+        RC_ASSERT(is_consistent(after));
+        if (!effect) RC_ASSERT((after == before));
+    };
+    const auto any = [] { return any_amount_up_to(Amount::max()); };
+    rc::prop("deposit", [&] { check_event(DepositUndone{any()}); });
+    rc::prop("claim", [&] { check_event(ClaimUndone{any()}); });
+    rc::prop("withdrawal requested", [&] { check_event(WithdrawalRequestUndone{}); });
+    rc::prop("withdrawal finalized", [&] {
+        check_event(WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>()});
+    });
+    rc::prop("refund", [&] { check_event(RefundUndone{any()}); });
+    rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, 3}}); });
 }
 
 }  // namespace
