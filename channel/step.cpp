@@ -1,6 +1,7 @@
 #include "channel/step.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::channel {
 namespace {
@@ -54,8 +55,8 @@ bool is_covered(const State& state, Amount amount, Amount cover) {
 
 /// x402-batch-settlement, "What a server must hold and enforce"; stream-protocol, Voucher rule.
 Guard guard_voucher(const State& state, Amount amount, Amount max_claimable) {
-    if (max_claimable > state.balance) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance};
+    if (const auto most = spendable(state); max_claimable > most) {
+        return Refusal{Error::cumulative_exceeds_balance, most};
     }
     if (max_claimable <= state.total_claimed) {
         return Refusal{Error::cumulative_below_claimed, state.total_claimed};
@@ -71,8 +72,8 @@ Guard guard_standing_voucher(const State& state, Amount amount) {
     if (!is_covered(state, amount, state.signed_max)) {
         return Refusal{Error::insufficient_voucher, needed_for(state, amount)};
     }
-    if (!is_covered(state, amount, state.balance)) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance, "maxAmount"};
+    if (const auto most = spendable(state); !is_covered(state, amount, most)) {
+        return Refusal{Error::cumulative_exceeds_balance, most, "maxAmount"};
     }
     return std::nullopt;
 }
@@ -93,7 +94,7 @@ void drop_all_reservations(State& state, ChainEffect& effect) {
 /// between them would be arbitrary.
 void drop_uncovered_reservations(State& state, ChainEffect& effect) {
     if (state.reservations.empty()) return;
-    if (!is_covered(state, Amount{}, std::min(state.balance, state.signed_max))) {
+    if (!is_covered(state, Amount{}, std::min(spendable(state), state.signed_max))) {
         drop_all_reservations(state, effect);
     }
 }
@@ -111,6 +112,14 @@ Result<ChainEffect> take_out(State& state, Amount amount) {
     }
     drop_uncovered_reservations(state, effect);
     return effect;
+}
+
+/// What a refund has paid out is no longer to be withdrawn; a request that it covers in full is
+/// gone (x402-batch-settlement, Contract behaviour).
+void reduce_withdrawal(State& state, Amount refunded) {
+    if (state.withdraw_amount.is_zero()) return;
+    state.withdraw_amount = minus(state.withdraw_amount, std::min(state.withdraw_amount, refunded));
+    if (state.withdraw_amount.is_zero()) state.withdraw_requested_at = 0;
 }
 
 /// After money has left and while no withdrawal is pending.
@@ -241,6 +250,7 @@ Result<ChainEffect> apply(State& state, const WithdrawalRequested& event) {
     if (event.requested_at == 0) return Error::amount_out_of_range;
     state.status = Status::closing;
     state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.amount;
     return ChainEffect{};
 }
 
@@ -248,14 +258,21 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event) {
     auto effect = take_out(state, event.amount);
     if (!effect) return effect;
     state.withdraw_requested_at = 0;
+    state.withdraw_amount = Amount{};
     reopen_or_close(state, *effect);
     return effect;
 }
 
+/// Whoever made it, the refund that was signed under this nonce is carried out or void.
 Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
+    const auto held = std::exchange(state.refunding, Amount{});
     auto effect = take_out(state, event.amount);
-    if (!effect) return effect;
+    if (!effect) {
+        state.refunding = held;
+        return effect;
+    }
     ++state.refund_nonce;
+    reduce_withdrawal(state, event.amount);
     if (state.withdraw_requested_at == 0) reopen_or_close(state, *effect);
     return effect;
 }

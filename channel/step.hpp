@@ -63,6 +63,8 @@ struct ClaimConfirmed {
 };
 struct WithdrawalRequested {
     std::uint64_t requested_at = 0;
+    /// 0: not known; a refund then leaves the request as it is.
+    Amount amount{};
 };
 struct WithdrawalFinalized {
     Amount amount;
