@@ -33,6 +33,8 @@ const channel::ChannelId* channel_of(const ledger::Request& request) {
     if (const auto* open = std::get_if<ledger::OpenChannel>(&request)) return &open->terms.id;
     if (const auto* event = std::get_if<ledger::PostChannelEvent>(&request))
         return &event->channel;
+    if (const auto* refund = std::get_if<ledger::BeginRefund>(&request)) return &refund->channel;
+    if (const auto* refund = std::get_if<ledger::AbandonRefund>(&request)) return &refund->channel;
     return nullptr;
 }
 

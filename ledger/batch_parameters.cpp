@@ -28,7 +28,9 @@ constexpr std::array<Element, BatchParameters::kArrays> kColumns{
     // chain_event: $57 …
     t, b, i4, i8, b, t, b, n, i8,
     // event: $66 …
-    i8, t, i4, b, b, t};
+    i8, t, i4, b, b, t,
+    // channel, what came later: $72 …
+    n, n, i8};
 
 channel::BytesView view_of(const channel::Bytes& bytes) {
     return bytes;
@@ -108,6 +110,9 @@ void BatchParameters::add_channels(const Batch& batch) {
         column(32).add(static_cast<std::int64_t>(state.withdraw_requested_at));
         column(33).add(static_cast<std::int64_t>(state.refund_nonce));
         column(34).add(row.last);
+        column(72).add(state.withdraw_amount);
+        column(73).add(state.refunding);
+        column(74).add(static_cast<std::int64_t>(state.refunds_begun));
     }
 }
 

@@ -14,7 +14,7 @@ namespace millrace::ledger {
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;
-    static constexpr int kArrays = 64;
+    static constexpr int kArrays = 67;
     static constexpr int kCount = kSingles + kArrays;
 
     BatchParameters(const Batch& batch, const HeldLease& lease, Time now);

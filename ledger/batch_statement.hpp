@@ -35,13 +35,15 @@ with lease as (
     set status = u.status, balance = u.balance, charged = u.charged, reserved = u.reserved,
         signed_max = u.signed_max, signature = u.signature, total_claimed = u.total_claimed,
         withdraw_requested_at = u.withdraw_requested_at, refund_nonce = u.refund_nonce,
-        seq = s.base + u.ordinal
+        withdraw_amount = u.withdraw_amount, refunding = u.refunding,
+        refunds_begun = u.refunds_begun, seq = s.base + u.ordinal
     from sequence s,
          unnest($24::bytea[], $25::text[], $26::numeric[], $27::numeric[], $28::numeric[],
                 $29::numeric[], $30::bytea[], $31::numeric[], $32::bigint[], $33::bigint[],
-                $34::bigint[])
+                $34::bigint[], $72::numeric[], $73::numeric[], $74::bigint[])
          as u(channel_id, status, balance, charged, reserved, signed_max, signature, total_claimed,
-              withdraw_requested_at, refund_nonce, ordinal)
+              withdraw_requested_at, refund_nonce, ordinal, withdraw_amount, refunding,
+              refunds_begun)
     where c.channel_id = u.channel_id
     returning 1
 ), kept_reservation as (

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/config.hpp"
+#include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 
@@ -57,6 +58,23 @@ struct OpenChannel {
     channel::State snapshot;
 };
 
+/// Begins a refund that a payer asked for. Answered with the state after it, in which the last
+/// refund begun is this one.
+struct BeginRefund {
+    ReplyTo reply_to;
+    channel::Address caller;
+    channel::ChannelId channel;
+    channel::AskRefund asked;
+};
+
+/// Gives back what the refund of that number was to take, because it will never be carried out.
+/// Nothing happens when it is no longer on its way.
+struct AbandonRefund {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    channel::RefundAbandoned abandoned;
+};
+
 /// A log of the contract at its confirmations. A log that was posted before (same network,
 /// transaction, log index) is answered without effect.
 struct ChainLog {
@@ -96,7 +114,8 @@ struct PostAssetEvent {
     std::variant<Settled, FeePaid> event;
 };
 
-using Request = std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent>;
+using Request = std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent,
+                             BeginRefund, AbandonRefund>;
 
 /// stream-protocol, Payment result.
 struct PaymentResult {
@@ -119,8 +138,8 @@ struct PaymentCommitted {
 };
 
 /// A channel's state after it was opened or an event of the chain was posted. `name` is that of
-/// the event in topic `channel`: opened, topped_up, closing, closed, refunded, claimed; empty when
-/// nothing changed. `seq` is 0 then.
+/// the event in topic `channel`: opened, topped_up, closing, closed, refunding, refund_failed,
+/// refunded, claimed; empty when nothing changed. `seq` is 0 then.
 struct ChannelChanged {
     std::string name;
     std::uint64_t seq = 0;

@@ -37,6 +37,8 @@ const channel::ChannelId* channel_of(const Request& request) {
     if (const auto* payment = std::get_if<PaymentRequest>(&request)) return &payment->channel;
     if (const auto* open = std::get_if<OpenChannel>(&request)) return &open->terms.id;
     if (const auto* event = std::get_if<PostChannelEvent>(&request)) return &event->channel;
+    if (const auto* refund = std::get_if<BeginRefund>(&request)) return &refund->channel;
+    if (const auto* refund = std::get_if<AbandonRefund>(&request)) return &refund->channel;
     return nullptr;
 }
 
