@@ -47,17 +47,27 @@ struct State {
     Amount total_claimed{};
     /// Unix seconds of a pending withdrawal; 0: none.
     std::uint64_t withdraw_requested_at = 0;
+    /// What is left of the amount that the pending withdrawal asked for; 0: none, or not known.
+    Amount withdraw_amount{};
     std::uint64_t refund_nonce = 0;
     /// Something that the chain had said was taken back by it, and the contract was not compared
     /// with since: nothing is claimed meanwhile.
     bool in_doubt = false;
+    /// What a refund on its way to the chain will take; not to be paid from.
+    Amount refunding{};
+    /// How many refunds were ever begun here: the number of the one on its way.
+    std::uint64_t refunds_begun = 0;
     std::unordered_map<InferenceId, Reservation> reservations{};
 
     friend bool operator==(const State&, const State&) = default;
 };
 
+/// What payments may be made from: the balance less what a refund on its way will take of it. Such
+/// a refund takes nothing that is charged.
+Amount spendable(const State& state);
+
 /// The invariants of a channel:
-/// - total_claimed ≤ charged, and charged + reserved ≤ balance;
+/// - total_claimed ≤ charged ≤ balance, and charged + reserved ≤ spendable;
 /// - charged = owed, but never below total_claimed nor above balance;
 /// - owed ≤ signed_max, so that charged ≤ signed_max save what was claimed on chain beyond it;
 /// - charged + reserved ≤ signed_max while a reservation is open;

@@ -55,8 +55,8 @@ bool is_covered(const State& state, Amount amount, Amount cover) {
 
 /// x402-batch-settlement, "What a server must hold and enforce"; stream-protocol, Voucher rule.
 Guard guard_voucher(const State& state, Amount amount, Amount max_claimable) {
-    if (max_claimable > state.balance) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance};
+    if (const auto most = spendable(state); max_claimable > most) {
+        return Refusal{Error::cumulative_exceeds_balance, most};
     }
     if (max_claimable <= state.total_claimed) {
         return Refusal{Error::cumulative_below_claimed, state.total_claimed};
@@ -72,8 +72,8 @@ Guard guard_standing_voucher(const State& state, Amount amount) {
     if (!is_covered(state, amount, state.signed_max)) {
         return Refusal{Error::insufficient_voucher, needed_for(state, amount)};
     }
-    if (!is_covered(state, amount, state.balance)) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance, "maxAmount"};
+    if (const auto most = spendable(state); !is_covered(state, amount, most)) {
+        return Refusal{Error::cumulative_exceeds_balance, most, "maxAmount"};
     }
     return std::nullopt;
 }
@@ -94,7 +94,7 @@ void drop_all_reservations(State& state, ChainEffect& effect) {
 /// between them would be arbitrary.
 void drop_uncovered_reservations(State& state, ChainEffect& effect) {
     if (state.reservations.empty()) return;
-    if (!is_covered(state, Amount{}, std::min(state.balance, state.signed_max))) {
+    if (!is_covered(state, Amount{}, std::min(spendable(state), state.signed_max))) {
         drop_all_reservations(state, effect);
     }
 }
@@ -129,6 +129,14 @@ Result<ChainEffect> put_in(State& state, Amount amount) {
     state.balance = *balance;
     charge_what_is_owed(state, effect);
     return effect;
+}
+
+/// What a refund has paid out is no longer to be withdrawn; a request that it covers in full is
+/// gone (x402-batch-settlement, Contract behaviour).
+void reduce_withdrawal(State& state, Amount refunded) {
+    if (state.withdraw_amount.is_zero()) return;
+    state.withdraw_amount = minus(state.withdraw_amount, std::min(state.withdraw_amount, refunded));
+    if (state.withdraw_amount.is_zero()) state.withdraw_requested_at = 0;
 }
 
 /// After money has left and while no withdrawal is pending.
@@ -274,6 +282,7 @@ Result<ChainEffect> apply(State& state, const WithdrawalRequested& event) {
     if (event.requested_at == 0) return Error::amount_out_of_range;
     state.status = Status::closing;
     state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.amount;
     return ChainEffect{};
 }
 
@@ -281,14 +290,21 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event) {
     auto effect = take_out(state, event.amount);
     if (!effect) return effect;
     state.withdraw_requested_at = 0;
+    state.withdraw_amount = Amount{};
     reopen_or_close(state, *effect);
     return effect;
 }
 
+/// Whoever made it, the refund that was signed under this nonce is carried out or void.
 Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
+    const auto held = std::exchange(state.refunding, Amount{});
     auto effect = take_out(state, event.amount);
-    if (!effect) return effect;
+    if (!effect) {
+        state.refunding = held;
+        return effect;
+    }
     ++state.refund_nonce;
+    reduce_withdrawal(state, event.amount);
     if (state.withdraw_requested_at == 0) reopen_or_close(state, *effect);
     return effect;
 }
@@ -313,6 +329,7 @@ Result<ChainEffect> apply(State& state, const ClaimUndone& event) {
 Result<ChainEffect> apply(State& state, const WithdrawalRequestUndone&) {
     ChainEffect effect;
     state.withdraw_requested_at = 0;
+    state.withdraw_amount = Amount{};
     doubt(state, effect);
     return effect;
 }
@@ -330,6 +347,8 @@ Result<ChainEffect> apply(State& state, const RefundUndone& event) {
     auto effect = put_in(state, event.amount);
     if (!effect) return effect;
     --state.refund_nonce;
+    // One of ours is on its way again, and what it takes is not to be paid from.
+    if (state.refunds_begun != 0) state.refunding = event.amount;
     doubt(state, *effect);
     return effect;
 }
@@ -342,6 +361,7 @@ Result<ChainEffect> apply(State& state, const SnapshotReplaced& event) {
     state.balance = contract.balance;
     state.total_claimed = contract.total_claimed;
     state.withdraw_requested_at = contract.withdraw_requested_at;
+    state.withdraw_amount = contract.withdraw_amount;
     state.refund_nonce = contract.refund_nonce;
     charge_what_is_owed(state, effect);
     const Amount now_earned = minus(state.charged, state.total_claimed);
@@ -352,19 +372,21 @@ Result<ChainEffect> apply(State& state, const SnapshotReplaced& event) {
 }
 
 Mirror mirror_of(const State& state) {
-    return {state.balance, state.total_claimed, state.withdraw_requested_at, state.refund_nonce};
+    return {state.balance, state.total_claimed, state.withdraw_requested_at, state.withdraw_amount,
+            state.refund_nonce};
 }
 
 bool agrees(const State& state, const Mirror& contract) {
-    const bool same_withdrawal = contract.withdraw_requested_at == 0 ||
-                                 contract.withdraw_requested_at == state.withdraw_requested_at;
-    return same_withdrawal && contract.balance == state.balance &&
-           contract.total_claimed == state.total_claimed;
+    return contract.balance == state.balance && contract.total_claimed == state.total_claimed;
 }
 
 void apply(State& state, const Reconciled& event) {
     state.in_doubt = false;
     state.refund_nonce = event.contract.refund_nonce;
+    if (event.contract.withdraw_requested_at == 0) return;
+    state.status = Status::closing;
+    state.withdraw_requested_at = event.contract.withdraw_requested_at;
+    state.withdraw_amount = event.contract.withdraw_amount;
 }
 
 }  // namespace millrace::channel

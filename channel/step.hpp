@@ -63,6 +63,8 @@ struct ClaimConfirmed {
 };
 struct WithdrawalRequested {
     std::uint64_t requested_at = 0;
+    /// 0: not known; a refund then leaves the request as it is.
+    Amount amount{};
 };
 struct WithdrawalFinalized {
     Amount amount;
@@ -95,6 +97,7 @@ struct Mirror {
     Amount balance;
     Amount total_claimed;
     std::uint64_t withdraw_requested_at = 0;
+    Amount withdraw_amount{};
     std::uint64_t refund_nonce = 0;
 
     friend bool operator==(const Mirror&, const Mirror&) = default;
@@ -216,11 +219,13 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event);
 Result<ChainEffect> apply(State& state, const RefundUndone& event);
 Result<ChainEffect> apply(State& state, const SnapshotReplaced& event);
 
-/// True if the contract's figures at a confirmed block are the mirrored ones. A withdrawal may be
-/// pending here and not there: seen before its confirmations, or cancelled by a refund. The nonce
-/// is not looked at, because a refund that moves nothing raises it without an event.
+/// True if the contract's money at a confirmed block is what is mirrored. A withdrawal may be pending
+/// here and not there: seen before its confirmations. The nonce is not looked at, because a refund
+/// that moves nothing raises it without an event.
 bool agrees(const State& state, const Mirror& contract);
-/// Ends the doubt, and adopts the contract's refund nonce. The contract has to agree.
+/// Ends the doubt, and adopts what undoing cannot restore: the contract's refund nonce and its
+/// pending withdrawal, which an undone refund or the end of a withdrawal had changed. The contract
+/// has to agree.
 void apply(State& state, const Reconciled& event);
 
 }  // namespace millrace::channel

@@ -32,7 +32,9 @@ constexpr std::array<Element, BatchParameters::kArrays> kColumns{
     // more of channel: $72 …, of transfer: $74 …, of chain_event: $76 …
     n, i4, i8, i4, i4, i8,
     // channel_opening: $78 …, chain_reversal: $85 …
-    b, t, i8, b, n, n, i8, i8, i8};
+    b, t, i8, b, n, n, i8, i8, i8,
+    // channel, for refunds: $87 …
+    n, n, i8};
 
 channel::BytesView view_of(const channel::Bytes& bytes) {
     return bytes;
@@ -117,6 +119,9 @@ void BatchParameters::add_channels(const Batch& batch) {
         column(34).add(row.last);
         column(72).add(state.owed);
         column(73).add(static_cast<std::int32_t>(state.in_doubt));
+        column(87).add(state.withdraw_amount);
+        column(88).add(state.refunding);
+        column(89).add(static_cast<std::int64_t>(state.refunds_begun));
     }
 }
 

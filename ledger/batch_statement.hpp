@@ -45,14 +45,16 @@ inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     set status = u.status, balance = u.balance, charged = u.charged, reserved = u.reserved,
         signed_max = u.signed_max, signature = u.signature, total_claimed = u.total_claimed,
         withdraw_requested_at = u.withdraw_requested_at, refund_nonce = u.refund_nonce,
-        owed = u.owed, in_doubt = u.in_doubt <> 0,
-        seq = s.base + u.ordinal
+        owed = u.owed, in_doubt = u.in_doubt <> 0, withdraw_amount = u.withdraw_amount,
+        refunding = u.refunding, refunds_begun = u.refunds_begun, seq = s.base + u.ordinal
     from sequence s,
          unnest($24::bytea[], $25::text[], $26::numeric[], $27::numeric[], $28::numeric[],
                 $29::numeric[], $30::bytea[], $31::numeric[], $32::bigint[], $33::bigint[],
-                $34::bigint[], $72::numeric[], $73::int[])
+                $34::bigint[], $72::numeric[], $73::int[], $87::numeric[], $88::numeric[],
+                $89::bigint[])
          as u(channel_id, status, balance, charged, reserved, signed_max, signature, total_claimed,
-              withdraw_requested_at, refund_nonce, ordinal, owed, in_doubt)
+              withdraw_requested_at, refund_nonce, ordinal, owed, in_doubt, withdraw_amount,
+              refunding, refunds_begun)
     where c.channel_id = u.channel_id
     returning 1
 ), kept_reservation as (

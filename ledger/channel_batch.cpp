@@ -218,7 +218,8 @@ private:
         if (!snapshot.total_claimed.is_zero())
             channel::apply(state, channel::ClaimConfirmed{snapshot.total_claimed}).value();
         if (snapshot.withdraw_requested_at != 0)
-            channel::apply(state, channel::WithdrawalRequested{snapshot.withdraw_requested_at})
+            channel::apply(state, channel::WithdrawalRequested{snapshot.withdraw_requested_at,
+                                                               snapshot.withdraw_amount})
                 .value();
         const auto unclaimed = channel::subtract(snapshot.balance, snapshot.total_claimed);
         item.outcome = BatchItem::Changed{state.balance.is_zero() ? "pending" : "opened",
@@ -292,6 +293,29 @@ private:
 
     void decide_request(BatchItem&, const PostAssetEvent&) {}
     void decide_request(BatchItem&, const UndoAssetEvent&) {}
+
+    void decide_request(BatchItem& item, const BeginRefund& request) {
+        const auto& voucher = request.asked.voucher;
+        const auto decision = channel::decide(channel_.state, request.asked);
+        if (!is_payer_side(channel_.terms->config, request.caller)) {
+            item.outcome = Refusal{Error::forbidden};
+        } else if (!decision.accepted()) {
+            item.outcome = decision.refusal();
+        } else if (++checks_; !check_signature(channel_, voucher)) {
+            item.outcome = Refusal{Error::voucher_signature};
+        } else {
+            channel::apply(channel_.state, decision.event());
+            item.outcome =
+                BatchItem::Changed{"refunding", decision.event().amount, {}, channel_.state};
+        }
+    }
+
+    void decide_request(BatchItem& item, const AbandonRefund& request) {
+        const auto held = channel_.state.refunding;
+        item.outcome = BatchItem::Nothing{};
+        if (channel::apply(channel_.state, request.abandoned))
+            item.outcome = BatchItem::Changed{"refund_failed", held, {}, channel_.state};
+    }
 
     std::string event_name(const ChannelChainEvent& event, bool was_empty) const {
         if (std::holds_alternative<channel::DepositConfirmed>(event))

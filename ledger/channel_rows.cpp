@@ -61,7 +61,9 @@ void add_transfers(Batch& batch, const ChannelTerms& terms, const BatchItem& ite
     Legs legs{batch, item.ordinal};
     const auto* posted = std::get_if<PostChannelEvent>(item.request);
     if (!posted) {
-        legs.add(escrow, mine, changed.amount, "deposit");
+        // A refund moves nothing until the chain has carried it out.
+        if (std::holds_alternative<OpenChannel>(*item.request))
+            legs.add(escrow, mine, changed.amount, "deposit");
         return;
     }
     legs.add(mine, earned, changed.effect.charged_after_the_fact, "charged_after_the_fact");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/config.hpp"
+#include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 
@@ -62,6 +63,23 @@ struct OpenChannel {
     ChannelTerms terms;
     channel::State snapshot;
     BlockId block{};
+};
+
+/// Begins a refund that a payer asked for. Answered with the state after it, in which the last
+/// refund begun is this one.
+struct BeginRefund {
+    ReplyTo reply_to;
+    channel::Address caller;
+    channel::ChannelId channel;
+    channel::AskRefund asked;
+};
+
+/// Gives back what the refund of that number was to take, because it will never be carried out.
+/// Nothing happens when it is no longer on its way.
+struct AbandonRefund {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    channel::RefundAbandoned abandoned;
 };
 
 /// A log of the contract at its confirmations. A log that was posted before (same network,
@@ -139,7 +157,7 @@ struct ReconcileChannel {
 
 using Request =
     std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent, UndoChannelEvent,
-                 UndoAssetEvent, ReplaceSnapshot, ReconcileChannel>;
+                 UndoAssetEvent, ReplaceSnapshot, ReconcileChannel, BeginRefund, AbandonRefund>;
 
 /// The channel that a request is about, if it is about one.
 const channel::ChannelId* channel_of(const Request& request);
@@ -165,9 +183,9 @@ struct PaymentCommitted {
 };
 
 /// A channel's state after it was opened or an event of the chain was posted. `name` is that of
-/// the event in topic `channel`: opened, topped_up, closing, closed, refunded, claimed; reversed or
-/// reopened when the chain took something back, reconciled when the contract agrees again; empty
-/// when nothing changed. `seq` is 0 then.
+/// the event in topic `channel`: opened, topped_up, closing, closed, refunding, refund_failed,
+/// refunded, claimed; reversed or reopened when the chain took something back, reconciled when the
+/// contract agrees again; empty when nothing changed. `seq` is 0 then.
 struct ChannelChanged {
     std::string name;
     std::uint64_t seq = 0;

@@ -100,6 +100,20 @@ public:
         co_return co_await loop->deposits().top_up(std::move(*record), std::move(deposit));
     }
 
+    Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
+                                     channel::AskRefund asked) {
+        const auto work = [id](pqxx::connection& connection) {
+            return ledger::read_channel(connection, id);
+        };
+        const auto record = co_await context_.database.run(work);
+        if (!record) co_return Refusal{Error::channel_unknown};
+        if (!ledger::is_payer_side(record->terms.config, caller))
+            co_return Refusal{Error::forbidden};
+        auto* loop = find(assets_.at(record->terms.asset_id).network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        co_return co_await loop->refunds().refund(record->terms, caller, asked);
+    }
+
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,
                                       std::optional<channel::Address> token) {
@@ -214,6 +228,12 @@ Task<ChainService::Outcome<OpenedChannel>> ChainService::top_up(channel::Channel
                                                                 channel::Address caller,
                                                                 GaslessDeposit deposit) {
     return loop_->on_chain_thread(loop_->top_up(id, caller, std::move(deposit)));
+}
+
+Task<ChainService::Outcome<RefundSent>> ChainService::refund(channel::ChannelId id,
+                                                             channel::Address caller,
+                                                             channel::AskRefund asked) {
+    return loop_->on_chain_thread(loop_->refund(id, caller, asked));
 }
 
 Task<ChainService::Outcome<ClaimSummary>> ChainService::claim(

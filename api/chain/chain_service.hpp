@@ -3,6 +3,7 @@
 #include "api/config.hpp"
 #include "api/task.hpp"
 #include "channel/config.hpp"
+#include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 #include "ledger/asset.hpp"
@@ -30,6 +31,13 @@ struct OpenedChannel {
     channel::Status status = channel::Status::pending;
     channel::Amount balance;
     std::optional<channel::TransactionHash> transaction;
+};
+
+/// A refund that was written down and will be seen through.
+struct RefundSent {
+    channel::ChannelId id;
+    channel::Amount amount;
+    channel::TransactionHash transaction;
 };
 
 struct ClaimSummary {
@@ -80,6 +88,11 @@ public:
                                       std::string app, std::optional<GaslessDeposit> deposit);
     Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
                                         GaslessDeposit deposit);
+    /// stream-protocol, channel.refund: claims what is charged and gives unspent money back, in one
+    /// transaction. The same request again, while the refund is on its way, is answered as before;
+    /// another one is `channel_busy`. `asked.refund_nonce` is filled in here.
+    Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
+                                     channel::AskRefund asked);
     /// settlement.claim for every asset that matches; one claim per asset, the first is answered.
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,

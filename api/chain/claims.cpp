@@ -98,7 +98,8 @@ Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address
     const auto work = [&asset, receiver, authorizer](pqxx::transaction_base& transaction) {
         const auto due = ledger::due_channels(transaction, asset, receiver, authorizer);
         return Work{ledger::plan_claim(due),
-                    ledger::has_unfinished_claim(transaction, asset.id, receiver)};
+                    ledger::has_unfinished_claim(transaction, asset.id, receiver),
+                    ledger::has_unswept(transaction, asset.id, receiver)};
     };
     co_return co_await context_.read(work);
 }
@@ -162,6 +163,7 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
         draft.data = std::move(call);
         draft.gas_limit = chain::gas_limit_for(*estimate);
         draft.fees = sender_.fees();
+        draft.urgent_before = ledger::most_urgent(rows);
         drafts.push_back(std::move(draft));
     }
     co_return drafts;
@@ -214,12 +216,19 @@ Task<void> Claims::claim_earned(const ledger::Asset& asset, channel::Amount amou
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
         const auto due = co_await read_due(asset, receiver);
-        if (!due.rows.empty()) co_await claim_and_log(asset, receiver);
+        if (!due.rows.empty() || due.unswept) co_await claim_and_log(asset, receiver);
     }
 }
 
 /// The window for these is the withdraw delay, whatever the interval.
 Task<void> Claims::claim_closing() {
+    if (closing_.empty()) co_return;
+    const auto hurrying = [](pqxx::connection& connection) {
+        pqxx::work transaction(connection);
+        ledger::hurry_claims(transaction);
+        transaction.commit();
+    };
+    co_await context_.database.run(hurrying);
     std::set<std::pair<std::int32_t, channel::Address>> receivers;
     for (const auto& [id, one] : closing_) receivers.emplace(one.asset_id, one.receiver);
     for (const auto& [asset_id, receiver] : receivers) {

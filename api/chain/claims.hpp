@@ -39,6 +39,7 @@ private:
     struct Work {
         std::vector<ledger::PlannedRow> rows;
         bool another_on_its_way = false;
+        bool unswept = false;
     };
     enum class Checked { done, node_failed };
 

@@ -298,7 +298,8 @@ std::optional<ledger::Request> Follower::request_from(const Event& event,
     if (const auto* finalized = std::get_if<chain::WithdrawFinalized>(&event.event))
         return of_channel(finalized->channel, channel::WithdrawalFinalized{finalized->amount});
     if (const auto* initiated = std::get_if<chain::WithdrawInitiated>(&event.event))
-        return of_channel(initiated->channel, channel::WithdrawalRequested{requested_at});
+        return of_channel(initiated->channel,
+                          channel::WithdrawalRequested{requested_at, initiated->amount});
     const auto* settled = std::get_if<chain::SettledOnChain>(&event.event);
     const auto* asset = settled ? network_.asset_of(context_, settled->token) : nullptr;
     if (!asset) return std::nullopt;

@@ -14,6 +14,7 @@ NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
       sender_(context, network_),
       deposits_(context, network_, sender_),
       claims_(context, network_, sender_),
+      refunds_(context, network_, sender_),
       follower_(context, network_,
                 [this](const ledger::ChannelTerms& terms, const channel::State& state) {
                     claims_.changed(terms, state);
@@ -69,7 +70,9 @@ Task<void> NetworkLoop::follow() {
 
 Task<std::string> NetworkLoop::follow_once() {
     auto trouble = co_await follower_.round();
-    if (trouble.empty()) co_await sender_.look_after();
+    if (!trouble.empty()) co_return trouble;
+    co_await sender_.look_after();
+    co_await refunds_.look_after();
     co_return trouble;
 }
 

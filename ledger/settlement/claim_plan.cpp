@@ -8,6 +8,15 @@ namespace millrace::ledger {
 
 using channel::Amount;
 
+namespace {
+
+std::optional<std::uint64_t> end_of_window(const DueChannel& channel) {
+    if (channel.withdraw_requested_at == 0) return std::nullopt;
+    return channel.withdraw_requested_at + channel.config.withdraw_delay_seconds;
+}
+
+}  // namespace
+
 std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
     std::vector<PlannedRow> rows;
     for (const DueChannel& channel : due) {
@@ -15,7 +24,8 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
         if (claimable <= channel.total_claimed) continue;
         rows.push_back({channel.id,
                         {channel.config, channel.signed_max, channel.signature, claimable},
-                        *channel::subtract(claimable, channel.total_claimed)});
+                        *channel::subtract(claimable, channel.total_claimed),
+                        end_of_window(channel)});
     }
     std::sort(rows.begin(), rows.end(),
               [](const PlannedRow& a, const PlannedRow& b) { return a.id < b.id; });
@@ -48,6 +58,14 @@ channel::Result<Amount> to_sweep(std::span<const PlannedRow> rows,
     const auto claimed = total(rows);
     if (!claimed) return claimed;
     return channel::add(*unsettled, *claimed);
+}
+
+std::optional<std::uint64_t> most_urgent(std::span<const PlannedRow> rows) {
+    std::optional<std::uint64_t> earliest;
+    for (const PlannedRow& row : rows)
+        if (row.urgent_before && (!earliest || *row.urgent_before < *earliest))
+            earliest = row.urgent_before;
+    return earliest;
 }
 
 channel::Bytes claim_calldata(const channel::Digest& escrow_separator,

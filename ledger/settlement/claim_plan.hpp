@@ -8,6 +8,8 @@
 #include "ledger/chain/escrow_calls.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +25,8 @@ struct DueChannel {
     /// The highest accepted voucher and the payer's signature over it.
     channel::Amount signed_max;
     channel::Signature signature;
+    /// Unix seconds of a pending withdrawal; 0: none.
+    std::uint64_t withdraw_requested_at = 0;
 };
 
 /// A channel's row in a claim.
@@ -31,6 +35,9 @@ struct PlannedRow {
     chain::VoucherClaim claim;
     /// What it claims above what was claimed before.
     channel::Amount increment;
+    /// Unix seconds from when on the payer can take the money away; nothing: no withdrawal is
+    /// pending.
+    std::optional<std::uint64_t> urgent_before{};
 };
 
 /// More rows would make a transaction that nodes do not take: a row is 480 bytes of calldata and
@@ -52,6 +59,9 @@ channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);
 /// claimed and unsettled already. `amount_out_of_range` for figures that contradict each other.
 channel::Result<channel::Amount> to_sweep(std::span<const PlannedRow> rows,
                                           const chain::ReceiverTotals& receiver);
+
+/// The earliest of the rows' `urgent_before`.
+std::optional<std::uint64_t> most_urgent(std::span<const PlannedRow> rows);
 
 /// claimWithSignature for one batch, signed by `authorizer`, which is every row's.
 channel::Bytes claim_calldata(const channel::Digest& escrow_separator,

@@ -10,10 +10,12 @@ namespace {
 
 constexpr const char* kDueChannels = R"sql(
     select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
-        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed
+        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed,
+        withdraw_requested_at
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
         and charged > total_claimed and signature is not null and not in_doubt
+        and (refunding = 0 or status = 'closing')
         and not exists (
             select from claim_row r join claim m on m.claim_id = r.claim_id
             where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))
@@ -23,14 +25,30 @@ constexpr const char* kUnfinishedClaim = R"sql(
         where receiver = $1::bytea and asset_id = $2 and status in ('queued', 'sent')))sql";
 constexpr const char* kDueReceivers = R"sql(
     select owner from account a
-    where asset_id = $1 and kind = 'earned' and credits - debits >= $2::numeric
+    where asset_id = $1 and kind in ('earned', 'claimed')
         and not exists (select from claim m
             where m.receiver = a.owner and m.asset_id = a.asset_id
                 and m.status in ('queued', 'sent'))
+    group by owner
+    having sum(credits - debits) >= $2::numeric
     order by owner)sql";
+constexpr const char* kUnswept = R"sql(
+    select exists (select from account
+        where asset_id = $1 and kind = 'claimed' and owner = $2::bytea and credits > debits))sql";
 constexpr const char* kClosing = R"sql(
     select channel_id, asset_id, receiver from channel
-    where status = 'closing' and charged > total_claimed)sql";
+    where status = 'closing')sql";
+constexpr const char* kHurry = R"sql(
+    update outbox o set urgent_before = d.deadline
+    from (select r.claim_id,
+              min(c.withdraw_requested_at + c.withdraw_delay_seconds) as deadline
+          from claim m
+          join claim_row r on r.claim_id = m.claim_id
+          join channel c on c.channel_id = r.channel_id
+          where m.status in ('queued', 'sent') and c.status = 'closing'
+          group by r.claim_id) d
+    where o.purpose = 'claim' and o.reference = d.claim_id and o.status in ('queued', 'sent')
+        and (o.urgent_before is null or o.urgent_before > d.deadline))sql";
 
 DueChannel due_from(const pqxx::row& row, const Asset& asset) {
     return {
@@ -50,6 +68,7 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
         .total_claimed = amount_from(row["total_claimed"]),
         .signed_max = amount_from(row["signed_max"]),
         .signature = from_bytea<channel::Signature>(row["signature"]),
+        .withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>(),
     };
 }
 
@@ -70,6 +89,11 @@ bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asse
     return transaction.exec_params1(kUnfinishedClaim, to_bytea(receiver), asset_id)[0].as<bool>();
 }
 
+bool has_unswept(pqxx::transaction_base& transaction, std::int32_t asset_id,
+                 const channel::Address& receiver) {
+    return transaction.exec_params1(kUnswept, asset_id, to_bytea(receiver))[0].as<bool>();
+}
+
 std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
                                             std::int32_t asset_id, channel::Amount amount_min) {
     std::vector<channel::Address> receivers;
@@ -86,6 +110,10 @@ std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction
         closing.push_back({from_bytea<channel::ChannelId>(row[0]), row[1].as<std::int32_t>(),
                            from_bytea<channel::Address>(row[2])});
     return closing;
+}
+
+void hurry_claims(pqxx::transaction_base& transaction) {
+    transaction.exec0(kHurry);
 }
 
 }  // namespace millrace::ledger

@@ -13,7 +13,8 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, in no unfinished claim and not in doubt.
+/// claimed, in no unfinished claim and not in doubt. Those that a refund is on its way for are left
+/// to it, because it claims what is charged, unless their payer withdraws as well.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
                                      const channel::Address& authorizer);
@@ -22,17 +23,26 @@ std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const 
 bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
                           const channel::Address& receiver);
 
-/// Receivers with at least `amount_min` (and more than nothing) earned and not yet claimed, and
-/// without an unfinished claim.
+/// True if something was claimed for the receiver and not swept to it, as a refund leaves it.
+bool has_unswept(pqxx::transaction_base& transaction, std::int32_t asset_id,
+                 const channel::Address& receiver);
+
+/// Receivers with at least `amount_min` (and more than nothing) earned and not yet swept to them,
+/// and without an unfinished claim.
 std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
                                             std::int32_t asset_id, channel::Amount amount_min);
 
-/// A channel whose payer is taking its money back, with something left to claim.
+/// A channel whose payer is taking its money back. What is reserved there may still be charged, and
+/// has to be claimed then.
 struct ClosingChannel {
     channel::ChannelId id;
     std::int32_t asset_id = 0;
     channel::Address receiver;
 };
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
+
+/// Gives the transactions of unfinished claims the deadline of those of their channels whose payers
+/// have begun to withdraw since.
+void hurry_claims(pqxx::transaction_base& transaction);
 
 }  // namespace millrace::ledger

@@ -14,20 +14,20 @@ constexpr const char* kNextNonce = R"sql(
     select coalesce(max(nonce) + 1, 0) from outbox where network = $1 and signer = $2::bytea)sql";
 constexpr const char* kInsert = R"sql(
     insert into outbox (outbox_id, network, signer, nonce, purpose, reference, to_address, data,
-        gas_limit, max_fee, priority_fee, raw, hash, status, created_at, updated_at)
+        gas_limit, max_fee, priority_fee, raw, hash, status, created_at, updated_at, urgent_before)
     select coalesce(max(outbox_id), 0) + 1, $1::text, $2::bytea, $3::bigint, $4::text, $5::text,
         $6::bytea, $7::bytea, $8::bigint, $9::numeric, $10::numeric, $11::bytea, $12::bytea,
-        'queued', $13::timestamptz, $13::timestamptz
+        'queued', $13::timestamptz, $13::timestamptz, $14::bigint
     from outbox
     returning outbox_id)sql";
 constexpr const char* kFind = R"sql(
     select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
-        max_fee, priority_fee, raw, hash, status
+        max_fee, priority_fee, raw, hash, status, urgent_before
     from outbox where purpose = $1 and reference = $2
     order by outbox_id desc limit 1)sql";
 constexpr const char* kUnfinished = R"sql(
     select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
-        max_fee, priority_fee, raw, hash, status
+        max_fee, priority_fee, raw, hash, status, urgent_before
     from outbox where network = $1 and status in ('queued', 'sent')
     order by nonce)sql";
 constexpr const char* kMarkSent = R"sql(
@@ -54,6 +54,11 @@ Enum enum_from(const pqxx::field& field, const std::array<Enum, N>& all) {
     throw std::runtime_error(std::string("unknown value in ") + field.name());
 }
 
+std::optional<std::uint64_t> urgent_before_from(const pqxx::field& field) {
+    if (field.is_null()) return std::nullopt;
+    return field.as<std::uint64_t>();
+}
+
 OutboxEntry entry_from(const pqxx::row& row) {
     const auto network = channel::parse_network(row["network"].c_str());
     if (!network) throw std::runtime_error("malformed network in the outbox");
@@ -62,7 +67,8 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .network = *network,
         .signer = from_bytea<channel::Address>(row["signer"]),
         .nonce = row["nonce"].as<std::uint64_t>(),
-        .purpose = enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim}),
+        .purpose = enum_from(row["purpose"],
+                             std::array{Purpose::deposit, Purpose::claim, Purpose::refund}),
         .reference = row["reference"].c_str(),
         .to = from_bytea<channel::Address>(row["to_address"]),
         .data = bytes_from(row["data"]),
@@ -73,6 +79,7 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .status =
             enum_from(row["status"], std::array{OutboxStatus::queued, OutboxStatus::sent,
                                                 OutboxStatus::confirmed, OutboxStatus::failed}),
+        .urgent_before = urgent_before_from(row["urgent_before"]),
     };
 }
 
@@ -107,6 +114,7 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
         .fees = draft.fees,
         .raw = {},
         .hash = {},
+        .urgent_before = draft.urgent_before,
     };
     sign_into(entry, sender.key);
     return entry;
@@ -115,7 +123,15 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
 }  // namespace
 
 std::string_view to_string(Purpose purpose) {
-    return purpose == Purpose::deposit ? "deposit" : "claim";
+    switch (purpose) {
+        case Purpose::deposit:
+            return "deposit";
+        case Purpose::claim:
+            return "claim";
+        case Purpose::refund:
+            return "refund";
+    }
+    return "";
 }
 
 std::string_view to_string(OutboxStatus status) {
@@ -148,7 +164,7 @@ std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Send
                                      entry.gas_limit, channel::to_string(entry.fees.max_fee),
                                      channel::to_string(entry.fees.priority_fee),
                                      to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash),
-                                     to_rfc3339(now))[0]
+                                     to_rfc3339(now), entry.urgent_before)[0]
                        .as<std::int64_t>();
         entries.push_back(std::move(entry));
     }

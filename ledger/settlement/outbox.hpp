@@ -17,8 +17,9 @@
 
 namespace millrace::ledger {
 
-/// What a transaction is for: relaying a deposit, or claiming and sweeping.
-enum class Purpose { deposit, claim };
+/// What a transaction is for: relaying a deposit, claiming and sweeping, or giving a payer its
+/// unspent money back.
+enum class Purpose { deposit, claim, refund };
 std::string_view to_string(Purpose purpose);
 
 enum class OutboxStatus { queued, sent, confirmed, failed };
@@ -27,12 +28,14 @@ std::string_view to_string(OutboxStatus status);
 /// A transaction that is still to be given its nonce.
 struct OutboxDraft {
     Purpose purpose = Purpose::deposit;
-    /// Deposits: `deposit_reference`; claims: the claim's id.
+    /// Deposits: `deposit_reference`; claims: the claim's id; refunds: `refund_reference`.
     std::string reference;
     channel::Address to;
     channel::Bytes data;
     std::uint64_t gas_limit = 0;
     chain::Fees fees;
+    /// Unix seconds by which it has to be mined to be of use; nothing: no hurry.
+    std::optional<std::uint64_t> urgent_before{};
 };
 
 /// A transaction that is written down, whatever becomes of it on the way to the chain.
@@ -50,6 +53,8 @@ struct OutboxEntry {
     channel::Bytes raw;
     channel::TransactionHash hash;
     OutboxStatus status = OutboxStatus::queued;
+    /// As in the draft.
+    std::optional<std::uint64_t> urgent_before{};
 };
 
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.

@@ -186,14 +186,24 @@ channel::ChannelId ChainStack::opened(unsigned payer, const channel::ChannelConf
 std::optional<channel::Error> ChainStack::pay(unsigned payer,
                                               const channel::ChannelConfig& config_of,
                                               std::uint64_t amount, std::uint64_t max_claimable) {
-    const channel::Voucher voucher{id(config_of), channel::Amount{max_claimable}};
-    const auto signature = Anvil::key(payer).sign(channel::digest(escrow_separator(), voucher));
+    return command(config_of.payer, id(config_of),
+                   channel::Pay{*channel::InferenceId::parse("p" + std::to_string(payments_ + 1)),
+                                channel::Amount{amount}, voucher(payer, config_of, max_claimable)});
+}
+
+channel::SignedVoucher ChainStack::voucher(unsigned payer, const channel::ChannelConfig& config_of,
+                                           std::uint64_t max_claimable) const {
+    const channel::Voucher promise{id(config_of), channel::Amount{max_claimable}};
+    return {promise.max_claimable,
+            Anvil::key(payer).sign(channel::digest(escrow_separator(), promise))};
+}
+
+std::optional<channel::Error> ChainStack::command(const channel::Address& caller,
+                                                  const channel::ChannelId& id_of,
+                                                  ledger::PaymentCommand command_of) {
     const auto number = ++payments_;
-    const channel::Pay command{*channel::InferenceId::parse("p" + std::to_string(number)),
-                               channel::Amount{amount},
-                               {voucher.max_claimable, signature}};
-    shards_->submit(ledger::Request{ledger::PaymentRequest{
-        {kGateway, 0, number}, config_of.payer, voucher.channel_id, command, "{}"}});
+    shards_->submit(ledger::Request{
+        ledger::PaymentRequest{{kGateway, 0, number}, caller, id_of, std::move(command_of), "{}"}});
     std::optional<channel::Error> error;
     const bool answered = wait([&] {
         for (const auto& answer : answers_) {

@@ -74,6 +74,13 @@ public:
     std::optional<channel::Error> pay(unsigned payer, const channel::ChannelConfig& config,
                                       std::uint64_t amount, std::uint64_t max_claimable);
 
+    /// A request of a party about its payments; the refusal, if any.
+    std::optional<channel::Error> command(const channel::Address& caller,
+                                          const channel::ChannelId& id,
+                                          ledger::PaymentCommand command);
+    channel::SignedVoucher voucher(unsigned payer, const channel::ChannelConfig& config,
+                                   std::uint64_t max_claimable) const;
+
     /// The newest state that the shards have told of the channel.
     channel::State state(const channel::ChannelId& id);
     std::vector<std::string> channel_events(const channel::ChannelId& id);

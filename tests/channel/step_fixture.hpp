@@ -42,6 +42,16 @@ inline State closing_channel() {
     State state = open_channel();
     state.status = Status::closing;
     state.withdraw_requested_at = 1'700'000'000;
+    state.withdraw_amount = 900_units;
+    return state;
+}
+
+/// 350 of the 500 that are neither charged nor reserved are on their way back to the payer.
+inline State refunding_channel() {
+    State state = open_channel();
+    state.refunding = 350_units;
+    state.refunds_begun = 3;
+    state.refund_nonce = 2;
     return state;
 }
 

@@ -73,13 +73,14 @@ test("AsyncAPI: every method and event is as described", async () => {
   });
   await provider.release(channel.id, "dropped", "cancelled");
   await provider.claim();
+  await payer.refund(channel, 100n);
   await assert.rejects(payer.pay(channel, { id: "beyond" }, 10_000n));
   await assert.rejects(payer.get(`0x${"2".repeat(64)}`));
   const { subscription } = await payer.call("events.subscribe", { topics: ["payment"], channelId: channel.id });
   await payer.call("events.unsubscribe", { subscription });
 
   const { payload } = asyncapi.components.messages.event;
-  const wanted = ["opened", "topped_up", "paid", "authorized", "charged", "released", "queued", "sent", "confirmed"];
+  const wanted = ["opened", "topped_up", "refunding", "refunded", "paid", "authorized", "charged", "released", "queued", "sent", "confirmed"];
   await until(
     () => wanted.filter((name) => !events.some(({ data }) => data.name === name)),
     (missing) => missing.length === 0,

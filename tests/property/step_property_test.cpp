@@ -56,6 +56,11 @@ State any_state(Status status) {
     }
     state.status = status;
     state.withdraw_requested_at = state.status == Status::closing ? 1'000 : 0;
+    if (state.status == Status::closing) state.withdraw_amount = any_amount_up_to(Amount::max());
+    if (*rc::gen::arbitrary<bool>()) {
+        const bool may_pass = state.reservations.empty();
+        state.refunding = any_amount_up_to(may_pass ? Amount::max() : minus(state.balance, used));
+    }
     RC_ASSERT(is_consistent(state));
     return state;
 }
@@ -64,9 +69,9 @@ State any_state() {
     return any_state(*rc::gen::element(Status::open, Status::open, Status::closing));
 }
 
-/// Balance that is neither charged nor reserved.
+/// Balance that is neither charged nor reserved, nor on its way back to the payer.
 Amount unspent(const State& state) {
-    return minus(minus(state.balance, state.charged), state.reserved);
+    return minus(minus(spendable(state), state.charged), state.reserved);
 }
 
 SignedVoucher any_voucher() {
@@ -142,7 +147,7 @@ TEST_CASE("step: authorize, charge in full and pay come to the same", "[channel]
         RC_PRE(!unspent(start).is_zero());
         const Amount amount = std::max(1_units, any_amount_up_to(unspent(start)));
         const Amount least = plus(plus(start.charged, start.reserved), amount);
-        const Amount spare = any_amount_up_to(minus(start.balance, least));
+        const Amount spare = any_amount_up_to(minus(spendable(start), least));
         const SignedVoucher voucher{plus(least, spare), mark(2)};
         const auto paid = decide(start, Pay{kNew, amount, voucher});
         const auto authorized = decide(start, Authorize{kNew, amount, voucher}, Limits{});
@@ -191,8 +196,10 @@ TEST_CASE("step: no event of the chain breaks a channel, refused ones change not
     };
     rc::prop("deposit", [&] { check_event(DepositConfirmed{any_amount_up_to(Amount::max())}); });
     rc::prop("claim", [&] { check_event(ClaimConfirmed{any_amount_up_to(Amount::max())}); });
-    rc::prop("withdrawal requested",
-             [&] { check_event(WithdrawalRequested{*rc::gen::arbitrary<std::uint64_t>()}); });
+    rc::prop("withdrawal requested", [&] {
+        check_event(WithdrawalRequested{*rc::gen::arbitrary<std::uint64_t>(),
+                                        any_amount_up_to(Amount::max())});
+    });
     rc::prop("withdrawal finalized",
              [&] { check_event(WithdrawalFinalized{any_amount_up_to(Amount::max())}); });
     rc::prop("refund", [&] { check_event(RefundConfirmed{any_amount_up_to(Amount::max())}); });

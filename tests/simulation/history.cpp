@@ -75,6 +75,8 @@ void History::settle() {
         if (state.withdraw_requested_at != channel.escrow.pending_since()) {
             fail("pending withdrawal against the contract");
         }
+        if (wide(state.withdraw_amount) != channel.escrow.pending())
+            fail("amount of the pending withdrawal against the contract");
     }
 }
 

@@ -181,16 +181,22 @@ ChainEffect Reference::record(const ChainEvent& event) {
     }
     if (const auto* requested = std::get_if<WithdrawalRequested>(&event)) {
         withdraw_requested_at_ = requested->requested_at;
+        withdraw_amount_ = wide(requested->amount);
         return {};
     }
     if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event)) {
         ChainEffect effect = take_out(wide(finalized->amount));
         withdraw_requested_at_ = 0;
+        withdraw_amount_ = 0;
         close_if_empty(effect);
         return effect;
     }
-    ChainEffect effect = take_out(wide(std::get<RefundConfirmed>(event).amount));
+    const Wide refunded = wide(std::get<RefundConfirmed>(event).amount);
+    ChainEffect effect = take_out(refunded);
     ++refund_nonce_;
+    // As the contract does: what was paid back need not be withdrawn, and nothing is no request.
+    withdraw_amount_ = std::max<Wide>(0, withdraw_amount_ - refunded);
+    if (withdraw_amount_ == 0) withdraw_requested_at_ = 0;
     if (withdraw_requested_at_ == 0) close_if_empty(effect);
     return effect;
 }
@@ -207,6 +213,7 @@ std::string Reference::difference(const State& state) const {
     if (wide(state.signed_max) != signed_max_) return "signed max";
     if (state.signature != evidence_) return "signature";
     if (state.withdraw_requested_at != withdraw_requested_at_) return "withdraw requested at";
+    if (wide(state.withdraw_amount) != withdraw_amount_) return "withdraw amount";
     if (state.refund_nonce != refund_nonce_) return "refund nonce";
     if (state.status != (withdraw_requested_at_ != 0 ? Status::closing : resting_)) return "status";
     if (state.reservations.size() != open_.size()) return "number of reservations";

@@ -68,6 +68,7 @@ private:
     millrace::channel::Signature evidence_{};
     millrace::channel::Status resting_ = millrace::channel::Status::pending;
     std::uint64_t withdraw_requested_at_ = 0;
+    Wide withdraw_amount_;
     std::uint64_t refund_nonce_ = 0;
 };
 
