@@ -5,6 +5,7 @@
 #include "ledger/channel_store.hpp"
 #include "ledger/event_data.hpp"
 #include "ledger/reversal.hpp"
+#include "ledger/seen_inferences.hpp"
 
 #include <atomic>
 #include <deque>

@@ -112,7 +112,7 @@ TEST_CASE("reversal: a snapshot of another branch takes the place of the one tha
           ChainEffect{.moved = 200_units, .released = 200_units});
     CHECK(state.charged == 250_units);
     CHECK(state.owed == 300_units);
-    CHECK(mirror_of(state) == Mirror{250_units, 50_units, 0, 4});
+    CHECK(mirror_of(state) == Mirror{250_units, 50_units, 0, {}, 4});
     CHECK(state.in_doubt);
     CHECK(is_consistent(state));
 
