@@ -4,8 +4,11 @@
 #include "channel/bytes.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/settlement/claim_plan.hpp"
+#include "ledger/time.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <pqxx/pqxx>
@@ -13,10 +16,10 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, and in no unfinished claim.
+/// claimed, in no unfinished claim, and not in quarantine at `now`.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
-                                     const channel::Address& authorizer);
+                                     const channel::Address& authorizer, Time now);
 
 /// True while a claim of this receiver and asset is neither confirmed nor failed.
 bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
@@ -34,5 +37,10 @@ struct ClosingChannel {
     channel::Address receiver;
 };
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
+
+/// Unix seconds from which the payer of one of the claim's channels may take back what is not
+/// claimed by then, the earliest; nullopt when no withdrawal is pending.
+std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
+                                            const std::string& claim_id);
 
 }  // namespace millrace::ledger

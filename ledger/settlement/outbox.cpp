@@ -40,7 +40,12 @@ constexpr const char* kKeepAttempt = R"sql(
 constexpr const char* kReplace = R"sql(
     update outbox set max_fee = $2::numeric, priority_fee = $3::numeric, raw = $4::bytea,
         hash = $5::bytea, updated_at = $6::timestamptz
-    where outbox_id = $1)sql";
+    where outbox_id = $1 and hash = $7::bytea and status in ('queued', 'sent')
+        and max_fee < $2::numeric and priority_fee < $3::numeric)sql";
+constexpr const char* kNonces = R"sql(
+    select nonce from outbox
+    where network = $1 and signer = $2::bytea and nonce >= $3 and nonce < $4
+    order by nonce)sql";
 constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
 constexpr const char* kFinish = R"sql(
     update outbox set status = $2, hash = $3::bytea, block_number = $4, gas_used = $5,
@@ -62,7 +67,8 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .network = *network,
         .signer = from_bytea<channel::Address>(row["signer"]),
         .nonce = row["nonce"].as<std::uint64_t>(),
-        .purpose = enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim}),
+        .purpose = enum_from(row["purpose"],
+                             std::array{Purpose::deposit, Purpose::claim, Purpose::filler}),
         .reference = row["reference"].c_str(),
         .to = from_bytea<channel::Address>(row["to_address"]),
         .data = bytes_from(row["data"]),
@@ -112,10 +118,31 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
     return entry;
 }
 
+OutboxEntry write(pqxx::transaction_base& transaction, OutboxEntry entry, Time now) {
+    entry.id =
+        transaction
+            .exec_params1(
+                kInsert, channel::to_string(entry.network), to_bytea(entry.signer), entry.nonce,
+                std::string(to_string(entry.purpose)), entry.reference, to_bytea(entry.to),
+                to_bytea(channel::BytesView(entry.data)), entry.gas_limit,
+                channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
+                to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
+            .as<std::int64_t>();
+    return entry;
+}
+
 }  // namespace
 
 std::string_view to_string(Purpose purpose) {
-    return purpose == Purpose::deposit ? "deposit" : "claim";
+    switch (purpose) {
+        case Purpose::deposit:
+            return "deposit";
+        case Purpose::claim:
+            return "claim";
+        case Purpose::filler:
+            return "filler";
+    }
+    return "";
 }
 
 std::string_view to_string(OutboxStatus status) {
@@ -139,19 +166,8 @@ std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Send
     const auto next = transaction.exec_params1(kNextNonce, network, signer)[0].as<std::uint64_t>();
     auto nonce = std::max(next, sender.nonce_min);
     std::vector<OutboxEntry> entries;
-    for (const auto& draft : drafts) {
-        auto entry = entry_for(draft, sender, nonce++);
-        entry.id = transaction
-                       .exec_params1(kInsert, network, signer, entry.nonce,
-                                     std::string(to_string(entry.purpose)), entry.reference,
-                                     to_bytea(entry.to), to_bytea(channel::BytesView(entry.data)),
-                                     entry.gas_limit, channel::to_string(entry.fees.max_fee),
-                                     channel::to_string(entry.fees.priority_fee),
-                                     to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash),
-                                     to_rfc3339(now))[0]
-                       .as<std::int64_t>();
-        entries.push_back(std::move(entry));
-    }
+    for (const auto& draft : drafts)
+        entries.push_back(write(transaction, entry_for(draft, sender, nonce++), now));
     return entries;
 }
 
@@ -180,10 +196,37 @@ OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& e
     raised.fees = fees;
     sign_into(raised, key);
     transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
-    transaction.exec_params0(
+    const auto replaced = transaction.exec_params(
         kReplace, entry.id, channel::to_string(fees.max_fee), channel::to_string(fees.priority_fee),
-        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now));
+        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now),
+        to_bytea(entry.hash));
+    if (replaced.affected_rows() != 1)
+        throw std::runtime_error("a transaction changed while its fees were to be raised");
     return raised;
+}
+
+std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
+                                           channel::Network network, const channel::Address& signer,
+                                           std::uint64_t unused, std::uint64_t before) {
+    auto next = unused;
+    for (const auto& row : transaction.exec_params(kNonces, channel::to_string(network),
+                                                   to_bytea(signer), unused, before)) {
+        if (row[0].as<std::uint64_t>() != next) break;
+        ++next;
+    }
+    return next < before ? std::optional(next) : std::nullopt;
+}
+
+OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
+                       std::uint64_t nonce, const chain::Fees& fees, Time now) {
+    constexpr std::uint64_t kTransferGas = 21'000;
+    OutboxDraft nothing;
+    nothing.purpose = Purpose::filler;
+    nothing.reference = "nonce:" + std::to_string(nonce);
+    nothing.to = sender.key.address();
+    nothing.gas_limit = kTransferGas;
+    nothing.fees = fees;
+    return write(transaction, entry_for(nothing, sender, nonce), now);
 }
 
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,
