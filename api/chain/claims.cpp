@@ -164,7 +164,7 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
         const auto claim = claim_call(context_, network_, batch);
         const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
         auto made = co_await draft(call, batch.size());
-        if (!made && is_last) made = co_await draft(claim, batch.size());
+        if (!made && is_last && made.error().reverted()) made = co_await draft(claim, batch.size());
         if (!made) co_return std::nullopt;
         drafts.push_back(std::move(*made));
     }
@@ -175,12 +175,12 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
     co_return drafts;
 }
 
-Task<std::optional<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t rows) {
+Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t rows) {
     const auto estimate = co_await network_.node.estimate_gas(call);
     if (!estimate) {
         spdlog::warn("{}: a claim cannot be estimated: {} {}", network_.node.name(),
                      estimate.error().message, chain::revert_reason(estimate.error().data));
-        co_return std::nullopt;
+        co_return estimate.error();
     }
     ledger::OutboxDraft made;
     made.purpose = ledger::Purpose::claim;

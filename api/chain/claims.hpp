@@ -50,7 +50,8 @@ private:
     Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
         const ledger::Asset& asset, channel::Address receiver,
         const std::vector<ledger::PlannedRow>& rows);
-    Task<std::optional<ledger::OutboxDraft>> draft(channel::Bytes call, std::size_t rows);
+    Task<ledger::chain::RpcResult<ledger::OutboxDraft>> draft(channel::Bytes call,
+                                                              std::size_t rows);
     Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
                                        const std::vector<ledger::PlannedRow>& rows,
                                        channel::Amount amount,

@@ -70,7 +70,8 @@ template <class T>
 RpcFailure failure_of(const std::vector<std::optional<chain::RpcResult<T>>>& answers) {
     RpcFailure failure{RpcFailure::Kind::transport, 0, "the nodes do not agree", {}};
     for (const auto& answer : answers) {
-        if (!answer || answer->has_value()) continue;
+        // That the contract refuses is not to be believed of one alone.
+        if (!answer || is_a_vote(*answer)) continue;
         if (answer->error().kind == RpcFailure::Kind::node) return answer->error();
         failure = answer->error();
     }
@@ -329,6 +330,11 @@ Task<Nodes::Answer<std::uint64_t>> Nodes::estimate_gas(channel::Bytes data) {
     if (alone()) co_return co_await question(*members_.front()->node);
     const auto poll = co_await ask<std::uint64_t>(question, Wanted::all);
     auto values = values_of(poll->answers);
+    std::vector<RpcFailure> reverts;
+    for (const auto& answer : poll->answers)
+        if (answer && !answer->has_value() && answer->error().reverted())
+            reverts.push_back(answer->error());
+    if (reverts.size() >= enough_) co_return reverts.front();
     if (values.size() < enough_) co_return failure_of(poll->answers);
     std::sort(values.begin(), values.end());
     co_return values[enough_ - 1];

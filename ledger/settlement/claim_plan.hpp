@@ -65,8 +65,8 @@ struct ClaimPolicy {
     unsigned gas_percent_max = 100;
 };
 
-/// The gas model, from receipts of tests/api/chain_claim_batches_test.cpp: a row costs some 21,500
-/// gas, with the authorizer's signature over the batch some 24,000; the rest is the transaction
+/// The gas model, from receipts of tests/api/chain_claim_batches_test.cpp: a row costs some 20,100
+/// gas, with the authorizer's signature over the batch some 22,100; the rest is the transaction
 /// itself, that signature, and a sweep to an account that never held the token.
 inline constexpr std::uint64_t kClaimRowGas = 25'000;
 inline constexpr std::uint64_t kClaimBaseGas = 160'000;
@@ -110,7 +110,7 @@ channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
                               const channel::SecretKey& authorizer);
 
 /// claim for one batch, to be sent by the rows' own receiver authorizer: saves its signature, and
-/// some 2,500 gas a row.
+/// some 2,000 gas a row.
 channel::Bytes direct_claim_calldata(std::span<const PlannedRow> rows);
 
 }  // namespace millrace::ledger

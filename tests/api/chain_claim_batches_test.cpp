@@ -103,9 +103,9 @@ TEST_CASE(
     std::map<channel::ChannelId, std::string> reasons;
     for (const auto& one : left_out) reasons.emplace(one.id, one.reason + ": " + one.detail);
     REQUIRE(reasons.size() == 5);
-    CHECK(reasons[ids[10]] == "invalid_signature: ECDSAInvalidSignature()");
+    CHECK(reasons[ids[10]] == "invalid_signature: InvalidSignature()");
     CHECK(reasons[ids[23]] == "invalid_signature: InvalidSignature()");
-    CHECK(reasons[ids[42]] == "invalid_signature: ECDSAInvalidSignatureS(bytes32)");
+    CHECK(reasons[ids[42]] == "invalid_signature: InvalidSignature()");
     CHECK(reasons[ids[77]] == "exceeds_balance: 6000 is more than 5000");
     CHECK(reasons[ids[99]] == "channel_id_mismatch: the id is of another configuration");
 

@@ -78,6 +78,17 @@ TEST_CASE("nodes: one of three that lies about receipts is not believed", "[chai
     CHECK(many.stack.chain().health().front().nodes[1].times_set_aside == 0);
 }
 
+TEST_CASE("nodes: one of three that says the contract refuses keeps no channel from its claim",
+          "[chain]") {
+    ManyNodes many(3);
+    many.nodes[1]->set({.denials = 100});
+    many.stack.start();
+    many.settle(1, 1, 500);
+    CHECK(many.stack.anvil.token_balance(kReceiver) == Amount{500});
+    CHECK(many.stack.query("select count(*) from claim_quarantine") == "0");
+    CHECK(many.stack.chain().health().front().nodes[1].times_set_aside >= 1);
+}
+
 TEST_CASE("nodes: one of three that is silent holds up nothing", "[chain]") {
     ManyNodes many(3);
     many.stack.start();

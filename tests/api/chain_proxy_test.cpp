@@ -85,7 +85,8 @@ private:
                           .swallows = percent(30),
                           .stale = percent(15),
                           .blocks_behind = 1 + random_() % 3,
-                          .lies = 0};
+                          .lies = 0,
+                          .denials = 0};
             if (nodes_.size() > 1) {
                 faults.drops = percent(2);
                 faults.stale = percent(5);
@@ -94,6 +95,7 @@ private:
                 faults.stale = 50;
                 faults.blocks_behind = 8;
                 faults.lies = 60;
+                faults.denials = 50;
             }
             node->set(faults);
         }
@@ -150,7 +152,7 @@ private:
             REQUIRE(stack_.pay(payer, terms, amount, amount) == std::nullopt);
             charged = *channel::add(charged, Amount{amount});
         }
-        if (one_in(4)) expensive_blocks_ = 12;
+        if (one_in(4)) expensive_blocks_ = 60;
         REQUIRE(until([&] { return claims(receiver); }));
         if (one_in(5)) {
             stack_.stop();

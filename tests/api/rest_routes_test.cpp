@@ -394,7 +394,7 @@ TEST_CASE("rest: a provider sees its claims, what is left out of them, and takes
     const auto left_out = stack.get("/v1/quarantine", {.bearer = provider});
     CHECK(left_out.text("/channels/0/channelId") == id);
     CHECK(left_out.text("/channels/0/reason") == "invalid_signature");
-    CHECK(left_out.text("/channels/0/detail") == "ECDSAInvalidSignature()");
+    CHECK(left_out.text("/channels/0/detail") == "InvalidSignature()");
     CHECK(left_out.text("/channels/0/amount") == "2");
     const auto payer = stack.token(RestStack::kPayer);
     CHECK(stack.get("/v1/quarantine", {.bearer = payer}).text("/channels") == "[]");

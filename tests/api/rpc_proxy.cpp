@@ -137,6 +137,7 @@ private:
         bool late = false;
         bool twice = false;
         bool lies = false;
+        bool denies = false;
         std::uint64_t behind = 0;
         unsigned which = 0;
     };
@@ -200,6 +201,8 @@ private:
         draw.late = happens(faults_.delays);
         draw.twice = happens(faults_.duplicates);
         draw.lies = method == "eth_getTransactionReceipt" && happens(faults_.lies);
+        draw.denies =
+            (method == "eth_call" || method == "eth_estimateGas") && happens(faults_.denials);
         draw.behind = happens(faults_.stale) ? faults_.blocks_behind : 0;
         draw.which = static_cast<unsigned>(random_() % 3);
         return draw;
@@ -207,6 +210,11 @@ private:
 
     std::string answer_to(json::object call, const std::string& method, const Draw& draw) {
         const auto& id = call.at("id");
+        if (draw.denies)
+            return json::serialize(json::object{
+                {"jsonrpc", "2.0"},
+                {"id", id},
+                {"error", {{"code", 3}, {"message", "execution reverted"}, {"data", "0x"}}}});
         if (method == "eth_sendRawTransaction") {
             const auto raw = std::string(call.at("params").at(0).as_string());
             // The hash does not matter: it is known to whoever signed.

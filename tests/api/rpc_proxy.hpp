@@ -32,6 +32,8 @@ struct Faults {
     /// Of receipts: none of one that there is, one of a transaction that there is not, or another
     /// outcome in another block.
     unsigned lies = 0;
+    /// Of calls and estimates: said to be refused by the contract.
+    unsigned denials = 0;
 };
 
 /// What the nodes of one chain hold of a sender's transactions: a replacement needs at least 10 %

@@ -44,6 +44,10 @@ auto commit(Books& books, Work work) {
     return result;
 }
 
+void change(Books& books, const std::string& sql) {
+    commit(books, [&](pqxx::work& transaction) { return transaction.exec(sql).affected_rows(); });
+}
+
 ledger::OutboxResult result_of(const ledger::OutboxEntry& entry, bool succeeded) {
     return {entry.hash, succeeded, 7, 21'000, units(42), succeeded ? "" : "reverted"};
 }
@@ -353,14 +357,11 @@ TEST_CASE("quarantine: left out until time, a change of state or somebody takes 
     CHECK(one.amount == rows[0].increment);
     CHECK(one.attempts == 2);
     CHECK(one.retry_at > one.since);
-    const auto id = rows[0].id;
     SECTION("a new voucher") {
-        due.books.query(
-            "update channel set signature = decode(repeat('07', 65), 'hex') where "
-            "channel_id = '\\x" +
-            channel::to_hex(id).substr(2) + "' returning 1");
+        change(due.books, "update channel set signature = decode(repeat('07', 65), 'hex')");
     }
     SECTION("asked for") {
+        const auto id = rows[0].id;
         CHECK(commit(due.books, [&](pqxx::work& transaction) {
                   return ledger::release_from_quarantine(transaction, std::array{id});
               }) == 1);
@@ -384,9 +385,7 @@ TEST_CASE("claim: its deadline is the earliest of the withdrawals from its chann
         });
     };
     CHECK_FALSE(deadline().has_value());
-    due.books.query(
-        "update channel set status = 'closing', withdraw_requested_at = 1000 "
-        "returning 1");
+    change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
     CHECK(deadline() == 1000 + due.payers[0].terms.config.withdraw_delay_seconds);
 }
 
