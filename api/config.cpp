@@ -149,6 +149,8 @@ TokenConfig read_token(const toml::table& table, const std::string& name,
                    R"(base units as decimal text, such as "1000000")");
     section.parsed("claim_threshold", token.claim_threshold, &channel::parse_amount,
                    R"(base units as decimal text, such as "1000000"; "0": never)");
+    section.parsed("coin_price", token.coin_price, &channel::parse_amount,
+                   R"(base units for one whole coin as decimal text, such as "3000000000"; "0")");
     if (section.has("address") && token.address.is_zero())
         section.problem("address", "cannot be zero: that stands for the network's own coin");
     section.finish();
@@ -189,6 +191,7 @@ NetworkConfig read_network(const toml::table& table, ConfigProblems& problems) {
     section.parsed("network", network.network, &channel::parse_network,
                    R"(a CAIP-2 network, such as "eip155:8453")");
     read_rpc_urls(section, network.rpc_urls);
+    section.number("rpc_agreement", network.rpc_agreement, 0, network.rpc_urls.size());
     section.parsed("contract", network.contract, &channel::parse_address,
                    "an address of 40 hex digits");
     section.parsed("erc3009_collector", network.erc3009_collector, &channel::parse_address,
@@ -204,6 +207,7 @@ NetworkConfig read_network(const toml::table& table, ConfigProblems& problems) {
     section.duration("rpc_timeout_ms", network.rpc_timeout, 100, 600'000);
     section.duration("claim_interval_seconds", network.claim_interval, 0, kYearSeconds);
     section.number("claim_rows_max", network.claim_rows_max, 1, 1000);
+    section.number("claim_gas_percent_max", network.claim_gas_percent_max, 1, 1000);
     section.parsed("max_fee_per_gas", network.max_fee_per_gas, &channel::parse_amount,
                    R"(wei as decimal text, such as "200000000000")");
     section.parsed("priority_fee_per_gas", network.priority_fee_per_gas, &channel::parse_amount,

@@ -26,11 +26,16 @@ struct TokenConfig {
     channel::Amount deposit_min{1};
     /// Claims automatically when a receiver's unclaimed total reaches it; zero: never.
     channel::Amount claim_threshold;
+    /// Base units of the token for one whole coin of the network; zero: what gas costs is not
+    /// weighed against what a claim brings.
+    channel::Amount coin_price;
 };
 
 struct NetworkConfig {
     channel::Network network;
     std::vector<std::string> rpc_urls;
+    /// How many nodes have to agree on what money hangs on; zero: more than half of them.
+    std::size_t rpc_agreement = 0;
     channel::Address contract;
     channel::Address erc3009_collector;
     /// A log counts once its block has this many blocks on top, itself included; at least 1.
@@ -42,6 +47,8 @@ struct NetworkConfig {
     /// Claims automatically this often; zero: never.
     std::chrono::seconds claim_interval{0};
     std::size_t claim_rows_max = 100;
+    /// Without being asked, a channel is claimed once its gas costs at most so much of it.
+    unsigned claim_gas_percent_max = 10;
     /// Caps in wei per gas.
     channel::Amount max_fee_per_gas{200'000'000'000};
     channel::Amount priority_fee_per_gas{1'000'000'000};

@@ -73,6 +73,7 @@ public:
 private:
     void observe(const Observation& observation);
     void observe(const ledger::Stats& stats);
+    void observe(const ChainService::NetworkHealth& health);
     prometheus::Counter& request_counter(std::string_view method, std::string_view outcome);
 
     prometheus::Family<prometheus::Counter>& requests_;
@@ -92,6 +93,12 @@ private:
     prometheus::Gauge& channels_in_doubt_;
     prometheus::Family<prometheus::Gauge>& claims_;
     prometheus::Family<prometheus::Gauge>& outbox_pending_;
+    prometheus::Family<prometheus::Gauge>& outbox_oldest_;
+    prometheus::Family<prometheus::Counter>& transactions_;
+    prometheus::Family<prometheus::Counter>& claim_rows_;
+    prometheus::Family<prometheus::Gauge>& quarantined_;
+    prometheus::Family<prometheus::Gauge>& node_in_service_;
+    prometheus::Family<prometheus::Counter>& node_set_aside_;
     prometheus::Family<prometheus::Gauge>& lease_epoch_;
     prometheus::Family<prometheus::Gauge>& lease_expires_;
 

@@ -23,6 +23,10 @@ struct Stats {
     std::map<std::string, std::uint64_t> claims;
     /// Transactions neither confirmed nor failed, by network; every network that ever sent one.
     std::map<std::string, std::uint64_t> outbox_pending;
+    /// Channels left out of claims, by reason.
+    std::map<std::string, std::uint64_t> quarantined;
+    /// Seconds for which the oldest unfinished transaction of a network has waited.
+    std::map<std::string, std::int64_t> outbox_oldest;
     std::vector<LeaseRow> leases;
     /// Of those that went below the confirmations, by network; every network that ever had one.
     struct Reorganisations {

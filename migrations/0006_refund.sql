@@ -1,4 +1,4 @@
--- Cooperative refunds, and until when a transaction has to be mined to be of use.
+-- Cooperative refunds.
 
 -- `refunding` is what a refund on its way to the chain will take: not to be paid from. It is the one
 -- that `refunds_begun` counted last. `withdraw_amount` is 0 when the amount of a pending withdrawal is
@@ -32,6 +32,3 @@ create table refund (
         (reference is null or (voucher_max is not null and signature is not null)),
     constraint refund_signature_length check (octet_length(signature) = 65)
 );
-
--- Unix seconds; null: no hurry.
-alter table outbox add column urgent_before bigint;

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "api/chain/node.hpp"
+#include "api/chain/chain_health.hpp"
+#include "api/chain/nodes.hpp"
 #include "api/chain/shard_calls.hpp"
 #include "api/chain/turns.hpp"
 #include "api/config.hpp"
@@ -66,7 +67,7 @@ struct ChainNetwork {
     const NetworkConfig& config;
     channel::Digest escrow_separator;
     const ledger::Asset* coin = nullptr;
-    Node node;
+    Nodes node;
 
     /// Opening a channel takes one place, moving the cursor all of them: a snapshot is of the
     /// block up to which events have been read, and no event is lost or counted twice.
@@ -80,6 +81,9 @@ struct ChainNetwork {
     ledger::chain::Block head;
     /// The relayer's nonces below are used up, as the node says.
     std::uint64_t nonce_min = 0;
+
+    /// Told by `NetworkHealth`.
+    ChainCounts counts;
 
     const ledger::Asset* asset_of(const ChainContext& context, const channel::Address& token) const;
     const TokenConfig* token_config(const channel::Address& token) const;

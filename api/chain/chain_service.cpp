@@ -149,6 +149,47 @@ public:
         co_return summary_of(*record);
     }
 
+    Task<Outcome<std::vector<ClaimSummary>>> list_claims(channel::Address receiver,
+                                                         std::string after, std::size_t limit) {
+        const auto work = [receiver, after, limit](pqxx::transaction_base& transaction) {
+            return ledger::list_claims(transaction, receiver, after, limit);
+        };
+        const auto records = co_await context_.read(work);
+        std::vector<ClaimSummary> claims;
+        for (const auto& record : records) claims.push_back(summary_of(record));
+        co_return claims;
+    }
+
+    Task<Outcome<std::vector<ledger::QuarantinedChannel>>> list_quarantine(
+        channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit) {
+        const auto work = [receiver, after, limit](pqxx::transaction_base& transaction) {
+            return ledger::list_quarantine(transaction, receiver, after, limit);
+        };
+        co_return co_await context_.read(work);
+    }
+
+    Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver) {
+        const auto work = [id](pqxx::connection& connection) {
+            return ledger::read_channel(connection, id);
+        };
+        const auto record = co_await context_.database.run(work);
+        if (!record) co_return Refusal{Error::channel_unknown};
+        if (record->terms.config.receiver != receiver) co_return Refusal{Error::forbidden};
+        const std::vector<channel::ChannelId> ids{id};
+        co_return co_await retry(ids, record->terms.asset_id, receiver);
+    }
+
+    Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver) {
+        const auto work = [claim_id](pqxx::transaction_base& transaction) {
+            return std::pair(ledger::read_claim(transaction, claim_id),
+                             ledger::claimed_channels(transaction, claim_id));
+        };
+        const auto [record, channels] = co_await context_.read(work);
+        if (!record) co_return Refusal{Error::invalid_params};
+        if (record->receiver != receiver) co_return Refusal{Error::forbidden};
+        co_return co_await retry(channels, record->asset_id, receiver);
+    }
+
     ShardCalls& shards() { return context_.shards; }
     channel::Address authorizer() const { return context_.authorizer.address(); }
 
@@ -159,6 +200,21 @@ public:
     }
 
 private:
+    Task<Outcome<ClaimSummary>> retry(std::vector<channel::ChannelId> ids, std::int32_t asset_id,
+                                      channel::Address receiver) {
+        const auto& asset = assets_.at(asset_id);
+        auto* loop = find(asset.network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        const auto work = [ids](pqxx::connection& connection) {
+            pqxx::work transaction(connection);
+            const auto released = ledger::release_from_quarantine(transaction, ids);
+            transaction.commit();
+            return released;
+        };
+        co_await context_.database.run(work);
+        co_return co_await loop->claims().claim(asset, receiver);
+    }
+
     void add(const NetworkConfig& network) {
         try {
             networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
@@ -245,6 +301,26 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::claim(
 Task<ChainService::Outcome<ClaimSummary>> ChainService::get_claim(std::string claim_id,
                                                                   channel::Address receiver) {
     return loop_->on_chain_thread(loop_->get_claim(std::move(claim_id), receiver));
+}
+
+Task<ChainService::Outcome<std::vector<ClaimSummary>>> ChainService::list_claims(
+    channel::Address receiver, std::string after, std::size_t limit) {
+    return loop_->on_chain_thread(loop_->list_claims(receiver, std::move(after), limit));
+}
+
+Task<ChainService::Outcome<std::vector<ledger::QuarantinedChannel>>> ChainService::list_quarantine(
+    channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit) {
+    return loop_->on_chain_thread(loop_->list_quarantine(receiver, after, limit));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_channel(channel::ChannelId id,
+                                                                      channel::Address receiver) {
+    return loop_->on_chain_thread(loop_->retry_channel(id, receiver));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_claim(std::string claim_id,
+                                                                    channel::Address receiver) {
+    return loop_->on_chain_thread(loop_->retry_claim(std::move(claim_id), receiver));
 }
 
 channel::Address ChainService::receiver_authorizer() const {

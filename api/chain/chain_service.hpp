@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/chain/chain_health.hpp"
 #include "api/config.hpp"
 #include "api/task.hpp"
 #include "channel/config.hpp"
@@ -9,6 +10,7 @@
 #include "ledger/asset.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/request.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <functional>
 #include <memory>
@@ -100,6 +102,17 @@ public:
     /// `forbidden` for another provider's claim; `invalid_params` when there is none of that id.
     Task<Outcome<ClaimSummary>> get_claim(std::string claim_id, channel::Address receiver);
 
+    /// The newest claims of the receiver behind `after` (empty: from the newest).
+    Task<Outcome<std::vector<ClaimSummary>>> list_claims(channel::Address receiver,
+                                                         std::string after, std::size_t limit);
+    /// The receiver's channels that are left out of claims, and why.
+    Task<Outcome<std::vector<ledger::QuarantinedChannel>>> list_quarantine(
+        channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit);
+    /// Takes a channel in quarantine, or all that a claim was to claim, up again, and claims.
+    /// `forbidden` for another provider's, otherwise as `get_claim` and `claim`.
+    Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver);
+    Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver);
+
     /// The address that signs claims for receivers that leave it to this service.
     channel::Address receiver_authorizer() const;
 
@@ -110,6 +123,8 @@ public:
         bool following = false;
         std::uint64_t block = 0;
         std::string error;
+        std::vector<NodeStanding> nodes;
+        ChainCounts counts;
     };
     std::vector<NetworkHealth> health() const;
 

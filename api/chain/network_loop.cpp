@@ -19,7 +19,7 @@ NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
                 [this](const ledger::ChannelTerms& terms, const channel::State& state) {
                     claims_.changed(terms, state);
                 }),
-      health_{config.network, false, 0, "not started"} {}
+      health_{config.network, false, 0, "not started", {}, {}} {}
 
 Task<void> NetworkLoop::start() {
     co_await check_network();
@@ -98,6 +98,8 @@ void NetworkLoop::note(const std::string& trouble) {
     health_.following = trouble.empty();
     health_.block = network_.head.number;
     health_.error = trouble;
+    health_.nodes = network_.node.standing();
+    health_.counts = network_.counts;
 }
 
 ChainService::NetworkHealth NetworkLoop::health() const {

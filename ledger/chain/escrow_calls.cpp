@@ -131,6 +131,13 @@ Bytes channels_call(const channel::ChannelId& id) {
     return call_with_id(kChannels, id);
 }
 
+Bytes many_channels_call(std::span<const channel::ChannelId> ids) {
+    std::vector<Bytes> calls;
+    calls.reserve(ids.size());
+    for (const auto& id : ids) calls.push_back(channels_call(id));
+    return multicall_call(std::move(calls));
+}
+
 Bytes pending_withdrawals_call(const channel::ChannelId& id) {
     return call_with_id(kPendingWithdrawals, id);
 }
@@ -167,6 +174,29 @@ channel::Result<ChannelTotals> decode_channels(BytesView answer) {
     const auto amounts = decode_two_amounts(answer);
     if (!amounts) return amounts.error();
     return ChannelTotals{amounts->first, amounts->second};
+}
+
+/// bytes[] of elements of two words each: offset, count, an offset for each, then length and words.
+channel::Result<std::vector<ChannelTotals>> decode_many_channels(BytesView answer,
+                                                                 std::size_t count) {
+    constexpr std::size_t kElementWords = 3;
+    const auto words = decode_words(answer, 2 + count * (1 + kElementWords));
+    if (!words) return words.error();
+    const auto is = [&](std::size_t at, std::uint64_t value) {
+        return (*words)[at] == channel::word_from(value);
+    };
+    bool sound = is(0, Word::size) && is(1, count);
+    std::vector<ChannelTotals> totals;
+    for (std::size_t n = 0; n < count && sound; ++n) {
+        const auto element = count + n * kElementWords;
+        sound = is(2 + n, element * Word::size) && is(2 + element, 2 * Word::size);
+        const auto balance = channel::amount_from_word((*words)[2 + element + 1]);
+        const auto claimed = channel::amount_from_word((*words)[2 + element + 2]);
+        sound = sound && balance && claimed;
+        if (sound) totals.push_back({*balance, *claimed});
+    }
+    if (!sound) return channel::Error::rpc_read_failed;
+    return totals;
 }
 
 channel::Result<PendingWithdrawal> decode_pending_withdrawals(BytesView answer) {

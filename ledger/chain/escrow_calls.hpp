@@ -6,6 +6,7 @@
 #include "channel/result.hpp"
 #include "channel/voucher.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -35,6 +36,8 @@ channel::Bytes initiate_withdraw_call(const channel::ChannelConfig& config, chan
 channel::Bytes finalize_withdraw_call(const channel::ChannelConfig& config);
 channel::Bytes multicall_call(std::vector<channel::Bytes> calls);
 channel::Bytes channels_call(const channel::ChannelId& id);
+/// All of them in one call: `multicall` of views.
+channel::Bytes many_channels_call(std::span<const channel::ChannelId> ids);
 channel::Bytes pending_withdrawals_call(const channel::ChannelId& id);
 channel::Bytes refund_nonce_call(const channel::ChannelId& id);
 channel::Bytes receivers_call(const channel::Address& receiver, const channel::Address& token);
@@ -64,6 +67,9 @@ struct ReceiverTotals {
 };
 /// What views answer; `rpc_read_failed` for bytes that are no such answer.
 channel::Result<ChannelTotals> decode_channels(channel::BytesView answer);
+/// What `multicall` of `channels` for so many ids answers.
+channel::Result<std::vector<ChannelTotals>> decode_many_channels(channel::BytesView answer,
+                                                                 std::size_t count);
 channel::Result<PendingWithdrawal> decode_pending_withdrawals(channel::BytesView answer);
 channel::Result<std::uint64_t> decode_refund_nonce(channel::BytesView answer);
 channel::Result<ReceiverTotals> decode_receivers(channel::BytesView answer);

@@ -3,9 +3,12 @@
 #include "channel/hex.hpp"
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
+
+#include <array>
 
 namespace millrace::ledger {
 namespace {
@@ -31,7 +34,8 @@ constexpr const char* kOutboxLeft = R"sql(
     select count(*) filter (where status = 'queued'),
         count(*) filter (where status in ('queued', 'sent')),
         count(*) filter (where status = 'failed'),
-        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], '')
+        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], ''),
+        count(*) filter (where status = 'failed' and block_number > 0)
     from outbox where purpose = 'claim' and reference = $1)sql";
 constexpr const char* kMarkSentClaim = R"sql(
     update claim set status = 'sent', updated_at = $2::timestamptz
@@ -46,6 +50,13 @@ constexpr const char* kReopenClaim = R"sql(
 constexpr const char* kReadClaim = R"sql(
     select claim_id, asset_id, receiver, status, channels, amount, coalesce(error, '') as error
     from claim where claim_id = $1)sql";
+constexpr const char* kClaimsOf = R"sql(
+    select claim_id from claim
+    where receiver = $1::bytea and ($2 = '' or (created_at, claim_id) < (
+        select created_at, claim_id from claim where claim_id = $2))
+    order by created_at desc, claim_id desc
+    limit $3)sql";
+constexpr const char* kChannelsOf = "select channel_id from claim_row where claim_id = $1";
 constexpr const char* kTransactions = R"sql(
     select hash from outbox where purpose = 'claim' and reference = $1 order by nonce)sql";
 
@@ -93,6 +104,7 @@ void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
             channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
         if (written.affected_rows() != 1)
             throw ClaimInTheWay("a channel is in another claim that is still on its way");
+        release_from_quarantine(transaction, std::array{row.id});
     }
 }
 
@@ -162,6 +174,8 @@ std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transactio
         kFinishClaim, claim_id, std::string(to_string(status)), channel::to_string(swept),
         std::string(left[3].c_str()), to_rfc3339(now));
     if (changed.affected_rows() == 0) return std::nullopt;
+    if (left[4].as<std::int64_t>() != 0)
+        quarantine_reverted(transaction, claim_id, left[3].c_str(), now);
     return event_of(transaction, claim_id, assets, now);
 }
 
@@ -191,6 +205,23 @@ std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
     for (const auto& hash : transaction.exec_params(kTransactions, claim_id))
         claim.transactions.push_back(from_bytea<channel::TransactionHash>(hash[0]));
     return claim;
+}
+
+std::vector<ClaimRecord> list_claims(pqxx::transaction_base& transaction,
+                                     const channel::Address& receiver, const std::string& after,
+                                     std::size_t limit) {
+    std::vector<ClaimRecord> claims;
+    for (const auto& row : transaction.exec_params(kClaimsOf, to_bytea(receiver), after, limit))
+        claims.push_back(*read_claim(transaction, row[0].c_str()));
+    return claims;
+}
+
+std::vector<channel::ChannelId> claimed_channels(pqxx::transaction_base& transaction,
+                                                 const std::string& claim_id) {
+    std::vector<channel::ChannelId> ids;
+    for (const auto& row : transaction.exec_params(kChannelsOf, claim_id))
+        ids.push_back(from_bytea<channel::ChannelId>(row[0]));
+    return ids;
 }
 
 }  // namespace millrace::ledger

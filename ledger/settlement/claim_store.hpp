@@ -70,7 +70,8 @@ struct RecordedClaim {
 /// event before the mutex is let go. They wait for other writers of the database, other processes
 /// included, so that no two claims take the same channel.
 
-/// Writes down a claim, its rows, its transactions and its first event. Throws ClaimInTheWay, and
+/// Writes down a claim, its rows, its transactions and its first event; its channels are in
+/// quarantine no longer. Throws ClaimInTheWay, and
 /// pqxx::unique_violation as `enqueue` does.
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
                            const Sender& sender, Time now);
@@ -83,7 +84,8 @@ std::optional<SettlementEvent> claim_sent(pqxx::transaction_base& transaction,
 
 /// Ends the claim once all of its transactions are confirmed or failed: confirmed if all are
 /// confirmed, else failed with the first error. `swept` is what the receiver got by the
-/// transaction that ended last, the one that sweeps. Nullopt when that changed nothing.
+/// transaction that ended last, the one that sweeps. A channel whose claim was reverted on chain
+/// with no other row in it goes into quarantine. Nullopt when that changed nothing.
 std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transaction,
                                               const std::string& claim_id, channel::Amount swept,
                                               const Assets& assets, Time now);
@@ -96,5 +98,14 @@ std::optional<SettlementEvent> claim_reopened(pqxx::transaction_base& transactio
 
 std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
                                       const std::string& claim_id);
+
+/// The receiver's claims, newest first, behind the claim `after` (empty: from the newest).
+std::vector<ClaimRecord> list_claims(pqxx::transaction_base& transaction,
+                                     const channel::Address& receiver, const std::string& after,
+                                     std::size_t limit);
+
+/// The channels that a claim was to claim.
+std::vector<channel::ChannelId> claimed_channels(pqxx::transaction_base& transaction,
+                                                 const std::string& claim_id);
 
 }  // namespace millrace::ledger

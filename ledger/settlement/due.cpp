@@ -11,7 +11,14 @@ namespace {
 constexpr const char* kDueChannels = R"sql(
     select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
         withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed,
-        withdraw_requested_at
+        case when status = 'closing' then withdraw_requested_at + withdraw_delay_seconds end
+            as deadline,
+        coalesce((select m.channels from claim_row r join claim m on m.claim_id = r.claim_id
+            where r.channel_id = c.channel_id and m.status = 'failed'
+                and r.total_claimed > c.total_claimed
+                and exists (select from outbox o where o.purpose = 'claim'
+                    and o.reference = m.claim_id and o.status = 'failed' and o.block_number > 0)
+            order by m.updated_at desc limit 1), 0) as reverted_rows
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
         and charged > total_claimed and signature is not null and not in_doubt
@@ -19,6 +26,11 @@ constexpr const char* kDueChannels = R"sql(
         and not exists (
             select from claim_row r join claim m on m.claim_id = r.claim_id
             where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))
+        and not exists (
+            select from claim_quarantine q
+            where q.channel_id = c.channel_id and q.retry_at > $4::timestamptz
+                and q.balance = c.balance and q.total_claimed = c.total_claimed
+                and q.signature = c.signature)
     order by channel_id)sql";
 constexpr const char* kUnfinishedClaim = R"sql(
     select exists (select from claim
@@ -37,18 +49,16 @@ constexpr const char* kUnswept = R"sql(
         where asset_id = $1 and kind = 'claimed' and owner = $2::bytea and credits > debits))sql";
 constexpr const char* kClosing = R"sql(
     select channel_id, asset_id, receiver from channel
-    where status = 'closing')sql";
-constexpr const char* kHurry = R"sql(
-    update outbox o set urgent_before = d.deadline
-    from (select r.claim_id,
-              min(c.withdraw_requested_at + c.withdraw_delay_seconds) as deadline
-          from claim m
-          join claim_row r on r.claim_id = m.claim_id
-          join channel c on c.channel_id = r.channel_id
-          where m.status in ('queued', 'sent') and c.status = 'closing'
-          group by r.claim_id) d
-    where o.purpose = 'claim' and o.reference = d.claim_id and o.status in ('queued', 'sent')
-        and (o.urgent_before is null or o.urgent_before > d.deadline))sql";
+    where status = 'closing' and charged > total_claimed)sql";
+constexpr const char* kClaimDeadline = R"sql(
+    select min(withdraw_requested_at + withdraw_delay_seconds)
+    from claim_row r join channel c on c.channel_id = r.channel_id
+    where r.claim_id = $1 and c.status = 'closing')sql";
+
+std::optional<std::uint64_t> seconds_from(const pqxx::field& field) {
+    if (field.is_null()) return std::nullopt;
+    return field.as<std::uint64_t>();
+}
 
 DueChannel due_from(const pqxx::row& row, const Asset& asset) {
     return {
@@ -68,7 +78,8 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
         .total_claimed = amount_from(row["total_claimed"]),
         .signed_max = amount_from(row["signed_max"]),
         .signature = from_bytea<channel::Signature>(row["signature"]),
-        .withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>(),
+        .deadline = seconds_from(row["deadline"]),
+        .reverted_rows = row["reverted_rows"].as<std::size_t>(),
     };
 }
 
@@ -76,10 +87,10 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
 
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
-                                     const channel::Address& authorizer) {
+                                     const channel::Address& authorizer, Time now) {
     std::vector<DueChannel> due;
-    for (const auto& row :
-         transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id, to_bytea(authorizer)))
+    for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
+                                                   to_bytea(authorizer), to_rfc3339(now)))
         due.push_back(due_from(row, asset));
     return due;
 }
@@ -112,8 +123,9 @@ std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction
     return closing;
 }
 
-void hurry_claims(pqxx::transaction_base& transaction) {
-    transaction.exec0(kHurry);
+std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
+                                            const std::string& claim_id) {
+    return seconds_from(transaction.exec_params1(kClaimDeadline, claim_id)[0]);
 }
 
 }  // namespace millrace::ledger

@@ -4,8 +4,11 @@
 #include "channel/bytes.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/settlement/claim_plan.hpp"
+#include "ledger/time.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <pqxx/pqxx>
@@ -13,11 +16,12 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, in no unfinished claim and not in doubt. Those that a refund is on its way for are left
-/// to it, because it claims what is charged, unless their payer withdraws as well.
+/// claimed, in no unfinished claim, not in doubt, and not in quarantine at `now`. Those that a refund
+/// is on its way for are left to it, because it claims what is charged, unless their payer withdraws
+/// as well.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
-                                     const channel::Address& authorizer);
+                                     const channel::Address& authorizer, Time now);
 
 /// True while a claim of this receiver and asset is neither confirmed nor failed.
 bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
@@ -41,8 +45,9 @@ struct ClosingChannel {
 };
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
 
-/// Gives the transactions of unfinished claims the deadline of those of their channels whose payers
-/// have begun to withdraw since.
-void hurry_claims(pqxx::transaction_base& transaction);
+/// Unix seconds from which the payer of one of the claim's channels may take back what is not
+/// claimed by then, the earliest; nullopt when no withdrawal is pending.
+std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
+                                            const std::string& claim_id);
 
 }  // namespace millrace::ledger

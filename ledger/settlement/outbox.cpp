@@ -14,20 +14,20 @@ constexpr const char* kNextNonce = R"sql(
     select coalesce(max(nonce) + 1, 0) from outbox where network = $1 and signer = $2::bytea)sql";
 constexpr const char* kInsert = R"sql(
     insert into outbox (outbox_id, network, signer, nonce, purpose, reference, to_address, data,
-        gas_limit, max_fee, priority_fee, raw, hash, status, created_at, updated_at, urgent_before)
+        gas_limit, max_fee, priority_fee, raw, hash, status, created_at, updated_at)
     select coalesce(max(outbox_id), 0) + 1, $1::text, $2::bytea, $3::bigint, $4::text, $5::text,
         $6::bytea, $7::bytea, $8::bigint, $9::numeric, $10::numeric, $11::bytea, $12::bytea,
-        'queued', $13::timestamptz, $13::timestamptz, $14::bigint
+        'queued', $13::timestamptz, $13::timestamptz
     from outbox
     returning outbox_id)sql";
 constexpr const char* kFind = R"sql(
     select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
-        max_fee, priority_fee, raw, hash, status, urgent_before
+        max_fee, priority_fee, raw, hash, status
     from outbox where purpose = $1 and reference = $2
     order by outbox_id desc limit 1)sql";
 constexpr const char* kUnfinished = R"sql(
     select outbox_id, network, signer, nonce, purpose, reference, to_address, data, gas_limit,
-        max_fee, priority_fee, raw, hash, status, urgent_before
+        max_fee, priority_fee, raw, hash, status
     from outbox where network = $1 and status in ('queued', 'sent')
     order by nonce)sql";
 constexpr const char* kMarkSent = R"sql(
@@ -40,7 +40,12 @@ constexpr const char* kKeepAttempt = R"sql(
 constexpr const char* kReplace = R"sql(
     update outbox set max_fee = $2::numeric, priority_fee = $3::numeric, raw = $4::bytea,
         hash = $5::bytea, updated_at = $6::timestamptz
-    where outbox_id = $1)sql";
+    where outbox_id = $1 and hash = $7::bytea and status in ('queued', 'sent')
+        and max_fee < $2::numeric and priority_fee < $3::numeric)sql";
+constexpr const char* kNonces = R"sql(
+    select nonce from outbox
+    where network = $1 and signer = $2::bytea and nonce >= $3 and nonce < $4
+    order by nonce)sql";
 constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
 constexpr const char* kFinish = R"sql(
     update outbox set status = $2, hash = $3::bytea, block_number = $4, gas_used = $5,
@@ -54,11 +59,6 @@ Enum enum_from(const pqxx::field& field, const std::array<Enum, N>& all) {
     throw std::runtime_error(std::string("unknown value in ") + field.name());
 }
 
-std::optional<std::uint64_t> urgent_before_from(const pqxx::field& field) {
-    if (field.is_null()) return std::nullopt;
-    return field.as<std::uint64_t>();
-}
-
 OutboxEntry entry_from(const pqxx::row& row) {
     const auto network = channel::parse_network(row["network"].c_str());
     if (!network) throw std::runtime_error("malformed network in the outbox");
@@ -68,7 +68,8 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .signer = from_bytea<channel::Address>(row["signer"]),
         .nonce = row["nonce"].as<std::uint64_t>(),
         .purpose = enum_from(row["purpose"],
-                             std::array{Purpose::deposit, Purpose::claim, Purpose::refund}),
+                             std::array{Purpose::deposit, Purpose::claim, Purpose::refund,
+                                        Purpose::filler}),
         .reference = row["reference"].c_str(),
         .to = from_bytea<channel::Address>(row["to_address"]),
         .data = bytes_from(row["data"]),
@@ -79,7 +80,6 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .status =
             enum_from(row["status"], std::array{OutboxStatus::queued, OutboxStatus::sent,
                                                 OutboxStatus::confirmed, OutboxStatus::failed}),
-        .urgent_before = urgent_before_from(row["urgent_before"]),
     };
 }
 
@@ -114,9 +114,21 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
         .fees = draft.fees,
         .raw = {},
         .hash = {},
-        .urgent_before = draft.urgent_before,
     };
     sign_into(entry, sender.key);
+    return entry;
+}
+
+OutboxEntry write(pqxx::transaction_base& transaction, OutboxEntry entry, Time now) {
+    entry.id =
+        transaction
+            .exec_params1(
+                kInsert, channel::to_string(entry.network), to_bytea(entry.signer), entry.nonce,
+                std::string(to_string(entry.purpose)), entry.reference, to_bytea(entry.to),
+                to_bytea(channel::BytesView(entry.data)), entry.gas_limit,
+                channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
+                to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
+            .as<std::int64_t>();
     return entry;
 }
 
@@ -130,6 +142,8 @@ std::string_view to_string(Purpose purpose) {
             return "claim";
         case Purpose::refund:
             return "refund";
+        case Purpose::filler:
+            return "filler";
     }
     return "";
 }
@@ -155,19 +169,8 @@ std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Send
     const auto next = transaction.exec_params1(kNextNonce, network, signer)[0].as<std::uint64_t>();
     auto nonce = std::max(next, sender.nonce_min);
     std::vector<OutboxEntry> entries;
-    for (const auto& draft : drafts) {
-        auto entry = entry_for(draft, sender, nonce++);
-        entry.id = transaction
-                       .exec_params1(kInsert, network, signer, entry.nonce,
-                                     std::string(to_string(entry.purpose)), entry.reference,
-                                     to_bytea(entry.to), to_bytea(channel::BytesView(entry.data)),
-                                     entry.gas_limit, channel::to_string(entry.fees.max_fee),
-                                     channel::to_string(entry.fees.priority_fee),
-                                     to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash),
-                                     to_rfc3339(now), entry.urgent_before)[0]
-                       .as<std::int64_t>();
-        entries.push_back(std::move(entry));
-    }
+    for (const auto& draft : drafts)
+        entries.push_back(write(transaction, entry_for(draft, sender, nonce++), now));
     return entries;
 }
 
@@ -196,10 +199,37 @@ OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& e
     raised.fees = fees;
     sign_into(raised, key);
     transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
-    transaction.exec_params0(
+    const auto replaced = transaction.exec_params(
         kReplace, entry.id, channel::to_string(fees.max_fee), channel::to_string(fees.priority_fee),
-        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now));
+        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now),
+        to_bytea(entry.hash));
+    if (replaced.affected_rows() != 1)
+        throw std::runtime_error("a transaction changed while its fees were to be raised");
     return raised;
+}
+
+std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
+                                           channel::Network network, const channel::Address& signer,
+                                           std::uint64_t unused, std::uint64_t before) {
+    auto next = unused;
+    for (const auto& row : transaction.exec_params(kNonces, channel::to_string(network),
+                                                   to_bytea(signer), unused, before)) {
+        if (row[0].as<std::uint64_t>() != next) break;
+        ++next;
+    }
+    return next < before ? std::optional(next) : std::nullopt;
+}
+
+OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
+                       std::uint64_t nonce, const chain::Fees& fees, Time now) {
+    constexpr std::uint64_t kTransferGas = 21'000;
+    OutboxDraft nothing;
+    nothing.purpose = Purpose::filler;
+    nothing.reference = "nonce:" + std::to_string(nonce);
+    nothing.to = sender.key.address();
+    nothing.gas_limit = kTransferGas;
+    nothing.fees = fees;
+    return write(transaction, entry_for(nothing, sender, nonce), now);
 }
 
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,

@@ -17,9 +17,9 @@
 
 namespace millrace::ledger {
 
-/// What a transaction is for: relaying a deposit, claiming and sweeping, or giving a payer its
-/// unspent money back.
-enum class Purpose { deposit, claim, refund };
+/// What a transaction is for: relaying a deposit, claiming and sweeping, giving a payer its unspent
+/// money back, or using up a nonce that nothing else will use, so that those behind it can be mined.
+enum class Purpose { deposit, claim, refund, filler };
 std::string_view to_string(Purpose purpose);
 
 enum class OutboxStatus { queued, sent, confirmed, failed };
@@ -34,8 +34,6 @@ struct OutboxDraft {
     channel::Bytes data;
     std::uint64_t gas_limit = 0;
     chain::Fees fees;
-    /// Unix seconds by which it has to be mined to be of use; nothing: no hurry.
-    std::optional<std::uint64_t> urgent_before{};
 };
 
 /// A transaction that is written down, whatever becomes of it on the way to the chain.
@@ -53,8 +51,6 @@ struct OutboxEntry {
     channel::Bytes raw;
     channel::TransactionHash hash;
     OutboxStatus status = OutboxStatus::queued;
-    /// As in the draft.
-    std::optional<std::uint64_t> urgent_before{};
 };
 
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
@@ -81,8 +77,19 @@ std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
 /// The node has taken it. Repeating it changes nothing.
 void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now);
 
+/// The first nonce from `unused` (the next that the chain takes) up to `before` that is in no
+/// transaction of the signer here: whoever had it, it is not ours, and what is behind it waits.
+std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
+                                           channel::Network network, const channel::Address& signer,
+                                           std::uint64_t unused, std::uint64_t before);
+
+/// Writes down a transfer of nothing from the sender to itself with that nonce. As `enqueue`.
+OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
+                       std::uint64_t nonce, const chain::Fees& fees, Time now);
+
 /// The same transaction with higher fees takes the place of the one in the outbox, which is kept as
-/// a former attempt. Gives what is to be broadcast now.
+/// a former attempt. Gives what is to be broadcast now. Throws std::runtime_error, and nothing may
+/// be committed, unless both fees rise and `entry` is what is in the outbox, unfinished.
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
                        const channel::SecretKey& key, const chain::Fees& fees, Time now);
 

@@ -261,6 +261,11 @@ bool ChainStack::wait(const std::function<bool()>& condition) {
     return true;
 }
 
+void ChainStack::wait_a_moment() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 15ms);
+}
+
 bool ChainStack::wait_for_status(const channel::ChannelId& id_of, channel::Status status) {
     return wait([&] { return states_.contains(id_of) && states_[id_of].status == status; });
 }

@@ -89,6 +89,8 @@ public:
     /// Until the condition holds, looking again whenever something was committed; false when it
     /// does not hold in time.
     bool wait(const std::function<bool()>& condition);
+    /// Until something is committed, or for a few milliseconds.
+    void wait_a_moment();
     bool wait_for_status(const channel::ChannelId& id, channel::Status status);
     bool wait_for_event(const channel::ChannelId& id, const std::string& name);
     /// Until the follower has looked at the newest block and at what it brought.

@@ -114,9 +114,10 @@ drain_timeout_ms = 1500
 token_ttl_seconds = 60
 auditor_token_sha256 = ["0000000000000000000000000000000000000000000000000000000000000000"]
 )" + kNetwork +
-                              "confirmations = 3\nclaim_interval_seconds = 60\nmax_fee_per_gas = "
+                              "confirmations = 3\nclaim_interval_seconds = 60\nrpc_agreement = 2\n"
+                              "claim_gas_percent_max = 5\nmax_fee_per_gas = "
                               "\"340282366920938463463374607431768211455\"\n" +
-                              kToken + "deposit_min = \"5\"\n");
+                              kToken + "deposit_min = \"5\"\ncoin_price = \"3000000000\"\n");
     CHECK(config.server.host == "::1");
     CHECK(config.server.port == 1);
     CHECK_FALSE(config.server.metrics_public);
@@ -127,6 +128,9 @@ auditor_token_sha256 = ["0000000000000000000000000000000000000000000000000000000
     const auto& network = config.networks[0];
     CHECK(network.network.chain_id == 8453);
     CHECK(network.rpc_urls == std::vector<std::string>{"https://a.example", "https://b.example"});
+    CHECK(network.rpc_agreement == 2);
+    CHECK(network.claim_gas_percent_max == 5);
+    CHECK(network.tokens.at(0).coin_price == channel::Amount{3'000'000'000});
     CHECK(network.confirmations == 3);
     CHECK(network.claim_interval == std::chrono::seconds{60});
     CHECK(network.max_fee_per_gas == channel::Amount::max());

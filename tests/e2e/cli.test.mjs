@@ -75,6 +75,15 @@ test("claim: a provider gets what is due, once", async () => {
   assert.equal(amount, "250000");
   const shown = await millrace(["claim", "show", claimId, "--key", provider]);
   assert.match(shown.out, /status +confirmed/);
+  const list = await millrace(["claim", "list", "--key", provider]);
+  assert.equal(list.code, 0, list.err);
+  assert.match(list.out, new RegExp(`${claimId} +confirmed +1 +250000`));
+  const json = await millrace(["claim", "list", "--key", provider, "--json"]);
+  assert.deepEqual(JSON.parse(json.out).quarantine, []);
+  const retried = await millrace(["claim", "retry", claimId, "--key", provider]);
+  assert.match(retried.err, /Nothing is due/);
+  const unknown = await millrace(["claim", "retry", `0x${"1".repeat(64)}`, "--key", provider]);
+  assert.equal(unknown.code, 1);
   const again = await millrace(["claim", "--key", provider]);
   assert.equal(again.code, 1);
   assert.match(again.err, /Nothing is due/);

@@ -252,51 +252,17 @@ TEST_CASE("refund: leaves its channel out of claims, unless the payer withdraws 
         const auto& config = app.terms.config;
         return commit(books, [&](pqxx::work& transaction) {
             return ledger::due_channels(transaction, books.assets.at(books.token), config.receiver,
-                                        config.receiver_authorizer);
+                                        config.receiver_authorizer, kNoon);
         });
     };
     CHECK(due().empty());
     process(shard, event(app, 1, channel::WithdrawalRequested{1'700'000'000, units(700)}));
     const auto closing = due();
     REQUIRE(closing.size() == 1);
-    const auto rows = ledger::plan_claim(closing);
-    CHECK(ledger::most_urgent(rows) == 1'700'000'900);
+    CHECK(closing[0].deadline == 1'700'000'900);
     process(shard, event(app, 2, channel::RefundConfirmed{units(700)}));
     CHECK(books.query("select status, withdraw_requested_at, withdraw_amount, refunding from "
                       "channel") == "open|0|0|0");
-    CHECK(due().size() == 1);
-    CHECK_FALSE(ledger::most_urgent(ledger::plan_claim(due())).has_value());
-}
-
-TEST_CASE("outbox: a claim on its way is hurried when one of its payers withdraws",
-          "[settlement]") {
-    Books books;
-    auto shard = books.shard();
-    const auto first = payer(books, 1);
-    const auto second = payer(books, 2);
-    process(shard, first.open(1000), first.pay("a", 300, 300));
-    process(shard, second.open(1000), second.pay("a", 300, 300));
-    const auto& config = first.terms.config;
-    const auto& asset = books.assets.at(books.token);
-    const auto relayer = support::key(4);
-    ledger::OutboxDraft draft;
-    draft.purpose = ledger::Purpose::claim;
-    draft.reference = "c";
-    commit(books, [&](pqxx::work& transaction) {
-        const auto rows = ledger::plan_claim(
-            ledger::due_channels(transaction, asset, config.receiver, config.receiver_authorizer));
-        const ledger::NewClaim claim{"c", asset, config.receiver, rows, units(600), {draft}};
-        return ledger::record_claim(transaction, claim, {kNetwork, relayer, 0}, kNoon).outbox;
-    });
-    const auto urgent_before = [&] {
-        return commit(books, [&](pqxx::work& transaction) {
-            ledger::hurry_claims(transaction);
-            return ledger::unfinished_outbox(transaction, kNetwork).front().urgent_before;
-        });
-    };
-    CHECK_FALSE(urgent_before().has_value());
-    process(shard, event(second, 2, channel::WithdrawalRequested{1'700'000'050, units(1)}));
-    CHECK(urgent_before() == 1'700'000'950);
-    process(shard, event(first, 1, channel::WithdrawalRequested{1'700'000'000, units(1)}));
-    CHECK(urgent_before() == 1'700'000'900);
+    REQUIRE(due().size() == 1);
+    CHECK_FALSE(due()[0].deadline.has_value());
 }
