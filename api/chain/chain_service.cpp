@@ -5,6 +5,7 @@
 #include "api/chain/key_file.hpp"
 #include "api/shards.hpp"
 #include "channel/error.hpp"
+#include "ledger/chain/key_signer.hpp"
 
 #include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
@@ -27,18 +28,19 @@ public:
     Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
          std::function<void(const SettlementEvent&)> publish)
         : assets_(std::move(assets)),
-          context_{
-              config,
-              assets_,
-              database,
-              shards.commit_order(),
-              [publish = std::move(publish)](const ledger::SettlementEvent& event) {
-                  publish({event.seq, event.name, event.receiver, event.data});
-              },
+          signer_(std::make_unique<ledger::chain::KeySigner>(
               read_key_file("keys.receiver_authorizer_file", config.keys.receiver_authorizer_file),
-              read_key_file("keys.relayer_file", config.keys.relayer_file),
-              io_.get_executor(),
-              ShardCalls(io_.get_executor(), shards, kGateway)} {
+              read_key_file("keys.relayer_file", config.keys.relayer_file))),
+          context_{config,
+                   assets_,
+                   database,
+                   shards.commit_order(),
+                   [publish = std::move(publish)](const ledger::SettlementEvent& event) {
+                       publish({event.seq, event.name, event.receiver, event.data});
+                   },
+                   *signer_,
+                   io_.get_executor(),
+                   ShardCalls(io_.get_executor(), shards, kGateway)} {
         for (const auto& network : config.networks) add(network);
     }
     ~Loop() { stop(); }
@@ -136,7 +138,7 @@ public:
     }
 
     ShardCalls& shards() { return context_.shards; }
-    channel::Address authorizer() const { return context_.authorizer.address(); }
+    channel::Address authorizer() const { return context_.signer.authorizer(); }
 
     std::vector<NetworkHealth> health() const {
         std::vector<NetworkHealth> all;
@@ -180,6 +182,7 @@ private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     ledger::Assets assets_;
+    std::unique_ptr<ledger::chain::Signer> signer_;
     ChainContext context_;
     std::vector<std::unique_ptr<NetworkLoop>> networks_;
     std::thread thread_;

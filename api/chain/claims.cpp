@@ -54,7 +54,7 @@ Task<void> Claims::start() {
 
 void Claims::changed(const ledger::ChannelTerms& terms, const channel::State& state) {
     if (state.status == channel::Status::closing &&
-        terms.config.receiver_authorizer == context_.authorizer.address())
+        terms.config.receiver_authorizer == context_.signer.authorizer())
         closing_.insert_or_assign(
             terms.id, ledger::ClosingChannel{terms.id, terms.asset_id, terms.config.receiver});
     else
@@ -94,7 +94,7 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
 }
 
 Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address receiver) {
-    const auto authorizer = context_.authorizer.address();
+    const auto authorizer = context_.signer.authorizer();
     const auto work = [&asset, receiver, authorizer](pqxx::transaction_base& transaction) {
         const auto due = ledger::due_channels(transaction, asset, receiver, authorizer);
         return Work{ledger::plan_claim(due),
@@ -107,10 +107,9 @@ Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address
 /// and halved until the bad row stands alone (x402-batch-settlement, Contract behaviour).
 Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
                                          std::vector<PlannedRow>& sound) {
-    const auto tried = co_await network_.node.call(
-        network_.config.contract,
-        ledger::claim_calldata(network_.escrow_separator, rows, context_.authorizer),
-        BlockTag::latest());
+    const auto data = co_await calldata(rows);
+    const auto tried =
+        co_await network_.node.call(network_.config.contract, data, BlockTag::latest());
     if (tried) {
         sound.insert(sound.end(), rows.begin(), rows.end());
         co_return Checked::done;
@@ -131,14 +130,22 @@ Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
     co_return co_await keep_sound(rows.subspan(half), sound);
 }
 
+Task<channel::Bytes> Claims::calldata(std::span<const PlannedRow> rows) {
+    auto* const signer = &context_.signer;
+    const auto escrow = network_.escrow;
+    const auto work = [rows, signer, escrow](pqxx::connection&) {
+        return ledger::claim_calldata(escrow, rows, *signer);
+    };
+    co_return co_await context_.database.run(work);
+}
+
 /// One transaction if the rows fit into one. Otherwise the last one sweeps, so that it is one
 /// transfer to the receiver all the same.
 Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
     const ledger::Asset& asset, channel::Address receiver, const std::vector<PlannedRow>& rows) {
     std::vector<channel::Bytes> calls;
     for (const auto batch : ledger::batches(rows, network_.config.claim_rows_max))
-        calls.push_back(
-            ledger::claim_calldata(network_.escrow_separator, batch, context_.authorizer));
+        calls.push_back(co_await calldata(batch));
     const auto settle = chain::settle_call(receiver, asset.token);
     if (calls.empty()) {
         calls.push_back(settle);
@@ -173,14 +180,20 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
                                            std::vector<ledger::OutboxDraft> drafts) {
     const auto claim_id = random_claim_id();
     for (auto& draft : drafts) draft.reference = claim_id;
-    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount, std::move(drafts)};
+    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount};
     ledger::RecordedClaim recorded;
     auto* const context = &context_;
-    const OutboxSender::Write work = [&claim, &recorded, context](pqxx::connection& connection,
-                                                                  const ledger::Sender& sender) {
+    const OutboxSender::Write work = [&claim, &drafts, &recorded, context](
+                                         pqxx::connection& connection,
+                                         const ledger::Sender& sender) {
+        // Payments wait for the mutex, so that the signer is not waited for under it.
+        auto transactions = [&] {
+            pqxx::work transaction(connection);
+            return ledger::sign_drafts(transaction, sender, drafts);
+        }();
         const std::lock_guard lock(context->order.mutex);
         pqxx::work transaction(connection);
-        recorded = ledger::record_claim(transaction, claim, sender, now());
+        recorded = ledger::record_claim(transaction, claim, std::move(transactions), now());
         transaction.commit();
         context->publish(recorded.event);
         return recorded.outbox;

@@ -45,6 +45,7 @@ private:
     Task<Work> read_due(const ledger::Asset& asset, channel::Address receiver);
     Task<Checked> keep_sound(std::span<const ledger::PlannedRow> rows,
                              std::vector<ledger::PlannedRow>& sound);
+    Task<channel::Bytes> calldata(std::span<const ledger::PlannedRow> rows);
     Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
         const ledger::Asset& asset, channel::Address receiver,
         const std::vector<ledger::PlannedRow>& rows);

@@ -63,10 +63,10 @@ Task<void> OutboxSender::start() {
         throw std::runtime_error(network_.node.name() +
                                  ": cannot read the relayer's nonce: " + count.error().message);
     network_.nonce_min = *count;
-    const auto balance = co_await network_.node.coin_balance(context_.relayer.address());
+    const auto balance = co_await network_.node.coin_balance(context_.signer.relayer());
     if (balance && balance->is_zero())
         spdlog::warn("{}: the relayer {} holds no {}: deposits and claims cannot be sent",
-                     network_.node.name(), channel::to_hex(context_.relayer.address()),
+                     network_.node.name(), channel::to_hex(context_.signer.relayer()),
                      network_.config.coin);
 }
 
@@ -78,7 +78,7 @@ chain::Fees OutboxSender::fees() const {
 Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     const auto turn = co_await network_.nonces.take();
     for (int attempt = 1;; ++attempt) {
-        const ledger::Sender sender{network_.config.network, context_.relayer, network_.nonce_min};
+        const ledger::Sender sender{network_.config.network, context_.signer, network_.nonce_min};
         try {
             const auto work = [write, sender](pqxx::connection& connection) {
                 return write(connection, sender);
@@ -169,7 +169,7 @@ Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found foun
     const bool never_sent_here = watch.broadcast_at_block == 0 && watch.looks == 0;
     ++watch.looks;
     // What a former relayer key has signed can only be sent again as it is.
-    const bool is_next = found == Found::missing && entry.signer == context_.relayer.address();
+    const bool is_next = found == Found::missing && entry.signer == context_.signer.relayer();
     if (is_next && co_await is_superseded(entry, watch)) {
         co_await give_up(entry);
         co_return;
@@ -208,14 +208,26 @@ Task<void> OutboxSender::raise_fees(const OutboxEntry& entry) {
     }
     const auto market = fees();
     const chain::Fees wanted{std::max(raised->max_fee, market.max_fee), raised->priority_fee};
-    const auto* key = &context_.relayer;
-    const auto work = [entry, key, wanted](pqxx::connection& connection) {
+    auto* const signer = &context_.signer;
+    const auto work = [entry, signer, wanted](pqxx::connection& connection) {
         pqxx::work transaction(connection);
-        auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
+        auto made = ledger::raise_fees(transaction, entry, *signer, wanted, now());
         transaction.commit();
         return made;
     };
-    const auto replacement = co_await context_.database.run(work);
+    std::optional<OutboxEntry> made;
+    // Without the signer it stays as it is; nothing else waits for that.
+    try {
+        made = co_await context_.database.run(work);
+    } catch (const chain::SignerUnavailable& error) {
+        spdlog::warn("{}: transaction {} is stuck: {}", network_.node.name(),
+                     channel::to_hex(entry.hash), error.what());
+    } catch (const chain::SignerRefused& error) {
+        spdlog::error("{}: transaction {} is stuck: {}", network_.node.name(),
+                      channel::to_hex(entry.hash), error.what());
+    }
+    if (!made) co_return;
+    const auto& replacement = *made;
     spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
                  network_.node.name(), channel::to_hex(entry.hash),
                  channel::to_hex(replacement.hash), channel::to_string(wanted.max_fee));

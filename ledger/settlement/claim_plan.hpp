@@ -4,8 +4,8 @@
 #include "channel/bytes.hpp"
 #include "channel/config.hpp"
 #include "channel/result.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/signer.hpp"
 
 #include <cstddef>
 #include <span>
@@ -53,9 +53,9 @@ channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);
 channel::Result<channel::Amount> to_sweep(std::span<const PlannedRow> rows,
                                           const chain::ReceiverTotals& receiver);
 
-/// claimWithSignature for one batch, signed by `authorizer`, which is every row's.
-channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
-                              std::span<const PlannedRow> rows,
-                              const channel::SecretKey& authorizer);
+/// claimWithSignature for one batch, signed by the signer's authorizer, which is every row's. May
+/// wait, and throws as `chain::Signer` does.
+channel::Bytes claim_calldata(const chain::EscrowContract& escrow, std::span<const PlannedRow> rows,
+                              chain::Signer& signer);
 
 }  // namespace millrace::ledger
