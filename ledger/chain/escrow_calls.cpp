@@ -4,6 +4,9 @@
 #include "channel/uint256.hpp"
 #include "ledger/chain/abi.hpp"
 
+#include <algorithm>
+#include <optional>
+
 namespace millrace::ledger::chain {
 namespace {
 
@@ -56,6 +59,47 @@ Bytes encode(std::span<const VoucherClaim> rows) {
 
 Bytes call_with_id(const Selector& selector, const channel::ChannelId& id) {
     return encode_call(selector, AbiTuple{}.add(Word{id.bytes}));
+}
+
+bool has_selector(BytesView data, const Selector& selector) {
+    return data.size() >= selector.size() &&
+           std::equal(selector.begin(), selector.end(), data.begin());
+}
+
+bool is_single_relayed_call(BytesView data) {
+    const auto is = [&](const Selector& selector) { return has_selector(data, selector); };
+    return is(kDeposit) || is(kClaimWithSignature) || is(kSettle) || is(kRefundWithSignature);
+}
+
+/// The number that the word at `at` holds, if it is one within the bytes.
+std::optional<std::size_t> size_at(BytesView bytes, std::size_t at) {
+    if (at > bytes.size() || bytes.size() - at < Word::size) return std::nullopt;
+    Word word;
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), Word::size, word.bytes.begin());
+    const auto value = channel::uint64_from(word);
+    if (!value || *value > bytes.size()) return std::nullopt;
+    return static_cast<std::size_t>(*value);
+}
+
+/// The elements of the one argument `bytes[]`.
+std::optional<std::vector<Bytes>> decode_multicall(BytesView arguments) {
+    const auto array_at = size_at(arguments, 0);
+    const auto count = array_at ? size_at(arguments, *array_at) : std::nullopt;
+    if (!count) return std::nullopt;
+    const auto array = arguments.subspan(*array_at + Word::size);
+    std::vector<Bytes> calls;
+    auto left = array.size();
+    for (std::size_t n = 0; n < *count; ++n) {
+        const auto at = size_at(array, n * Word::size);
+        const auto length = at ? size_at(array, *at) : std::nullopt;
+        if (!length || array.size() - *at - Word::size < *length) return std::nullopt;
+        // Calls that overlap are no calls, and would take memory beyond measure.
+        if (*length > left) return std::nullopt;
+        left -= *length;
+        const auto call = array.subspan(*at + Word::size, *length);
+        calls.emplace_back(call.begin(), call.end());
+    }
+    return calls;
 }
 
 struct TwoAmounts {
@@ -125,6 +169,15 @@ Bytes multicall_call(std::vector<Bytes> calls) {
     elements.reserve(calls.size());
     for (const auto& call : calls) elements.push_back(encode_bytes(call));
     return encode_call(kMulticall, AbiTuple{}.add_dynamic(encode_array(std::move(elements))));
+}
+
+bool is_relayed_call(BytesView data) {
+    if (!has_selector(data, kMulticall)) return is_single_relayed_call(data);
+    const auto calls = decode_multicall(data.subspan(kMulticall.size()));
+    // Only in the one encoding: nothing can hide behind another reading of the same bytes.
+    return calls && !calls->empty() && multicall_call(*calls) == Bytes(data.begin(), data.end()) &&
+           std::all_of(calls->begin(), calls->end(),
+                       [](const Bytes& call) { return is_single_relayed_call(call); });
 }
 
 Bytes channels_call(const channel::ChannelId& id) {

@@ -40,6 +40,11 @@ channel::Bytes refund_nonce_call(const channel::ChannelId& id);
 channel::Bytes receivers_call(const channel::Address& receiver, const channel::Address& token);
 channel::Bytes channel_id_call(const channel::ChannelConfig& config);
 
+/// Whether this is calldata that the relayer sends for others: deposit, claimWithSignature, settle,
+/// refundWithSignature, or a multicall of these encoded as by `multicall_call`. What needs a right
+/// of the sender (claim, refund, withdrawals) is not.
+bool is_relayed_call(channel::BytesView data);
+
 /// abi.encode(validAfter, validBefore, salt, signature) for the ERC-3009 collector.
 channel::Bytes erc3009_collector_data(const channel::Word& valid_after,
                                       const channel::Word& valid_before, const channel::Word& salt,

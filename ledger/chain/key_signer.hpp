@@ -13,13 +13,13 @@ public:
 
     channel::Address authorizer() const override { return authorizer_address_; }
     channel::Address relayer() const override { return relayer_address_; }
-    bool is_available() const override { return true; }
+    SignerHealth health() const override { return {true, 0}; }
     channel::Signature sign_claims(const EscrowContract& escrow,
                                    std::span<const VoucherClaim> rows) override;
     channel::Signature sign_refund(const EscrowContract& escrow,
                                    const channel::ChannelConfig& config, const channel::Word& nonce,
                                    channel::Amount amount) override;
-    SignedTransaction sign_transaction(const Transaction& transaction) override;
+    channel::Signature sign_transaction(const Transaction& transaction) override;
 
 private:
     channel::SecretKey authorizer_;

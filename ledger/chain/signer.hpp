@@ -7,6 +7,7 @@
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/transaction.hpp"
 
+#include <cstdint>
 #include <span>
 #include <stdexcept>
 
@@ -21,6 +22,10 @@ struct EscrowContract {
     friend auto operator<=>(const EscrowContract&, const EscrowContract&) = default;
 };
 channel::Digest domain_separator(const EscrowContract& escrow);
+/// What the receiver authorizer signs: ClaimBatch over the rows in their order, and Refund.
+channel::Digest claims_digest(const EscrowContract& escrow, std::span<const VoucherClaim> rows);
+channel::Digest refund_digest(const EscrowContract& escrow, const channel::ChannelConfig& config,
+                              const channel::Word& nonce, channel::Amount amount);
 
 /// The signer will not sign this, however often it is asked; the text says what and why.
 struct SignerRefused : std::runtime_error {
@@ -30,6 +35,13 @@ struct SignerRefused : std::runtime_error {
 /// The signer does not answer, or not now: ask again later. Nothing is known to be signed.
 struct SignerUnavailable : std::runtime_error {
     using std::runtime_error::runtime_error;
+};
+
+struct SignerHealth {
+    /// Whether the last look found it able to sign.
+    bool available = false;
+    /// How often it has refused, as far as this process knows.
+    std::uint64_t refusals = 0;
 };
 
 /// Whoever holds the two keys of the service: the receiver authorizer's, which consents to claims
@@ -47,8 +59,8 @@ public:
     /// Known without asking, and the same for the life of this object.
     virtual channel::Address authorizer() const = 0;
     virtual channel::Address relayer() const = 0;
-    /// Whether the last look found it able to sign. Does not wait.
-    virtual bool is_available() const = 0;
+    /// Does not wait.
+    virtual SignerHealth health() const = 0;
 
     /// ClaimBatch over the rows, in their order.
     virtual channel::Signature sign_claims(const EscrowContract& escrow,
@@ -57,8 +69,8 @@ public:
     virtual channel::Signature sign_refund(const EscrowContract& escrow,
                                            const channel::ChannelConfig& config,
                                            const channel::Word& nonce, channel::Amount amount) = 0;
-    /// By the relayer.
-    virtual SignedTransaction sign_transaction(const Transaction& transaction) = 0;
+    /// By the relayer; `with_signature` makes of it what is broadcast.
+    virtual channel::Signature sign_transaction(const Transaction& transaction) = 0;
 };
 
 }  // namespace millrace::ledger::chain

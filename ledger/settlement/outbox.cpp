@@ -77,7 +77,7 @@ OutboxEntry entry_from(const pqxx::row& row) {
 }
 
 void sign_into(OutboxEntry& entry, chain::Signer& signer) {
-    auto made = signer.sign_transaction({
+    const chain::Transaction transaction{
         .chain_id = entry.network.chain_id,
         .nonce = entry.nonce,
         .priority_fee = entry.fees.priority_fee,
@@ -87,7 +87,8 @@ void sign_into(OutboxEntry& entry, chain::Signer& signer) {
         .value = {},
         .data = entry.data,
         .access_list = {},
-    });
+    };
+    auto made = chain::with_signature(transaction, signer.sign_transaction(transaction));
     entry.raw = std::move(made.raw);
     entry.hash = made.hash;
 }
