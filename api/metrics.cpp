@@ -68,6 +68,9 @@ Metrics::Metrics()
       chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),
       chain_following_(
           gauges(registry_, "millrace_chain_following", "1: blocks of the network are followed")),
+      signer_up_(gauge(registry_, "millrace_signer_up", "1: the signer answers")),
+      signer_refusals_(counter(registry_, "millrace_signer_refusals_total",
+                               "What this process asked for and the signer did not sign")),
       claims_(gauges(registry_, "millrace_claims", "Claims by status")),
       outbox_pending_(gauges(registry_, "millrace_outbox_pending",
                              "Transactions neither confirmed nor failed")),
@@ -138,6 +141,12 @@ void Metrics::observe(const Observation& observation) {
         const prometheus::Labels network{{"network", channel::to_string(health.network)}};
         chain_block_.Add(network).Set(static_cast<double>(health.block));
         chain_following_.Add(network).Set(health.following ? 1 : 0);
+    }
+    signer_up_.Set(observation.signer.available ? 1 : 0);
+    if (observation.signer.refusals > refusals_seen_) {
+        signer_refusals_.Increment(
+            static_cast<double>(observation.signer.refusals - refusals_seen_));
+        refusals_seen_ = observation.signer.refusals;
     }
     database_up_.Set(observation.stats ? 1 : 0);
     if (observation.stats) observe(*observation.stats);

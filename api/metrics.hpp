@@ -64,6 +64,7 @@ public:
         std::size_t requests_queued = 0;
         std::uint64_t signatures_checked = 0;
         std::vector<ChainService::NetworkHealth> networks;
+        ledger::chain::SignerHealth signer;
         /// Nothing when the database could not be asked.
         std::optional<ledger::Stats> stats;
     };
@@ -87,6 +88,8 @@ private:
     prometheus::Gauge& last_seq_;
     prometheus::Family<prometheus::Gauge>& chain_block_;
     prometheus::Family<prometheus::Gauge>& chain_following_;
+    prometheus::Gauge& signer_up_;
+    prometheus::Counter& signer_refusals_;
     prometheus::Family<prometheus::Gauge>& claims_;
     prometheus::Family<prometheus::Gauge>& outbox_pending_;
     prometheus::Family<prometheus::Gauge>& lease_epoch_;
@@ -96,6 +99,7 @@ private:
     std::unordered_map<std::string, prometheus::Counter*> request_counters_;
     std::mutex observe_mutex_;
     std::uint64_t signatures_seen_ = 0;
+    std::uint64_t refusals_seen_ = 0;
 };
 
 }  // namespace millrace::api

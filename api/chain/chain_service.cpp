@@ -2,10 +2,9 @@
 
 #include "api/chain/network_loop.hpp"
 
-#include "api/chain/key_file.hpp"
 #include "api/shards.hpp"
+#include "api/signer/open_signer.hpp"
 #include "channel/error.hpp"
-#include "ledger/chain/key_signer.hpp"
 
 #include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
@@ -28,9 +27,7 @@ public:
     Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
          std::function<void(const SettlementEvent&)> publish)
         : assets_(std::move(assets)),
-          signer_(std::make_unique<ledger::chain::KeySigner>(
-              read_key_file("keys.receiver_authorizer_file", config.keys.receiver_authorizer_file),
-              read_key_file("keys.relayer_file", config.keys.relayer_file))),
+          signer_(open_signer(config)),
           context_{config,
                    assets_,
                    database,
@@ -140,6 +137,8 @@ public:
     ShardCalls& shards() { return context_.shards; }
     channel::Address authorizer() const { return context_.signer.authorizer(); }
 
+    ledger::chain::SignerHealth signer_health() const { return signer_->health(); }
+
     std::vector<NetworkHealth> health() const {
         std::vector<NetworkHealth> all;
         for (const auto& network : networks_) all.push_back(network->health());
@@ -232,6 +231,10 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::get_claim(std::string cl
 
 channel::Address ChainService::receiver_authorizer() const {
     return loop_->authorizer();
+}
+
+ledger::chain::SignerHealth ChainService::signer_health() const {
+    return loop_->signer_health();
 }
 
 std::vector<ChainService::NetworkHealth> ChainService::health() const {

@@ -103,25 +103,35 @@ Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address
     co_return co_await context_.read(work);
 }
 
-/// One row that the contract refuses would take the whole batch down, so each batch is tried first,
-/// and halved until the bad row stands alone (x402-batch-settlement, Contract behaviour).
+/// One row that the contract or the signer refuses would take the whole batch down, so each batch
+/// is tried first, and halved until the bad row stands alone (x402-batch-settlement, Contract
+/// behaviour).
 Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
                                          std::vector<PlannedRow>& sound) {
-    const auto data = co_await calldata(rows);
-    const auto tried =
-        co_await network_.node.call(network_.config.contract, data, BlockTag::latest());
-    if (tried) {
-        sound.insert(sound.end(), rows.begin(), rows.end());
-        co_return Checked::done;
+    std::optional<channel::Bytes> data;
+    std::string objection;
+    try {
+        data = co_await calldata(rows);
+    } catch (const chain::SignerRefused& error) {
+        objection = error.what();
     }
-    if (!tried.error().reverted()) {
-        spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
-                     tried.error().message);
-        co_return Checked::node_failed;
+    if (data) {
+        const auto tried =
+            co_await network_.node.call(network_.config.contract, *data, BlockTag::latest());
+        if (tried) {
+            sound.insert(sound.end(), rows.begin(), rows.end());
+            co_return Checked::done;
+        }
+        if (!tried.error().reverted()) {
+            spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
+                         tried.error().message);
+            co_return Checked::node_failed;
+        }
+        objection = chain::revert_reason(tried.error().data);
     }
     if (rows.size() == 1) {
         spdlog::error("{}: channel {} cannot be claimed and is left out: {}", network_.node.name(),
-                      channel::to_hex(rows.front().id), chain::revert_reason(tried.error().data));
+                      channel::to_hex(rows.front().id), objection);
         co_return Checked::done;
     }
     const auto half = rows.size() / 2;
@@ -247,11 +257,18 @@ Task<void> Claims::claim_closing() {
 }
 
 Task<void> Claims::claim_and_log(const ledger::Asset& asset, channel::Address receiver) {
-    const auto outcome = co_await claim(asset, receiver);
-    const auto* refused = std::get_if<Refusal>(&outcome);
-    if (refused && refused->error != Error::nothing_to_settle)
+    std::string failure;
+    try {
+        const auto outcome = co_await claim(asset, receiver);
+        const auto* refused = std::get_if<Refusal>(&outcome);
+        if (refused && refused->error != Error::nothing_to_settle)
+            failure = channel::sentence(refused->error);
+    } catch (const chain::SignerRefused& error) {
+        failure = error.what();
+    }
+    if (!failure.empty())
         spdlog::warn("{}: an automatic claim for {} failed: {}", network_.node.name(),
-                     channel::to_hex(receiver), channel::sentence(refused->error));
+                     channel::to_hex(receiver), failure);
 }
 
 }  // namespace millrace::api
