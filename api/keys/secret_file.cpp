@@ -1,14 +1,16 @@
 #include "api/keys/secret_file.hpp"
 
 #include "api/config.hpp"
+#include "api/descriptor.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 namespace millrace::api {
 namespace {
@@ -25,16 +27,24 @@ bool is_credential(const std::string& path) {
 
 }  // namespace
 
+// Read without a stream, whose buffer would keep a copy.
 std::string read_secret_file(const std::string& setting, const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     struct stat found {};
-    std::ifstream file(path, std::ios::binary);
-    if (stat(path.c_str(), &found) != 0 || !file)
+    if (file.number() < 0 || ::fstat(file.number(), &found) != 0)
         throw ConfigError(setting + ": cannot read " + path + ": " + std::strerror(errno));
     if ((found.st_mode & kOthers) != 0 && !is_credential(path))
         throw ConfigError(setting + ": others may use " + path + "; run: chmod 600 " + path);
     std::string text(kBytesMax, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const auto got = ::read(file.number(), text.data() + size, text.size() - size);
+        if (got < 0)
+            throw ConfigError(setting + ": cannot read " + path + ": " + std::strerror(errno));
+        if (got == 0) break;
+        size += static_cast<std::size_t>(got);
+    }
+    text.resize(size);
     return text;
 }
 

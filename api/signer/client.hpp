@@ -1,6 +1,6 @@
 #pragma once
 
-#include "api/signer/descriptor.hpp"
+#include "api/descriptor.hpp"
 #include "api/signer/wire.hpp"
 #include "ledger/chain/signer.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "api/signer/descriptor.hpp"
+#include "api/descriptor.hpp"
 #include "ledger/signing/signed_record.hpp"
 #include "ledger/time.hpp"
 
