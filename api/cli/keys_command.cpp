@@ -36,8 +36,8 @@ channel::SecretKey draw_key(SecretBytes& bytes) {
 void write_secret(const std::string& path, const std::string& text) {
     const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
-        throw CommandError(fmt::format("{}: cannot be made ({}); name another file with --out",
-                                       path, std::strerror(errno)));
+        throw CommandError(
+            fmt::format("{}: cannot be made ({}); name another file", path, std::strerror(errno)));
     const auto written = write(file, text.data(), text.size());
     const bool complete = written == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
     if (close(file) != 0 || !complete) {
