@@ -83,6 +83,9 @@ Metrics::Metrics()
                                          "Blocks given up by the last of them")),
       channels_in_doubt_(gauge(registry_, "millrace_channels_in_doubt",
                                "Channels not claimed until the contract agrees with the books")),
+      signer_up_(gauge(registry_, "millrace_signer_up", "1: the signer answers")),
+      signer_refusals_(counter(registry_, "millrace_signer_refusals_total",
+                               "What this process asked for and the signer did not sign")),
       claims_(gauges(registry_, "millrace_claims", "Claims by status")),
       outbox_pending_(gauges(registry_, "millrace_outbox_pending",
                              "Transactions neither confirmed nor failed")),
@@ -192,6 +195,12 @@ void Metrics::observe(const Observation& observation) {
         signatures_seen_ = observation.signatures_checked;
     }
     for (const auto& health : observation.networks) observe(health);
+    signer_up_.Set(observation.signer.available ? 1 : 0);
+    if (observation.signer.refusals > refusals_seen_) {
+        signer_refusals_.Increment(
+            static_cast<double>(observation.signer.refusals - refusals_seen_));
+        refusals_seen_ = observation.signer.refusals;
+    }
     database_up_.Set(observation.stats ? 1 : 0);
     if (observation.stats) observe(*observation.stats);
 }

@@ -64,6 +64,7 @@ public:
         std::size_t requests_queued = 0;
         std::uint64_t signatures_checked = 0;
         std::vector<ChainService::NetworkHealth> networks;
+        ledger::chain::SignerHealth signer;
         /// Nothing when the database could not be asked.
         std::optional<ledger::Stats> stats;
     };
@@ -91,6 +92,8 @@ private:
     prometheus::Family<prometheus::Gauge>& chain_reorganisations_;
     prometheus::Family<prometheus::Gauge>& chain_reorganisation_depth_;
     prometheus::Gauge& channels_in_doubt_;
+    prometheus::Gauge& signer_up_;
+    prometheus::Counter& signer_refusals_;
     prometheus::Family<prometheus::Gauge>& claims_;
     prometheus::Family<prometheus::Gauge>& outbox_pending_;
     prometheus::Family<prometheus::Gauge>& outbox_oldest_;
@@ -106,6 +109,7 @@ private:
     std::unordered_map<std::string, prometheus::Counter*> request_counters_;
     std::mutex observe_mutex_;
     std::uint64_t signatures_seen_ = 0;
+    std::uint64_t refusals_seen_ = 0;
 };
 
 }  // namespace millrace::api

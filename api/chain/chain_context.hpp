@@ -6,9 +6,9 @@
 #include "api/chain/turns.hpp"
 #include "api/config.hpp"
 #include "api/database.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/chain/cursor.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/shard.hpp"
 #include "ledger/time.hpp"
@@ -30,8 +30,8 @@ struct ChainContext {
     Database& database;
     ledger::CommitOrder& order;
     std::function<void(const ledger::SettlementEvent&)> publish;
-    channel::SecretKey authorizer;
-    channel::SecretKey relayer;
+    /// It may wait: to be asked on a database thread.
+    ledger::chain::Signer& signer;
     boost::asio::any_io_executor executor;
     ShardCalls shards;
     std::atomic<bool> stopping = false;
@@ -65,6 +65,7 @@ struct ChainNetwork {
     ChainNetwork(ChainContext& context, const NetworkConfig& settings);
 
     const NetworkConfig& config;
+    ledger::chain::EscrowContract escrow;
     channel::Digest escrow_separator;
     const ledger::Asset* coin = nullptr;
     Nodes node;

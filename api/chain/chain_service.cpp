@@ -2,8 +2,8 @@
 
 #include "api/chain/network_loop.hpp"
 
-#include "api/chain/key_file.hpp"
 #include "api/shards.hpp"
+#include "api/signer/open_signer.hpp"
 #include "channel/error.hpp"
 
 #include <spdlog/spdlog.h>
@@ -27,18 +27,17 @@ public:
     Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
          std::function<void(const SettlementEvent&)> publish)
         : assets_(std::move(assets)),
-          context_{
-              config,
-              assets_,
-              database,
-              shards.commit_order(),
-              [publish = std::move(publish)](const ledger::SettlementEvent& event) {
-                  publish({event.seq, event.name, event.receiver, event.data});
-              },
-              read_key_file("keys.receiver_authorizer_file", config.keys.receiver_authorizer_file),
-              read_key_file("keys.relayer_file", config.keys.relayer_file),
-              io_.get_executor(),
-              ShardCalls(io_.get_executor(), shards, kGateway)} {
+          signer_(open_signer(config)),
+          context_{config,
+                   assets_,
+                   database,
+                   shards.commit_order(),
+                   [publish = std::move(publish)](const ledger::SettlementEvent& event) {
+                       publish({event.seq, event.name, event.receiver, event.data});
+                   },
+                   *signer_,
+                   io_.get_executor(),
+                   ShardCalls(io_.get_executor(), shards, kGateway)} {
         for (const auto& network : config.networks) add(network);
     }
     ~Loop() { stop(); }
@@ -191,7 +190,9 @@ public:
     }
 
     ShardCalls& shards() { return context_.shards; }
-    channel::Address authorizer() const { return context_.authorizer.address(); }
+    channel::Address authorizer() const { return context_.signer.authorizer(); }
+
+    ledger::chain::SignerHealth signer_health() const { return signer_->health(); }
 
     std::vector<NetworkHealth> health() const {
         std::vector<NetworkHealth> all;
@@ -250,6 +251,7 @@ private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     ledger::Assets assets_;
+    std::unique_ptr<ledger::chain::Signer> signer_;
     ChainContext context_;
     std::vector<std::unique_ptr<NetworkLoop>> networks_;
     std::thread thread_;
@@ -325,6 +327,10 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_claim(std::string 
 
 channel::Address ChainService::receiver_authorizer() const {
     return loop_->authorizer();
+}
+
+ledger::chain::SignerHealth ChainService::signer_health() const {
+    return loop_->signer_health();
 }
 
 std::vector<ChainService::NetworkHealth> ChainService::health() const {

@@ -9,6 +9,7 @@
 #include "channel/step.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/request.hpp"
 #include "ledger/settlement/quarantine.hpp"
 
@@ -64,9 +65,10 @@ public:
         std::string data;  ///< JSON object
     };
 
-    /// Reads the key files. Throws ConfigError when a key, a URL or an asset is missing or
-    /// malformed. `config`, `database` and `shards` have to outlive the service. `publish` is
-    /// called on a database thread, under the commit order's mutex: it has to be quick.
+    /// Finds the signer. Throws ConfigError when a key, a URL or an asset is missing or malformed,
+    /// and SignerUnavailable when the signer does not answer. `config`, `database` and `shards`
+    /// have to outlive the service. `publish` is called on a database thread, under the commit
+    /// order's mutex: it has to be quick.
     ChainService(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
                  std::function<void(const SettlementEvent&)> publish);
     ~ChainService();
@@ -115,6 +117,9 @@ public:
 
     /// The address that signs claims for receivers that leave it to this service.
     channel::Address receiver_authorizer() const;
+
+    /// Whether claims and deposits can be signed.
+    ledger::chain::SignerHealth signer_health() const;
 
     /// Seconds since the newest block was seen, per network, and whether following works: for
     /// readiness and metrics.

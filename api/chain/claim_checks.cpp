@@ -12,11 +12,25 @@ using chain::BlockTag;
 using ledger::CheckedRows;
 using ledger::PlannedRow;
 
-channel::Bytes claim_call(const ChainContext& context, const ChainNetwork& network,
-                          std::span<const PlannedRow> rows) {
-    if (context.relayer.address() == context.authorizer.address())
-        return ledger::direct_claim_calldata(rows);
-    return ledger::claim_calldata(network.escrow_separator, rows, context.authorizer);
+namespace {
+
+Task<channel::Bytes> signed_claim_call(ChainContext& context, const ChainNetwork& network,
+                                       std::span<const PlannedRow> rows) {
+    auto* const signer = &context.signer;
+    const auto escrow = network.escrow;
+    const auto work = [rows, signer, escrow](pqxx::connection&) {
+        return ledger::claim_calldata(escrow, rows, *signer);
+    };
+    co_return co_await context.database.run(work);
+}
+
+}  // namespace
+
+Task<channel::Bytes> claim_call(ChainContext& context, const ChainNetwork& network,
+                                std::span<const PlannedRow> rows) {
+    if (context.signer.relayer() == context.signer.authorizer())
+        co_return ledger::direct_claim_calldata(rows);
+    co_return co_await signed_claim_call(context, network, rows);
 }
 
 Task<std::optional<CheckedRows>> ClaimChecks::check(std::vector<PlannedRow> rows) {
@@ -44,24 +58,34 @@ Task<std::optional<CheckedRows>> ClaimChecks::check(std::vector<PlannedRow> rows
     co_return checked;
 }
 
-/// Halves what the contract refuses until the bad row stands alone.
+/// Halves what the contract or the signer refuses until the bad row stands alone. Tried with a
+/// signature also where none will be sent, because the signer judges the rows of both alike.
 Task<ClaimChecks::Tried> ClaimChecks::bisect(std::span<const PlannedRow> rows, BlockTag block,
                                              CheckedRows& checked) {
-    const auto tried = co_await network_.node.call(network_.config.contract,
-                                                   claim_call(context_, network_, rows), block);
-    if (tried) {
-        checked.sound.insert(checked.sound.end(), rows.begin(), rows.end());
-        co_return Tried::done;
+    std::optional<channel::Bytes> call;
+    auto fault = ledger::RowFault::reverted;
+    std::string objection;
+    try {
+        call = co_await signed_claim_call(context_, network_, rows);
+    } catch (const chain::SignerRefused& error) {
+        objection = error.what();
     }
-    if (!tried.error().reverted()) {
-        spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
-                     tried.error().message);
-        co_return Tried::node_failed;
+    if (call) {
+        const auto tried = co_await network_.node.call(network_.config.contract, *call, block);
+        if (tried) {
+            checked.sound.insert(checked.sound.end(), rows.begin(), rows.end());
+            co_return Tried::done;
+        }
+        if (!tried.error().reverted()) {
+            spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
+                         tried.error().message);
+            co_return Tried::node_failed;
+        }
+        objection = chain::revert_reason(tried.error().data);
+        fault = ledger::fault_from(objection);
     }
     if (rows.size() == 1) {
-        auto reason = chain::revert_reason(tried.error().data);
-        const auto fault = ledger::fault_from(reason);
-        checked.bad.push_back({rows.front(), fault, std::move(reason)});
+        checked.bad.push_back({rows.front(), fault, std::move(objection)});
         co_return Tried::done;
     }
     const auto half = rows.size() / 2;

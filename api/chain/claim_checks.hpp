@@ -11,18 +11,20 @@
 namespace millrace::api {
 
 /// The call that claims these rows: by the receiver authorizer itself where that is who sends, else
-/// on its signature.
-channel::Bytes claim_call(const ChainContext& context, const ChainNetwork& network,
-                          std::span<const ledger::PlannedRow> rows);
+/// on its signature. Throws as `chain::Signer` does.
+Task<channel::Bytes> claim_call(ChainContext& context, const ChainNetwork& network,
+                                std::span<const ledger::PlannedRow> rows);
 
 /// Tries rows against the contract before they are sent, all as of one block: one row that the
-/// contract refuses would take its whole batch down (x402-batch-settlement, Contract behaviour).
+/// contract or the signer refuses would take its whole batch down (x402-batch-settlement, Contract
+/// behaviour).
 class ClaimChecks {
 public:
     ClaimChecks(ChainContext& context, ChainNetwork& network)
         : context_(context), network_(network) {}
 
-    /// Sound rows stay in their order. Nullopt when the nodes cannot be asked or do not agree.
+    /// Sound rows stay in their order. Nullopt when the nodes cannot be asked or do not agree;
+    /// throws SignerUnavailable.
     Task<std::optional<ledger::CheckedRows>> check(std::vector<ledger::PlannedRow> rows);
 
 private:

@@ -56,7 +56,7 @@ Task<void> Claims::start() {
 
 void Claims::changed(const ledger::ChannelTerms& terms, const channel::State& state) {
     if (state.status == channel::Status::closing &&
-        terms.config.receiver_authorizer == context_.authorizer.address())
+        terms.config.receiver_authorizer == context_.signer.authorizer())
         closing_.insert_or_assign(
             terms.id, ledger::ClosingChannel{terms.id, terms.asset_id, terms.config.receiver});
     else
@@ -116,7 +116,7 @@ ledger::ClaimPolicy Claims::policy(ledger::Occasion occasion, const ledger::Asse
 
 Task<Claims::Work> Claims::read_due(ledger::Occasion occasion, const ledger::Asset& asset,
                                     channel::Address receiver) {
-    const auto authorizer = context_.authorizer.address();
+    const auto authorizer = context_.signer.authorizer();
     const auto by = policy(occasion, asset);
     const auto work = [&asset, receiver, authorizer, by](pqxx::transaction_base& transaction) {
         const auto due = ledger::due_channels(transaction, asset, receiver, authorizer, now());
@@ -127,8 +127,8 @@ Task<Claims::Work> Claims::read_due(ledger::Occasion occasion, const ledger::Ass
     co_return co_await context_.read(work);
 }
 
-/// Leaves the sound rows. What the contract would refuse goes into quarantine first, so that it is
-/// known of also if this ends here. False when the nodes cannot be asked.
+/// Leaves the sound rows. What the contract or the signer would refuse goes into quarantine first,
+/// so that it is known of also if this ends here. False when the nodes cannot be asked.
 Task<bool> Claims::check(std::vector<PlannedRow>& rows) {
     auto checked = co_await checks_.check(rows);
     if (!checked) co_return false;
@@ -162,7 +162,7 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
     std::vector<ledger::OutboxDraft> drafts;
     for (const auto batch : cut) {
         const bool is_last = batch.data() == cut.back().data();
-        const auto claim = claim_call(context_, network_, batch);
+        const auto claim = co_await claim_call(context_, network_, batch);
         const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
         auto made = co_await draft(call, batch.size());
         if (!made && is_last && made.error().reverted()) made = co_await draft(claim, batch.size());
@@ -199,14 +199,20 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
                                            std::vector<ledger::OutboxDraft> drafts) {
     const auto claim_id = random_claim_id();
     for (auto& draft : drafts) draft.reference = claim_id;
-    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount, std::move(drafts)};
+    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount};
     ledger::RecordedClaim recorded;
     auto* const context = &context_;
-    const OutboxSender::Write work = [&claim, &recorded, context](pqxx::connection& connection,
-                                                                  const ledger::Sender& sender) {
+    const OutboxSender::Write work = [&claim, &drafts, &recorded, context](
+                                         pqxx::connection& connection,
+                                         const ledger::Sender& sender) {
+        // Payments wait for the mutex, so that the signer is not waited for under it.
+        auto transactions = [&] {
+            pqxx::work transaction(connection);
+            return ledger::sign_drafts(transaction, sender, drafts);
+        }();
         const std::lock_guard lock(context->order.mutex);
         pqxx::work transaction(connection);
-        recorded = ledger::record_claim(transaction, claim, sender, now());
+        recorded = ledger::record_claim(transaction, claim, std::move(transactions), now());
         transaction.commit();
         context->publish(recorded.event);
         return recorded.outbox;
@@ -258,11 +264,18 @@ Task<void> Claims::claim_closing() {
 
 Task<void> Claims::claim_and_log(ledger::Occasion occasion, const ledger::Asset& asset,
                                  channel::Address receiver) {
-    const auto outcome = co_await claim_on(occasion, asset, receiver);
-    const auto* refused = std::get_if<Refusal>(&outcome);
-    if (refused && refused->error != Error::nothing_to_settle)
+    std::string failure;
+    try {
+        const auto outcome = co_await claim_on(occasion, asset, receiver);
+        const auto* refused = std::get_if<Refusal>(&outcome);
+        if (refused && refused->error != Error::nothing_to_settle)
+            failure = channel::sentence(refused->error);
+    } catch (const chain::SignerRefused& error) {
+        failure = error.what();
+    }
+    if (!failure.empty())
         spdlog::warn("{}: an automatic claim for {} failed: {}", network_.node.name(),
-                     channel::to_hex(receiver), channel::sentence(refused->error));
+                     channel::to_hex(receiver), failure);
 }
 
 }  // namespace millrace::api

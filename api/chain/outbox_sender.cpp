@@ -63,10 +63,10 @@ Task<void> OutboxSender::start() {
         throw std::runtime_error(network_.node.name() +
                                  ": cannot read the relayer's nonce: " + count.error().message);
     network_.nonce_min = *count;
-    const auto balance = co_await network_.node.coin_balance(context_.relayer.address());
+    const auto balance = co_await network_.node.coin_balance(context_.signer.relayer());
     if (balance && balance->is_zero())
         spdlog::warn("{}: the relayer {} holds no {}: deposits and claims cannot be sent",
-                     network_.node.name(), channel::to_hex(context_.relayer.address()),
+                     network_.node.name(), channel::to_hex(context_.signer.relayer()),
                      network_.config.coin);
 }
 
@@ -78,7 +78,7 @@ chain::Fees OutboxSender::fees() const {
 Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     const auto turn = co_await network_.nonces.take();
     for (int attempt = 1;; ++attempt) {
-        const ledger::Sender sender{network_.config.network, context_.relayer, network_.nonce_min};
+        const ledger::Sender sender{network_.config.network, context_.signer, network_.nonce_min};
         try {
             const auto work = [write, sender](pqxx::connection& connection) {
                 return write(connection, sender);
@@ -141,7 +141,18 @@ Task<void> OutboxSender::look_after() {
         if (!waiting.contains(entry.signer)) found = co_await look_at(entry, watch);
         if (found == Found::mined) continue;
         waiting.insert(entry.signer);
-        co_await push(entry, watch, found);
+        std::string unsigned_because;
+        try {
+            co_await push(entry, watch, found);
+        } catch (const chain::SignerUnavailable& error) {
+            unsigned_because = error.what();
+        } catch (const chain::SignerRefused& error) {
+            unsigned_because = error.what();
+        }
+        // Without the signer it stays as it is; nothing else waits for that.
+        if (!unsigned_because.empty())
+            spdlog::warn("{}: transaction {} is stuck: {}", network_.node.name(),
+                         channel::to_hex(entry.hash), unsigned_because);
     }
 }
 
@@ -194,7 +205,7 @@ Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
 
 Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found) {
     // What a former relayer key has signed can only be sent again as it is.
-    const bool is_next = found == Found::missing && entry.signer == context_.relayer.address();
+    const bool is_next = found == Found::missing && entry.signer == context_.signer.relayer();
     if (is_next && co_await is_superseded(entry, watch)) {
         co_await give_up(entry);
         co_return;
@@ -273,8 +284,8 @@ Task<void> OutboxSender::fill_gap(const OutboxEntry& entry, Watch& watch) {
                                               const ledger::Sender& sender) {
         pqxx::work transaction(connection);
         std::vector<OutboxEntry> made;
-        const auto missing =
-            ledger::missing_nonce(transaction, sender.network, sender.key.address(), from, before);
+        const auto missing = ledger::missing_nonce(transaction, sender.network,
+                                                   sender.signer.relayer(), from, before);
         if (!missing) return made;
         made.push_back(ledger::fill_nonce(transaction, sender, *missing, wanted, now()));
         transaction.commit();
@@ -292,10 +303,10 @@ Task<void> OutboxSender::fill_gap(const OutboxEntry& entry, Watch& watch) {
 }
 
 Task<void> OutboxSender::raise_fees(const OutboxEntry& entry, chain::Fees wanted) {
-    const auto* key = &context_.relayer;
-    const auto work = [entry, key, wanted](pqxx::connection& connection) {
+    auto* const signer = &context_.signer;
+    const auto work = [entry, signer, wanted](pqxx::connection& connection) {
         pqxx::work transaction(connection);
-        auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
+        auto made = ledger::raise_fees(transaction, entry, *signer, wanted, now());
         transaction.commit();
         return made;
     };

@@ -26,7 +26,7 @@ public:
 
     /// Runs `write`, which enqueues transactions and commits, on a database thread, with nobody
     /// else taking nonces here. It is repeated when another process took a nonce first. Throws what
-    /// the database throws.
+    /// the database and the signer throw.
     using Write =
         std::function<std::vector<ledger::OutboxEntry>(pqxx::connection&, const ledger::Sender&)>;
     Task<std::vector<ledger::OutboxEntry>> write_down(Write write);

@@ -2,7 +2,6 @@
 
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
-#include "channel/voucher.hpp"
 #include "ledger/chain/revert.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 
@@ -47,7 +46,7 @@ Refunds::Refunds(ChainContext& context, ChainNetwork& network, OutboxSender& sen
 Task<Refunds::Outcome<RefundSent>> Refunds::refund(ledger::ChannelTerms terms,
                                                    channel::Address caller,
                                                    channel::AskRefund asked) {
-    if (terms.config.receiver_authorizer != context_.authorizer.address())
+    if (terms.config.receiver_authorizer != context_.signer.authorizer())
         co_return Refusal{Error::receiver_authorizer_mismatch};
     if (!network_.cursor) co_return Refusal{Error::unavailable};
     const InHand place(in_hand_, terms.id);
@@ -65,6 +64,22 @@ Task<Refunds::Outcome<RefundSent>> Refunds::carry_out(const ledger::ChannelTerms
     }
     const auto& state = std::get<channel::State>(begun);
     const RefundKey key{terms.id, state.refunds_begun};
+    std::string objection;
+    try {
+        co_return co_await sign_and_send(terms, state, key, asked);
+    } catch (const chain::SignerUnavailable& error) {
+        objection = error.what();
+    } catch (const chain::SignerRefused& error) {
+        objection = error.what();
+    }
+    // Whatever is not signed is not written down either.
+    co_await give_up(key, state.refunding, state.refund_nonce, objection);
+    co_return Refusal{Error::unavailable};
+}
+
+Task<Refunds::Outcome<RefundSent>> Refunds::sign_and_send(const ledger::ChannelTerms& terms,
+                                                          const channel::State& state,
+                                                          RefundKey key, channel::AskRefund asked) {
     auto draft = co_await draft_for(terms, state);
     if (const auto* refused = std::get_if<Refusal>(&draft)) {
         co_await give_up(key, state.refunding, state.refund_nonce,
@@ -117,7 +132,7 @@ Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::Cha
     ledger::OutboxDraft draft;
     draft.purpose = ledger::Purpose::refund;
     draft.to = network_.config.contract;
-    draft.data = calldata_for(terms, state);
+    draft.data = co_await calldata_for(terms, state);
     const auto estimate = co_await network_.node.estimate_gas(draft.data);
     if (!estimate) {
         const bool reverted = estimate.error().reverted();
@@ -132,34 +147,44 @@ Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::Cha
 }
 
 /// What is charged is claimed first: what is left then is the payer's.
-channel::Bytes Refunds::calldata_for(const ledger::ChannelTerms& terms,
-                                     const channel::State& state) const {
-    const auto nonce = channel::word_from(state.refund_nonce);
-    const channel::Refund consent{terms.id, nonce, state.refunding};
-    const auto signature =
-        context_.authorizer.sign(channel::digest(network_.escrow_separator, consent));
-    auto refund =
-        chain::refund_with_signature_call(terms.config, state.refunding, nonce, signature);
+Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
+                                           const channel::State& state) {
     const std::array due{ledger::DueChannel{.id = terms.id,
                                             .config = terms.config,
                                             .balance = state.balance,
                                             .charged = state.charged,
                                             .total_claimed = state.total_claimed,
                                             .signed_max = state.signed_max,
-                                            .signature = state.signature}};
-    const auto rows = ledger::plan_claim(due);
-    if (rows.empty()) return refund;
-    std::vector<channel::Bytes> calls;
-    calls.push_back(ledger::claim_calldata(network_.escrow_separator, rows, context_.authorizer));
-    calls.push_back(std::move(refund));
-    return chain::multicall_call(std::move(calls));
+                                            .signature = state.signature,
+                                            .deadline = {}}};
+    const auto rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
+    const auto config = terms.config;
+    const auto amount = state.refunding;
+    const auto nonce = channel::word_from(state.refund_nonce);
+    auto* const signer = &context_.signer;
+    const auto escrow = network_.escrow;
+    const auto work = [rows, config, amount, nonce, signer, escrow](pqxx::connection&) {
+        const auto consent = signer->sign_refund(escrow, config, nonce, amount);
+        auto refund = chain::refund_with_signature_call(config, amount, nonce, consent);
+        if (rows.empty()) return refund;
+        std::vector<channel::Bytes> calls;
+        calls.push_back(ledger::claim_calldata(escrow, rows, *signer));
+        calls.push_back(std::move(refund));
+        return chain::multicall_call(std::move(calls));
+    };
+    co_return co_await context_.database.run(work);
 }
 
 Task<Refunds::Outcome<RefundSent>> Refunds::send(const NewRefund& refund) {
     const OutboxSender::Write work = [&refund](pqxx::connection& connection,
                                                const ledger::Sender& sender) {
+        // Signed before anything is written, so that nobody waits for the signer.
+        auto transactions = [&] {
+            pqxx::work transaction(connection);
+            return ledger::sign_drafts(transaction, sender, {refund.draft});
+        }();
         pqxx::work transaction(connection);
-        auto written = ledger::record_refund(transaction, refund, sender, now());
+        auto written = ledger::record_refund(transaction, refund, std::move(transactions), now());
         transaction.commit();
         return written;
     };

@@ -38,10 +38,14 @@ private:
     Task<Outcome<channel::State>> begin(channel::ChannelId id, channel::Address caller,
                                         channel::AskRefund asked);
     Task<Outcome<RefundSent>> answer_again(channel::ChannelId id, channel::AskRefund asked);
+    /// Throws as `chain::Signer` does; nothing is written down then.
+    Task<Outcome<RefundSent>> sign_and_send(const ledger::ChannelTerms& terms,
+                                            const channel::State& state, ledger::RefundKey key,
+                                            channel::AskRefund asked);
     Task<Outcome<ledger::OutboxDraft>> draft_for(const ledger::ChannelTerms& terms,
                                                  const channel::State& state);
-    channel::Bytes calldata_for(const ledger::ChannelTerms& terms,
-                                const channel::State& state) const;
+    Task<channel::Bytes> calldata_for(const ledger::ChannelTerms& terms,
+                                      const channel::State& state);
     Task<Outcome<RefundSent>> send(const ledger::NewRefund& refund);
     Task<void> give_up(ledger::RefundKey key, channel::Amount amount, std::uint64_t refund_nonce,
                        std::string why);

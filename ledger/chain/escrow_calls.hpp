@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,16 @@ channel::Bytes pending_withdrawals_call(const channel::ChannelId& id);
 channel::Bytes refund_nonce_call(const channel::ChannelId& id);
 channel::Bytes receivers_call(const channel::Address& receiver, const channel::Address& token);
 channel::Bytes channel_id_call(const channel::ChannelConfig& config);
+
+/// Whether this is calldata that the relayer sends for others: deposit, claimWithSignature, settle,
+/// refundWithSignature, or a multicall of these encoded as by `multicall_call`. What needs a right
+/// of the sender (claim, refund, withdrawals) is not.
+bool is_relayed_call(channel::BytesView data);
+
+/// The rows that this calldata claims by the right of its sender: `claim`, or a multicall of one
+/// `claim` and then calls of the kind above, encoded as by `claim_call` and `multicall_call`.
+/// Nullopt for anything else.
+std::optional<std::vector<VoucherClaim>> direct_claim_rows(channel::BytesView data);
 
 /// abi.encode(validAfter, validBefore, salt, signature) for the ERC-3009 collector.
 channel::Bytes erc3009_collector_data(const channel::Word& valid_after,

@@ -1,7 +1,5 @@
 #include "ledger/settlement/claim_plan.hpp"
 
-#include "channel/voucher.hpp"
-
 #include <algorithm>
 #include <limits>
 #include <tuple>
@@ -122,17 +120,12 @@ channel::Result<Amount> to_sweep(std::span<const PlannedRow> rows,
     return channel::add(*unsettled, *claimed);
 }
 
-channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
-                              std::span<const PlannedRow> rows,
-                              const channel::SecretKey& authorizer) {
-    std::vector<channel::ClaimEntry> entries;
+channel::Bytes claim_calldata(const chain::EscrowContract& escrow, std::span<const PlannedRow> rows,
+                              chain::Signer& signer) {
     std::vector<chain::VoucherClaim> claims;
-    for (const PlannedRow& row : rows) {
-        entries.push_back({row.id, row.claim.max_claimable, row.claim.total_claimed});
-        claims.push_back(row.claim);
-    }
-    const auto signature = authorizer.sign(channel::digest(escrow_separator, entries));
-    return chain::claim_with_signature_call(claims, signature);
+    claims.reserve(rows.size());
+    for (const PlannedRow& row : rows) claims.push_back(row.claim);
+    return chain::claim_with_signature_call(claims, signer.sign_claims(escrow, claims));
 }
 
 channel::Bytes direct_claim_calldata(std::span<const PlannedRow> rows) {

@@ -4,9 +4,9 @@
 #include "channel/bytes.hpp"
 #include "channel/config.hpp"
 #include "channel/result.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/fees.hpp"
+#include "ledger/chain/signer.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -103,11 +103,10 @@ channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);
 channel::Result<channel::Amount> to_sweep(std::span<const PlannedRow> rows,
                                           const chain::ReceiverTotals& receiver);
 
-/// claimWithSignature for one batch, signed by `authorizer`, which is every row's: anybody may send
-/// it.
-channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
-                              std::span<const PlannedRow> rows,
-                              const channel::SecretKey& authorizer);
+/// claimWithSignature for one batch, signed by the signer's authorizer, which is every row's. May
+/// wait, and throws as `chain::Signer` does.
+channel::Bytes claim_calldata(const chain::EscrowContract& escrow, std::span<const PlannedRow> rows,
+                              chain::Signer& signer);
 
 /// claim for one batch, to be sent by the rows' own receiver authorizer: saves its signature, and
 /// some 2,000 gas a row.

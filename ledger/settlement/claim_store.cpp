@@ -132,7 +132,7 @@ std::string_view to_string(ClaimStatus status) {
 }
 
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
-                           const Sender& sender, Time now) {
+                           std::vector<OutboxEntry> transactions, Time now) {
     // First, because it makes every other writer wait: the check of the rows holds until commit.
     const auto seq = take_seq(transaction);
     RecordedClaim recorded;
@@ -147,7 +147,7 @@ RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& 
     transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id, to_bytea(claim.receiver),
                              claim.rows.size(), channel::to_string(claim.amount), to_rfc3339(now));
     write_rows(transaction, claim);
-    recorded.outbox = enqueue(transaction, sender, claim.drafts, now);
+    recorded.outbox = enqueue(transaction, std::move(transactions), now);
     for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);
     recorded.event = write_event(transaction, seq, recorded.record, claim.asset, now);
     return recorded;

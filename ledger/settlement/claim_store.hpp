@@ -52,7 +52,6 @@ struct NewClaim {
     /// None: claimed before, only to be swept.
     std::span<const PlannedRow> rows;
     channel::Amount amount;
-    std::vector<OutboxDraft> drafts;
 };
 
 /// One of the rows' channels is in another claim that is still on its way.
@@ -70,11 +69,11 @@ struct RecordedClaim {
 /// event before the mutex is let go. They wait for other writers of the database, other processes
 /// included, so that no two claims take the same channel.
 
-/// Writes down a claim, its rows, its transactions and its first event; its channels are in
-/// quarantine no longer. Throws ClaimInTheWay, and
-/// pqxx::unique_violation as `enqueue` does.
+/// Writes down a claim, its rows, its transactions (of `sign_drafts`) and its first event; its
+/// channels are in quarantine no longer. Throws ClaimInTheWay, and pqxx::unique_violation as
+/// `enqueue` does.
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
-                           const Sender& sender, Time now);
+                           std::vector<OutboxEntry> transactions, Time now);
 
 /// Notes that the claim is sent once none of its transactions is still to be broadcast. Nullopt
 /// when that changed nothing.

@@ -83,20 +83,19 @@ OutboxEntry entry_from(const pqxx::row& row) {
     };
 }
 
-void sign_into(OutboxEntry& entry, const channel::SecretKey& key) {
-    auto made = chain::sign(
-        {
-            .chain_id = entry.network.chain_id,
-            .nonce = entry.nonce,
-            .priority_fee = entry.fees.priority_fee,
-            .max_fee = entry.fees.max_fee,
-            .gas_limit = entry.gas_limit,
-            .to = entry.to,
-            .value = {},
-            .data = entry.data,
-            .access_list = {},
-        },
-        key);
+void sign_into(OutboxEntry& entry, chain::Signer& signer) {
+    const chain::Transaction transaction{
+        .chain_id = entry.network.chain_id,
+        .nonce = entry.nonce,
+        .priority_fee = entry.fees.priority_fee,
+        .max_fee = entry.fees.max_fee,
+        .gas_limit = entry.gas_limit,
+        .to = entry.to,
+        .value = {},
+        .data = entry.data,
+        .access_list = {},
+    };
+    auto made = chain::with_signature(transaction, signer.sign_transaction(transaction));
     entry.raw = std::move(made.raw);
     entry.hash = made.hash;
 }
@@ -104,7 +103,7 @@ void sign_into(OutboxEntry& entry, const channel::SecretKey& key) {
 OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint64_t nonce) {
     OutboxEntry entry{
         .network = sender.network,
-        .signer = sender.key.address(),
+        .signer = sender.signer.relayer(),
         .nonce = nonce,
         .purpose = draft.purpose,
         .reference = draft.reference,
@@ -115,21 +114,19 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
         .raw = {},
         .hash = {},
     };
-    sign_into(entry, sender.key);
+    sign_into(entry, sender.signer);
     return entry;
 }
 
-OutboxEntry write(pqxx::transaction_base& transaction, OutboxEntry entry, Time now) {
-    entry.id =
-        transaction
-            .exec_params1(
-                kInsert, channel::to_string(entry.network), to_bytea(entry.signer), entry.nonce,
-                std::string(to_string(entry.purpose)), entry.reference, to_bytea(entry.to),
-                to_bytea(channel::BytesView(entry.data)), entry.gas_limit,
-                channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
-                to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
-            .as<std::int64_t>();
-    return entry;
+std::int64_t write(pqxx::transaction_base& transaction, const OutboxEntry& entry, Time now) {
+    return transaction
+        .exec_params1(
+            kInsert, channel::to_string(entry.network), to_bytea(entry.signer), entry.nonce,
+            std::string(to_string(entry.purpose)), entry.reference, to_bytea(entry.to),
+            to_bytea(channel::BytesView(entry.data)), entry.gas_limit,
+            channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
+            to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
+        .as<std::int64_t>();
 }
 
 }  // namespace
@@ -162,16 +159,27 @@ std::string_view to_string(OutboxStatus status) {
     return "";
 }
 
-std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
-                                 const std::vector<OutboxDraft>& drafts, Time now) {
-    const auto network = channel::to_string(sender.network);
-    const auto signer = to_bytea(sender.key.address());
-    const auto next = transaction.exec_params1(kNextNonce, network, signer)[0].as<std::uint64_t>();
+std::vector<OutboxEntry> sign_drafts(pqxx::transaction_base& transaction, const Sender& sender,
+                                     const std::vector<OutboxDraft>& drafts) {
+    const auto next = transaction
+                          .exec_params1(kNextNonce, channel::to_string(sender.network),
+                                        to_bytea(sender.signer.relayer()))[0]
+                          .as<std::uint64_t>();
     auto nonce = std::max(next, sender.nonce_min);
     std::vector<OutboxEntry> entries;
-    for (const auto& draft : drafts)
-        entries.push_back(write(transaction, entry_for(draft, sender, nonce++), now));
+    for (const auto& draft : drafts) entries.push_back(entry_for(draft, sender, nonce++));
     return entries;
+}
+
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction,
+                                 std::vector<OutboxEntry> entries, Time now) {
+    for (auto& entry : entries) entry.id = write(transaction, entry, now);
+    return entries;
+}
+
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
+                                 const std::vector<OutboxDraft>& drafts, Time now) {
+    return enqueue(transaction, sign_drafts(transaction, sender, drafts), now);
 }
 
 std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
@@ -194,10 +202,10 @@ void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time
 }
 
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
-                       const channel::SecretKey& key, const chain::Fees& fees, Time now) {
+                       chain::Signer& signer, const chain::Fees& fees, Time now) {
     auto raised = entry;
     raised.fees = fees;
-    sign_into(raised, key);
+    sign_into(raised, signer);
     transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
     const auto replaced = transaction.exec_params(
         kReplace, entry.id, channel::to_string(fees.max_fee), channel::to_string(fees.priority_fee),
@@ -226,10 +234,12 @@ OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender
     OutboxDraft nothing;
     nothing.purpose = Purpose::filler;
     nothing.reference = "nonce:" + std::to_string(nonce);
-    nothing.to = sender.key.address();
+    nothing.to = sender.signer.relayer();
     nothing.gas_limit = kTransferGas;
     nothing.fees = fees;
-    return write(transaction, entry_for(nothing, sender, nonce), now);
+    auto filler = entry_for(nothing, sender, nonce);
+    filler.id = write(transaction, filler, now);
+    return filler;
 }
 
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,

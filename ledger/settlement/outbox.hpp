@@ -3,8 +3,8 @@
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
 #include "channel/network.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/chain/fees.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/time.hpp"
 
 #include <cstdint>
@@ -56,13 +56,21 @@ struct OutboxEntry {
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
 struct Sender {
     channel::Network network;
-    const channel::SecretKey& key;
+    chain::Signer& signer;
     std::uint64_t nonce_min = 0;
 };
 
-/// Gives each draft the next nonce of the sender, signs it and writes it down, inside the caller's
-/// transaction. To be broadcast only after that has committed. A concurrent writer makes one of
-/// the two fail with pqxx::unique_violation: nothing was written then, and it may be repeated.
+/// Gives each draft the next nonce of the sender and has it signed; writes nothing. Waits for the
+/// signer, so that nothing else may wait for `transaction`, and throws as `chain::Signer` does.
+std::vector<OutboxEntry> sign_drafts(pqxx::transaction_base& transaction, const Sender& sender,
+                                     const std::vector<OutboxDraft>& drafts);
+
+/// Writes signed transactions down, inside the caller's transaction. To be broadcast only after
+/// that has committed. A concurrent writer makes one of the two fail with pqxx::unique_violation:
+/// nothing was written then, and it may be repeated from `sign_drafts` on.
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction,
+                                 std::vector<OutboxEntry> entries, Time now);
+/// Both in one, for a transaction that has written nothing yet.
 std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
                                  const std::vector<OutboxDraft>& drafts, Time now);
 
@@ -88,10 +96,11 @@ OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender
                        std::uint64_t nonce, const chain::Fees& fees, Time now);
 
 /// The same transaction with higher fees takes the place of the one in the outbox, which is kept as
-/// a former attempt. Gives what is to be broadcast now. Throws std::runtime_error, and nothing may
-/// be committed, unless both fees rise and `entry` is what is in the outbox, unfinished.
+/// a former attempt. Gives what is to be broadcast now. Signed before anything is written; throws as
+/// `chain::Signer` does, and std::runtime_error, when nothing may be committed, unless both fees
+/// rise and `entry` is what is in the outbox, unfinished.
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
-                       const channel::SecretKey& key, const chain::Fees& fees, Time now);
+                       chain::Signer& signer, const chain::Fees& fees, Time now);
 
 /// Hashes under which the transaction was broadcast before its fees were raised.
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,

@@ -45,7 +45,7 @@ std::string refund_reference(const RefundKey& key) {
 }
 
 std::vector<OutboxEntry> record_refund(pqxx::transaction_base& transaction, const NewRefund& refund,
-                                       const Sender& sender, Time now) {
+                                       std::vector<OutboxEntry> transactions, Time now) {
     const auto& voucher = refund.asked.voucher;
     const auto written = transaction.exec_params(
         kInsertSent, to_bytea(refund.key.channel), refund.key.number,
@@ -53,7 +53,7 @@ std::vector<OutboxEntry> record_refund(pqxx::transaction_base& transaction, cons
         channel::to_string(voucher.max_claimable), to_bytea(voucher.signature),
         refund.asked.refund_nonce, refund_reference(refund.key), to_rfc3339(now));
     if (written.affected_rows() == 0) return {};
-    return enqueue(transaction, sender, {refund.draft}, now);
+    return enqueue(transaction, std::move(transactions), now);
 }
 
 bool give_up_refund(pqxx::transaction_base& transaction, const RefundKey& key,

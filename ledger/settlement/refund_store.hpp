@@ -37,10 +37,10 @@ struct NewRefund {
 /// A refund's row is written once: by whoever sends it, or by whoever gives it up. So a refund is
 /// never sent after its money was given back, and money is never given back of one that was sent.
 
-/// Writes down that the refund is sent, with its transaction. Empty when it was given up before;
-/// throws pqxx::unique_violation as `enqueue` does.
+/// Writes down that the refund is sent, with its transaction (of `sign_drafts`). Empty when it was
+/// given up before; throws pqxx::unique_violation as `enqueue` does.
 std::vector<OutboxEntry> record_refund(pqxx::transaction_base& transaction, const NewRefund& refund,
-                                       const Sender& sender, Time now);
+                                       std::vector<OutboxEntry> transactions, Time now);
 
 /// Writes down that the refund is never sent. False when it was.
 bool give_up_refund(pqxx::transaction_base& transaction, const RefundKey& key,

@@ -11,14 +11,14 @@
 
 namespace millrace::ledger {
 
-/// Why the contract would not take a row (x402-batch-settlement, Contract behaviour).
+/// Why the contract, or the signer before it, would not take a row (x402-batch-settlement, Contract behaviour).
 enum class RowFault {
     /// The configuration on record is not that of the channel's id.
     channel_id_mismatch,
     exceeds_ceiling,
     exceeds_balance,
     invalid_signature,
-    /// Anything else: the contract's reason is in the detail.
+    /// Anything else: the contract's reason is in the detail, or the signer's.
     reverted,
 };
 std::string_view to_string(RowFault fault);
@@ -29,7 +29,7 @@ RowFault fault_from(std::string_view reason);
 struct BadRow {
     PlannedRow row;
     RowFault fault = RowFault::reverted;
-    /// For people: the contract's reason, or the figures that contradict each other.
+    /// For people: the contract's or the signer's reason, or the figures that contradict each other.
     std::string detail;
 };
 

@@ -46,7 +46,9 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     : anvil(std::move(anvil_arguments)), directory_(temporary_directory()) {
     write_key("relayer", kRelayer);
     write_key("authorizer", kAuthorizer);
-    config.keys = {directory_ / "authorizer", directory_ / "relayer"};
+    config.keys.receiver_authorizer_file = directory_ / "authorizer";
+    config.keys.relayer_file = directory_ / "relayer";
+    config.keys.in_process = true;
     api::NetworkConfig network;
     network.network = {Anvil::kChainId};
     network.rpc_urls = {anvil.url()};

@@ -54,7 +54,7 @@ decimals = 6
 int keys_known() {
     int known = 0;
     std::vector<std::string> texts;
-    for (const auto* section : {"server", "limits", "auth", "ledger", "keys", "log"})
+    for (const auto* section : {"server", "limits", "auth", "ledger", "keys", "signer", "log"})
         texts.push_back(std::string("[") + section + "]\nunheard = 1\n");
     texts.push_back(kNetwork + "unheard = 1\n" + kToken);
     texts.push_back(kNetwork + kToken + "unheard = 1\n");
@@ -184,6 +184,8 @@ TEST_CASE("config: a value that will not do is told with file, line, key and rem
         {"[auth]\nauditor_token_sha256 = [\"abc\"]\n", "sha256sum"},
         {"[auth]\nauditor_token_sha256 = [1]\n", "has to be a list of texts"},
         {"[ledger]\npostgres = \"\"\n", "ledger.postgres: has to be a connection URI"},
+        {"[signer]\ntimeout_ms = 1\n", "signer.timeout_ms: has to be a whole number from 100"},
+        {"[keys]\nin_process = 1\n", "keys.in_process: has to be true or false"},
         {"[log]\nlevel = \"loud\"\n", "log.level: has to be one of: trace, debug, info"},
         {"[log]\nformat = \"xml\"\n", "log.format: has to be one of: console, json"},
         {"[server\n", "test.toml:1: not TOML"},

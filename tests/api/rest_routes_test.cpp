@@ -37,6 +37,7 @@ TEST_CASE("rest: probes say whether the service can work", "[rest]") {
     CHECK(ready.status() == 200);
     CHECK(ready.text("/ready") == "true");
     CHECK(ready.text("/networks/0/network") == "eip155:31337");
+    CHECK(ready.text("/signer") == "true");
 
     stack.draining = true;
     const auto draining = stack.get("/readyz");

@@ -1,4 +1,5 @@
 #include "channel/hex.hpp"
+#include "ledger/chain/key_signer.hpp"
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/settlement/due.hpp"
 #include "ledger/settlement/refund_store.hpp"
@@ -77,9 +78,11 @@ struct Begun {
         ledger::NewRefund refund{key, units(400), begin(app, 400, 300).asked, {}};
         refund.draft.purpose = ledger::Purpose::refund;
         refund.draft.reference = ledger::refund_reference(key);
-        const auto relayer = support::key(4);
+        ledger::chain::KeySigner relayer(support::key(104), support::key(4));
         return commit(books, [&](pqxx::work& transaction) {
-            return ledger::record_refund(transaction, refund, {kNetwork, relayer, 0}, kNoon);
+            auto signed_drafts =
+                ledger::sign_drafts(transaction, {kNetwork, relayer, 0}, {refund.draft});
+            return ledger::record_refund(transaction, refund, std::move(signed_drafts), kNoon);
         });
     }
     bool give_up() {

@@ -2,6 +2,7 @@
 #include "channel/uint256.hpp"
 #include "channel/voucher.hpp"
 #include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/key_signer.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 #include "tests/support/ledger_fixture.hpp"
 #include "tests/support/print.hpp"
@@ -250,7 +251,8 @@ TEST_CASE("claim plan: a full batch fits into what nodes take") {
     std::vector<DueChannel> channels;
     for (unsigned n = 0; n < ledger::kClaimRowsMax; ++n) channels.push_back(due(n, 10, 5, 0, 5));
     const auto rows = ledger::plan_claim(channels, {});
-    const auto call = ledger::claim_calldata({}, rows, key(1));
+    ledger::chain::KeySigner signer(key(1), key(2));
+    const auto call = ledger::claim_calldata({}, rows, signer);
     CHECK(call.size() < 128 * 1024 - 1000);
 }
 
@@ -265,14 +267,17 @@ TEST_CASE("claim plan: a sweep pays the increments and what was left unsettled")
 }
 
 TEST_CASE("claim plan: the batch is signed by the authorizer under the escrow's domain") {
+    const ledger::chain::EscrowContract escrow{{31337}, {}};
     const auto separator = channel::domain_separator(channel::escrow_domain(31337, {}));
+    ledger::chain::KeySigner authorizer(key(7), key(8));
     const std::vector<DueChannel> channels{due(1, 1000, 700, 200, 900)};
     const auto rows = ledger::plan_claim(channels, {});
-    const auto call = ledger::claim_calldata(separator, rows, key(7));
+    const auto call = ledger::claim_calldata(escrow, rows, authorizer);
     channel::Signature signature;
     // The last argument: length, 65 bytes, padding to 96.
     std::copy_n(call.end() - 96, channel::Signature::size, signature.bytes.begin());
-    const std::vector<channel::ClaimEntry> entries{{rows[0].id, units(900), units(700)}};
+    const std::vector<channel::ClaimEntry> entries{
+        {channel::channel_id(separator, rows[0].claim.config), units(900), units(700)}};
     const auto signer = channel::recover(channel::digest(separator, entries), signature);
     REQUIRE(signer.has_value());
     CHECK(channel::address_of(*signer) == key(7).address());

@@ -1,3 +1,4 @@
+#include "ledger/chain/key_signer.hpp"
 #include "ledger/settlement/reopen.hpp"
 #include "tests/support/ledger_fixture.hpp"
 
@@ -33,12 +34,13 @@ TEST_CASE("reopen: what ended above the fork is on its way again, and its claim 
     Books books;
     pqxx::connection connection(books.postgres.url());
     pqxx::work transaction(connection);
-    const auto relayer = key(4);
+    ledger::chain::KeySigner relayer(key(104), key(4));
     const auto& asset = books.assets.at(books.token);
     std::vector<ledger::OutboxEntry> entries;
     for (const std::string id : {"a", "b"}) {
-        const ledger::NewClaim claim{id, asset, key(900).address(), {}, units(100), {draft(id)}};
-        auto made = ledger::record_claim(transaction, claim, {kNetwork, relayer, 0}, kNoon);
+        const ledger::NewClaim claim{id, asset, key(900).address(), {}, units(100)};
+        auto signed_drafts = ledger::sign_drafts(transaction, {kNetwork, relayer, 0}, {draft(id)});
+        auto made = ledger::record_claim(transaction, claim, std::move(signed_drafts), kNoon);
         entries.push_back(std::move(made.outbox.front()));
     }
     // The first was mined as it was before its fees were raised.
@@ -75,8 +77,9 @@ TEST_CASE("reopen: a nonce that another transaction took is not waited for again
     Books books;
     pqxx::connection connection(books.postgres.url());
     pqxx::work transaction(connection);
+    ledger::chain::KeySigner relayer(key(104), key(4));
     const auto entries =
-        ledger::enqueue(transaction, {kNetwork, key(4), 0}, {draft("none")}, kNoon);
+        ledger::enqueue(transaction, {kNetwork, relayer, 0}, {draft("none")}, kNoon);
     ledger::finish_outbox(transaction, entries[0].id, {entries[0].hash, false, 0, 0, {}, "taken"},
                           kNoon);
     CHECK(ledger::reopen_outbox(transaction, kNetwork, 0, books.assets, kNoon).empty());

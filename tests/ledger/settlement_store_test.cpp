@@ -1,5 +1,6 @@
 #include "channel/hex.hpp"
 #include "ledger/chain/cursor.hpp"
+#include "ledger/chain/key_signer.hpp"
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/settlement/due.hpp"
 #include "ledger/settlement/outbox.hpp"
@@ -52,10 +53,15 @@ ledger::OutboxResult result_of(const ledger::OutboxEntry& entry, bool succeeded)
     return {entry.hash, succeeded, 7, 21'000, units(42), succeeded ? "" : "reverted"};
 }
 
+ledger::chain::KeySigner signer_of(unsigned relayer) {
+    return {key(relayer + 100), key(relayer)};
+}
+
 /// Two channels of receiver 900 with 60 and 40 charged, in the database as shards leave them.
 struct Due {
     Books books;
     std::vector<Payer> payers;
+    ledger::chain::KeySigner signer = signer_of(4);
 
     Due() {
         auto shard = books.shard();
@@ -83,10 +89,10 @@ struct Due {
     ledger::RecordedClaim record(const std::string& id, const std::vector<ledger::PlannedRow>& rows,
                                  std::size_t transactions = 1) {
         return commit(books, [&](pqxx::work& transaction) {
-            const ledger::NewClaim claim{id,         asset(),
-                                         receiver(), rows,
-                                         units(100), {transactions, draft(Purpose::claim, id)}};
-            return ledger::record_claim(transaction, claim, {kNetwork, key(4), 0}, kNoon);
+            const ledger::NewClaim claim{id, asset(), receiver(), rows, units(100)};
+            auto signed_drafts = ledger::sign_drafts(transaction, {kNetwork, signer, 0},
+                                                     {transactions, draft(Purpose::claim, id)});
+            return ledger::record_claim(transaction, claim, std::move(signed_drafts), kNoon);
         });
     }
 };
@@ -95,7 +101,7 @@ struct Due {
 
 TEST_CASE("outbox: nonces follow each other, above what the chain says is used", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto nonces = [&](std::uint64_t nonce_min, std::size_t count) {
         const auto entries = commit(books, [&](pqxx::work& transaction) {
             return ledger::enqueue(transaction, {kNetwork, relayer, nonce_min},
@@ -113,7 +119,7 @@ TEST_CASE("outbox: nonces follow each other, above what the chain says is used",
 
 TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const std::vector<OutboxDraft> drafts{draft(Purpose::deposit, "x")};
     commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 0}, drafts, kNoon);
@@ -130,7 +136,7 @@ TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
 
 TEST_CASE("outbox: what was written is read back as it was, newest first", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto entries = commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 0},
                                {draft(Purpose::deposit, "x"), draft(Purpose::claim, "x"),
@@ -147,7 +153,7 @@ TEST_CASE("outbox: what was written is read back as it was, newest first", "[set
     CHECK(found->hash == entries[2].hash);
     CHECK(found->data == channel::Bytes{1, 2, 3});
     CHECK(found->fees == entries[2].fees);
-    CHECK(found->signer == relayer.address());
+    CHECK(found->signer == relayer.relayer());
     CHECK(found->status == ledger::OutboxStatus::queued);
     const auto none = commit(books, [](pqxx::work& transaction) {
         return ledger::find_outbox(transaction, Purpose::deposit, "y");
@@ -157,7 +163,7 @@ TEST_CASE("outbox: what was written is read back as it was, newest first", "[set
 
 TEST_CASE("outbox: raised fees keep the nonce and what was broadcast before", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto entry = commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
                                kNoon)
@@ -392,7 +398,7 @@ TEST_CASE("claim: its deadline is the earliest of the withdrawals from its chann
 TEST_CASE("outbox: fees of a nonce rise, and only of the attempt that was looked at",
           "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto entry = commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
                                kNoon)
@@ -415,10 +421,10 @@ TEST_CASE("outbox: fees of a nonce rise, and only of the attempt that was looked
 TEST_CASE("outbox: a gap between what the chain takes next and what is here is found and filled",
           "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto missing = [&](std::uint64_t unused, std::uint64_t before) {
         return commit(books, [&](pqxx::work& transaction) {
-            return ledger::missing_nonce(transaction, kNetwork, relayer.address(), unused, before);
+            return ledger::missing_nonce(transaction, kNetwork, relayer.relayer(), unused, before);
         });
     };
     commit(books, [&](pqxx::work& transaction) {
@@ -434,7 +440,7 @@ TEST_CASE("outbox: a gap between what the chain takes next and what is here is f
                                   kNoon);
     });
     CHECK(filler.nonce == 4);
-    CHECK(filler.to == relayer.address());
+    CHECK(filler.to == relayer.relayer());
     CHECK(filler.data.empty());
     CHECK_FALSE(missing(4, 6).has_value());
     const auto unfinished = commit(books, [](pqxx::work& transaction) {
