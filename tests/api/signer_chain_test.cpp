@@ -20,10 +20,11 @@ struct SignedStack {
     std::optional<SignerProcess> signer;
     ChainStack stack;
 
-    explicit SignedStack(const std::string& more = "", const std::string& token_more = "")
+    explicit SignedStack(const std::string& more = "", const std::string& token_more = "",
+                         bool one_key = false)
         : stack({}, [](api::Config& config) { config.keys = {}; }) {
-        signer.emplace(
-            SignerProcess::Settings{escrow_address(), stack.anvil.token(), more, "", token_more});
+        signer.emplace(SignerProcess::Settings{escrow_address(), stack.anvil.token(), more, "",
+                                               token_more, one_key});
         signer->client();
         stack.config.signer.socket = signer->socket();
         stack.config.signer.timeout = std::chrono::milliseconds{500};
@@ -111,6 +112,56 @@ TEST_CASE("signer: killed again and again, every claim is paid once", "[chain][s
         REQUIRE(stack.wait_for_claim(std::get<api::ClaimSummary>(outcome).claim_id, "confirmed"));
         CHECK(stack.anvil.token_balance(kReceiver) == Amount{100 * round});
     }
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE("signer: with one key for both, claims need no signature over their rows",
+          "[chain][signer]") {
+    SignedStack signed_stack("", "signed_value_per_hour_max = \"1000\"", true);
+    auto& stack = signed_stack.stack;
+    for (unsigned n = 0; n < 2; ++n) {
+        const auto terms = stack.terms(1, kReceiver, n);
+        stack.opened(1, terms, 5000);
+        CHECK(stack.pay(1, terms, n == 0 ? 2000 : 800, 2000) == std::nullopt);
+    }
+    const auto outcome = signed_stack.claim();
+    REQUIRE_FALSE(error_of(outcome).has_value());
+    const auto claimed = std::get<api::ClaimSummary>(outcome);
+    CHECK(claimed.channels == 1);
+    REQUIRE(stack.wait_for_claim(claimed.claim_id, "confirmed"));
+    CHECK(stack.anvil.token_balance(kReceiver) == Amount{800});
+    CHECK(stack.query("select count(*) from outbox where purpose = 'claim' and "
+                      "position('\\x29237b0c'::bytea in data) > 0") == "1");
+    CHECK(stack.query("select count(*) from claim_quarantine") == "1");
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE(
+    "signer: a refund that it cannot sign is given back to the channel, and may be asked again",
+    "[chain][signer][refund]") {
+    SignedStack signed_stack;
+    auto& stack = signed_stack.stack;
+    const auto terms = stack.terms(1, kReceiver);
+    const auto id = stack.opened(1, terms, 5000);
+    CHECK(stack.pay(1, terms, 800, 1000) == std::nullopt);
+    const auto refund = [&] {
+        const channel::AskRefund asked{{}, stack.voucher(1, terms, 800), 0};
+        return stack.run(stack.chain().refund(id, terms.payer, asked));
+    };
+    signed_stack.signer->kill();
+    REQUIRE(signed_stack.signer_is(false));
+    CHECK(error_of(refund()) == Error::unavailable);
+    CHECK(stack.wait([&] { return stack.state(id).refunding.is_zero(); }));
+    CHECK(stack.query("select count(*) from outbox where purpose = 'refund'") == "0");
+
+    signed_stack.signer->start();
+    REQUIRE(signed_stack.signer_is(true));
+    const auto outcome = refund();
+    REQUIRE_FALSE(error_of(outcome).has_value());
+    CHECK(std::get<api::RefundSent>(outcome).amount == Amount{4200});
+    REQUIRE(stack.wait_for_event(id, "refunded"));
+    CHECK(stack.state(id).balance == Amount{800});
+    CHECK(stack.state(id).total_claimed == Amount{800});
     CHECK(stack.trial_balance() == "0");
 }
 

@@ -66,7 +66,8 @@ std::filesystem::path millrace_program() {
 
 SignerProcess::SignerProcess(const Settings& settings) {
     const auto& directory = directory_.path();
-    for (const auto& [name, account] : {std::pair{"authorizer", 9u}, {"relayer", 8u}}) {
+    for (const auto& [name, account] :
+         {std::pair{"authorizer", 9u}, {"relayer", settings.one_key ? 9u : 8u}}) {
         std::ofstream(directory / name) << Anvil::key_hex(account) << "\n";
         ::chmod((directory / name).c_str(), 0600);
     }

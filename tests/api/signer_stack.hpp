@@ -38,6 +38,8 @@ public:
         std::string more;
         std::string network;
         std::string token_more;
+        /// Account 9 is the relayer as well.
+        bool one_key = false;
     };
     explicit SignerProcess(const Settings& settings);
     ~SignerProcess();

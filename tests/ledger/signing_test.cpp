@@ -77,11 +77,13 @@ Transaction settling() {
 struct Guarded {
     ledger::Time time = kNoon;
     std::vector<std::string> kept;
-    ledger::chain::KeySigner keys{key(8), key(9)};
+    ledger::chain::KeySigner keys;
     ledger::signing::GuardedSigner signer;
 
-    explicit Guarded(ledger::signing::SigningRules with = rules(), SignedRecord record = {})
-        : signer(
+    explicit Guarded(ledger::signing::SigningRules with = rules(), SignedRecord record = {},
+                     unsigned relayer = 9)
+        : keys(key(8), key(relayer)),
+          signer(
               keys, std::move(with), std::move(record),
               [this](const SignedEntry& entry) { kept.push_back(to_line(entry)); },
               [this] { return time; }) {}
@@ -101,7 +103,7 @@ struct Guarded {
         try {
             const auto signature = signer.sign_transaction(transaction);
             const auto by = channel::recover(ledger::chain::signing_hash(transaction), signature);
-            return by && channel::address_of(*by) == key(9).address() ? "" : "badly signed";
+            return by && channel::address_of(*by) == keys.relayer() ? "" : "badly signed";
         } catch (const SignerRefused& error) {
             return error.what();
         }
@@ -327,6 +329,67 @@ TEST_CASE("signing: a multicall of random bytes is never taken for another", "[s
         }
     });
     CHECK(holds);
+}
+
+TEST_CASE("signing: the rows of a claim that needs no signature are read in one encoding alone",
+          "[signing]") {
+    using namespace ledger::chain;
+    const std::vector rows{row(1, 5, 7), row(2, 6, 6)};
+    const auto claim = claim_call(rows);
+    const auto settle = settle_call(kReceiver, kToken);
+    const auto swept = multicall_call({claim, settle});
+    for (const auto& call : {claim, swept}) {
+        const auto read = direct_claim_rows(call);
+        REQUIRE(read.has_value());
+        CHECK(claim_call(*read) == claim);
+        for (std::size_t size = 0; size < call.size(); size += 7)
+            CHECK_FALSE(direct_claim_rows(channel::BytesView(call).first(size)).has_value());
+        auto longer = call;
+        longer.push_back(0);
+        CHECK_FALSE(direct_claim_rows(longer).has_value());
+    }
+    for (const auto& call :
+         {settle, claim_with_signature_call(rows, {}), multicall_call({settle, claim}),
+          multicall_call({claim, claim}), multicall_call({claim, channels_call({})}),
+          multicall_call({swept}), multicall_call({})})
+        CHECK_FALSE(direct_claim_rows(call).has_value());
+    const bool holds = rc::check([&] {
+        auto call = swept;
+        const auto at = *rc::gen::inRange<std::size_t>(4, call.size());
+        call[at] = *rc::gen::arbitrary<std::uint8_t>();
+        const auto read = direct_claim_rows(call);
+        RC_ASSERT(!read || multicall_call({claim_call(*read), settle}) == call ||
+                  at >= call.size() - 96);
+    });
+    CHECK(holds);
+}
+
+TEST_CASE("signing: a claim by the right of its sender is judged as one that is signed",
+          "[signing]") {
+    const auto claiming = [](const std::vector<VoucherClaim>& rows) {
+        return changed([&](Transaction& one) {
+            one.data = ledger::chain::multicall_call(
+                {ledger::chain::claim_call(rows), ledger::chain::settle_call(kReceiver, kToken)});
+        });
+    };
+    Guarded guarded(rules(), {}, 8);
+    CHECK(guarded.objection(claiming({row(1, 500, 700), row(2, 5, 5)})) == "");
+    CHECK(guarded.objection(claiming({row(1, 500, 700)})) == "");
+    CHECK_THAT(guarded.objection(claiming({row(1, 499, 700)})), Catch::Contains("499 is lower"));
+    CHECK_FALSE(guarded.signs({row(1, 499, 700)}));
+    auto foreign = row(3, 10, 20);
+    foreign.signature = row(4, 10, 20).signature;
+    CHECK_THAT(guarded.objection(claiming({foreign})), Catch::Contains("not the payer's"));
+    CHECK_THAT(guarded.objection(claiming({row(3, 9496, 9496)})),
+               Catch::Contains("signed_value_per_hour_max"));
+    CHECK_THAT(guarded.objection(claiming({})), Catch::Contains("without rows"));
+    Guarded later(rules(), guarded.record(), 8);
+    CHECK_FALSE(later.signs({row(2, 4, 5)}));
+    CHECK(later.objection(claiming({row(1, 501, 700), row(2, 5, 5)})) == "");
+    // With two keys the contract would refuse it.
+    Guarded apart;
+    CHECK_THAT(apart.objection(claiming({row(1, 5, 5)})),
+               Catch::Contains("another than the receiver authorizer"));
 }
 
 TEST_CASE("signing: the transactions of an hour stay below the cap of their network", "[signing]") {
