@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,11 +47,11 @@ const readiness = () =>
   );
 
 /** One question on the signer's socket; what it answers. */
-async function ask(question) {
+async function ask(question, path = join(directory, "signer.socket")) {
   const text = Buffer.from(JSON.stringify(question));
   const header = Buffer.alloc(4);
   header.writeUInt32BE(text.length);
-  const socket = createConnection(join(directory, "signer.socket"));
+  const socket = createConnection(path);
   socket.end(Buffer.concat([header, text]));
   const chunks = [];
   for await (const chunk of socket) chunks.push(chunk);
@@ -161,6 +161,34 @@ test("signer: a program beside the service gets no signature over what it likes"
   assert.match((await ask({ ...transaction, value: "0" })).refused, /not the escrow contract/);
   assert.match((await ask({ ...transaction, extra: "" })).malformed, /too many/);
   assert.match((await ask({ sign: "hash", hash: `0x${"00".repeat(32)}` })).malformed, /no such/);
+});
+
+test("signer: takes the socket that a service manager hands over", async () => {
+  const server = createServer().listen(join(directory, "made.socket"));
+  await once(server, "listening");
+  // Closing it here removes its first name.
+  const path = join(directory, "handed.socket");
+  linkSync(join(directory, "made.socket"), path);
+  const command = `LISTEN_PID=$$ LISTEN_FDS=1 exec "${kBinary}" signer`;
+  const handed = spawn("sh", ["-c", command], {
+    env: {
+      ...process.env,
+      MILLRACE_CONFIG: join(directory, "millrace.toml"),
+      MILLRACE_SIGNER__SOCKET: "/nowhere/signer.socket",
+      MILLRACE_SIGNER__STATE_DIRECTORY: join(directory, "handed.state"),
+    },
+    stdio: ["ignore", "ignore", process.env.MILLRACE_VERBOSE ? "inherit" : "ignore", server._handle.fd],
+  });
+  try {
+    server.close();
+    assert.equal((await ask({ sign: "nothing" }, path)).authorizer, ready.receiverAuthorizer);
+    handed.kill("SIGTERM");
+    const [code] = await once(handed, "exit");
+    assert.equal(code, 0);
+    assert.equal(existsSync(path), true, "it belongs to the service manager");
+  } finally {
+    handed.kill("SIGKILL");
+  }
 });
 
 test("keys: keystores are read and written as others do", () => {
