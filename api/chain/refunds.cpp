@@ -146,8 +146,9 @@ channel::Bytes Refunds::calldata_for(const ledger::ChannelTerms& terms,
                                             .charged = state.charged,
                                             .total_claimed = state.total_claimed,
                                             .signed_max = state.signed_max,
-                                            .signature = state.signature}};
-    const auto rows = ledger::plan_claim(due);
+                                            .signature = state.signature,
+                                            .deadline = {}}};
+    const auto rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
     if (rows.empty()) return refund;
     std::vector<channel::Bytes> calls;
     calls.push_back(ledger::claim_calldata(network_.escrow_separator, rows, context_.authorizer));
