@@ -33,8 +33,10 @@ Result<ChainEffect> undo(State& state, const ChainEvent& event, const Escrow& be
     if (std::holds_alternative<WithdrawalRequested>(event))
         return apply(state, WithdrawalRequestUndone{});
     if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event))
-        return apply(state, WithdrawalFinalizedUndone{finalized->amount, before.pending_since()});
-    return apply(state, RefundUndone{std::get<RefundConfirmed>(event).amount});
+        return apply(state, WithdrawalFinalizedUndone{finalized->amount, before.pending_since(),
+                                                      nearest_amount(before.pending())});
+    return apply(state, RefundUndone{std::get<RefundConfirmed>(event).amount,
+                                     before.pending_since(), nearest_amount(before.pending())});
 }
 
 bool same_state(const State& a, const State& b) {
@@ -249,7 +251,7 @@ void History::reconcile(Channel& channel) {
     if (!channel.undelivered.empty() || !channel.state.in_doubt) return;
     const Mirror contract{nearest_amount(channel.escrow.balance()),
                           nearest_amount(channel.escrow.claimed()), channel.escrow.pending_since(),
-                          channel.escrow.refund_nonce()};
+                          nearest_amount(channel.escrow.pending()), channel.escrow.refund_nonce()};
     if (!agrees(channel.state, contract)) return fail("no agreement with the contract");
     apply(channel.state, Reconciled{contract});
     channel.reference.reconcile();
