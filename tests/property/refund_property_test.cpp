@@ -19,6 +19,7 @@ State any_open_channel() {
     state.charged = any_up_to(state.balance);
     state.total_claimed = any_up_to(state.charged);
     state.signed_max = state.charged;
+    state.owed = state.charged;
     state.refund_nonce = *rc::gen::inRange<std::uint64_t>(0, 5);
     return state;
 }

@@ -206,8 +206,10 @@ TEST_CASE("step: no event of the chain breaks a channel, refused ones change not
 }
 
 /// What the contract's events decide, without what a reversal may change for good: reservations
-/// that lost their cover stay dropped, and a channel without available balance counts as closed.
+/// that lost their cover stay dropped, a channel without available balance counts as closed, and a
+/// refund holds what it will take again.
 State lasting(State state) {
+    state.refunding = Amount{};
     state.reservations.clear();
     state.reserved = Amount{};
     state.in_doubt = false;
@@ -247,14 +249,16 @@ TEST_CASE("step: what an event of the chain did, its reversal undoes",
     rc::prop("withdrawal finalized", [&] {
         check_pair(WithdrawalFinalized{bounded()},
                    [](const State& before, const ChainEffect& effect) {
-                       return WithdrawalFinalizedUndone{effect.moved,
-                                                        before.withdraw_requested_at};
+                       return WithdrawalFinalizedUndone{
+                           effect.moved, before.withdraw_requested_at, before.withdraw_amount};
                    });
     });
     rc::prop("refund", [&] {
-        check_pair(RefundConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
-            return RefundUndone{effect.moved};
-        });
+        check_pair(RefundConfirmed{bounded()},
+                   [](const State& before, const ChainEffect& effect) {
+                       return RefundUndone{effect.moved, before.withdraw_requested_at,
+                                           before.withdraw_amount};
+                   });
     });
 }
 
