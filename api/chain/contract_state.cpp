@@ -20,8 +20,9 @@ Task<channel::Result<ContractState>> read_contract_state(ChainNetwork& network,
     const auto block = co_await network.node.block(tag);
     if (!block || !*block || (*block)->hash != cursor.block_hash)
         co_return channel::Error::rpc_read_failed;
-    co_return ContractState{ledger::chain::snapshot(*totals, *withdrawal, *nonce),
-                            {cursor.block_number, cursor.block_hash}};
+    ContractState found{ledger::chain::snapshot(*totals, *withdrawal, *nonce),
+                        {cursor.block_number, cursor.block_hash}};
+    co_return found;
 }
 
 }  // namespace millrace::api

@@ -126,7 +126,7 @@ Task<std::string> Reversals::undo_orphans() {
     co_return std::string();
 }
 
-Task<std::string> Reversals::undo(ledger::StandingEvent event) {
+Task<std::string> Reversals::undo(const ledger::StandingEvent& event) {
     const auto request = co_await request_for(event);
     if (!request) co_return "the contract cannot be read at the fork";
     doubts_ = true;
@@ -148,15 +148,21 @@ Task<std::string> Reversals::undo(ledger::StandingEvent event) {
 }
 
 Task<std::optional<ledger::Request>> Reversals::request_for(const ledger::StandingEvent& event) {
-    if (!event.channel)
-        co_return ledger::UndoAssetEvent{{}, event.asset_id.value_or(network_.coin->id), event.seq};
-    if (event.kind != ledger::kOpened)
-        co_return ledger::UndoChannelEvent{{}, *event.channel, event.seq};
+    std::optional<ledger::Request> request;
+    if (!event.channel) {
+        const auto asset_id = event.asset_id.value_or(network_.coin->id);
+        request = ledger::UndoAssetEvent{{}, asset_id, event.seq};
+        co_return request;
+    }
+    if (event.kind != ledger::kOpened) {
+        request = ledger::UndoChannelEvent{{}, *event.channel, event.seq};
+        co_return request;
+    }
     const auto contract = co_await read_contract_state(network_, *event.channel);
-    if (!contract) co_return std::nullopt;
-    ledger::Request again =
-        ledger::ReplaceSnapshot{{}, *event.channel, event.seq, contract->state, contract->block};
-    co_return again;
+    if (contract)
+        request = ledger::ReplaceSnapshot{
+            {}, *event.channel, event.seq, contract->state, contract->block};
+    co_return request;
 }
 
 Task<void> Reversals::reconcile() {

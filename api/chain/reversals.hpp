@@ -33,7 +33,7 @@ private:
     Task<std::string> go_back_to_fork();
     Task<std::string> find_fork(std::optional<ledger::chain::Cursor>& fork);
     Task<std::string> undo_orphans();
-    Task<std::string> undo(ledger::StandingEvent event);
+    Task<std::string> undo(const ledger::StandingEvent& event);
     Task<std::optional<ledger::Request>> request_for(const ledger::StandingEvent& event);
 
     ChainContext& context_;
