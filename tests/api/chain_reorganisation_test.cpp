@@ -53,10 +53,12 @@ public:
     std::vector<std::string> raw_transactions(std::uint64_t blocks) {
         std::vector<std::string> raw;
         const auto head = anvil_.block_number();
-        for (auto number = head - blocks + 1; number <= head; ++number)
-            for (const auto& hash : block(number).at("transactions").as_array())
+        for (auto number = head - blocks + 1; number <= head; ++number) {
+            const auto found = block(number);
+            for (const auto& hash : found.at("transactions").as_array())
                 raw.push_back(anvil_.rpc("eth_getRawTransactionByHash",
                                          "[" + boost::json::serialize(hash) + "]"));
+        }
         return raw;
     }
     chain::ChannelTotals totals(const channel::ChannelId& id) {
