@@ -73,7 +73,9 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
                                                      channel::Address receiver) {
     const auto turn = co_await network_.claims.take();
     auto due = co_await read_due(occasion, asset, receiver);
-    if (due.rows.empty() && occasion != ledger::Occasion::asked)
+    // What a refund has claimed is swept by interval, although nothing else is due.
+    const bool only_to_sweep = occasion == ledger::Occasion::interval && due.unswept;
+    if (due.rows.empty() && occasion != ledger::Occasion::asked && !only_to_sweep)
         co_return Refusal{Error::nothing_to_settle};
     const bool checked = co_await check(due.rows);
     if (!checked) co_return Refusal{Error::rpc_read_failed};

@@ -56,7 +56,9 @@ TEST_CASE("nodes: one of three that is behind is set aside, and comes back by it
     CHECK(many.in_service(2));
     many.settle(1, 1, 700);
     CHECK(many.stack.anvil.token_balance(kReceiver) == Amount{700});
-    CHECK(many.stack.chain().health().front().block == many.stack.anvil.block_number());
+    CHECK(many.stack.wait([&] {
+        return many.stack.chain().health().front().block == many.stack.anvil.block_number();
+    }));
     many.nodes[1]->set({});
     REQUIRE(many.stack.wait([&] { return many.in_service(1); }));
     CHECK(many.stack.chain().health().front().nodes[1].times_set_aside >= 1);
