@@ -85,6 +85,8 @@ struct Refunding {
     }
     /// Books and contract agree, to the unit.
     void check_agreement() {
+        // The books may be read before what they say is told.
+        stack.wait([&] { return stack.state(id).refund_nonce == nonce_on_chain(); });
         const auto state = stack.state(id);
         const auto totals = on_chain();
         CHECK(state.balance == totals.balance);
