@@ -402,7 +402,7 @@ std::uint64_t seed_of_the_day() {
 TEST_CASE(
     "reorganisation: books and contract are one after every kind, of every step, at every "
     "depth",
-    "[chain][reorganisation]") {
+    "[.reorganisations][chain][reorganisation]") {
     const auto seed = seed_of_the_day();
     const int rounds = std::getenv("MILLRACE_LONG") ? 8 : 1;
     Trial trial(seed);
