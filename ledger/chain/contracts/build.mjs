@@ -9,6 +9,8 @@ const root = dirname(fileURLToPath(import.meta.url));
 const constants = [
   ["kBatchSettlementRuntime", "BatchSettlement", "deployedBytecode"],
   ["kErc3009DepositCollectorRuntime", "ERC3009DepositCollector", "deployedBytecode"],
+  ["kPermit2DepositCollectorRuntime", "Permit2DepositCollector", "deployedBytecode"],
+  ["kDevPermit2Runtime", "DevPermit2", "deployedBytecode"],
   ["kDevTokenCreation", "DevToken", "bytecode"],
 ];
 
