@@ -21,8 +21,7 @@ namespace millrace::api {
 class Database;
 class Shards;
 
-/// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization
-/// .erc3009Authorization`).
+/// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization`).
 using ledger::chain::GaslessDeposit;
 
 struct OpenedChannel {

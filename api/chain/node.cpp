@@ -95,4 +95,10 @@ Task<Result<channel::Word>> Node::token_balance(channel::Address token, channel:
     return view(token, chain::balance_of_call(holder), BlockTag::latest(), chain::decode_word);
 }
 
+Task<Result<channel::Word>> Node::token_allowance(channel::Address token, channel::Address holder,
+                                                  channel::Address spender) {
+    return view(token, chain::allowance_call(holder, spender), BlockTag::latest(),
+                chain::decode_word);
+}
+
 }  // namespace millrace::api

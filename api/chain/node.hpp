@@ -47,6 +47,9 @@ public:
                                                                          channel::Address token);
     Task<channel::Result<channel::Word>> token_balance(channel::Address token,
                                                        channel::Address holder);
+    Task<channel::Result<channel::Word>> token_allowance(channel::Address token,
+                                                         channel::Address holder,
+                                                         channel::Address spender);
 
     const std::string& name() const { return name_; }
     void close() { rpc_.close(); }

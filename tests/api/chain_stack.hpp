@@ -64,6 +64,10 @@ public:
     channel::ChannelId id(const channel::ChannelConfig& config) const;
     api::GaslessDeposit deposit(unsigned payer, const channel::ChannelConfig& config,
                                 std::uint64_t amount, std::uint64_t salt = 0) const;
+    api::GaslessDeposit permit2_deposit(unsigned payer, const channel::ChannelConfig& config,
+                                        std::uint64_t amount, std::uint64_t nonce = 0) const;
+    /// The payer's own transaction, without which Permit2 moves nothing.
+    void approve_permit2(unsigned payer, std::uint64_t amount);
     /// The payer's own transaction, without the service.
     void deposit_directly(unsigned payer, const channel::ChannelConfig& config,
                           std::uint64_t amount, std::uint64_t salt = 0);

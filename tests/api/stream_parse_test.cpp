@@ -59,6 +59,15 @@ std::string deposit(const std::string& authorization) {
     return R"(,"deposit":{"amount":"5","authorization":)" + authorization + "}";
 }
 
+const std::string kPermitted = R"("token":)" + quoted(kAddress) + R"(,"amount":"5")";
+
+std::string permit2(const std::string& permitted, const std::string& more = "") {
+    return deposit(R"({"permit2Authorization":{"from":)" + quoted(kAddress) +
+                   R"(,"permitted":{)" + permitted + R"(},"spender":)" + quoted(kAddress) +
+                   R"(,"nonce":"256","deadline":"99","witness":{"channelId":"0x)" +
+                   std::string(64, 'c') + R"("},"signature":"0x0102")" + more + "}}");
+}
+
 struct Parser {
     LimitsConfig limits;
     FrameParser parser{limits};
@@ -140,8 +149,23 @@ TEST_CASE("parse: the other methods are read", "[stream][parse]") {
     CHECK(asked.app == "shop");
     REQUIRE(asked.deposit.has_value());
     CHECK(asked.deposit->amount == channel::Amount{5});
-    CHECK(asked.deposit->salt.bytes[31] == 0x1f);
-    CHECK(asked.deposit->valid_before.bytes[31] == 99);
+    const auto& erc3009 =
+        std::get<ledger::chain::Erc3009Authorization>(asked.deposit->authorization);
+    CHECK(erc3009.salt.bytes[31] == 0x1f);
+    CHECK(erc3009.valid_before.bytes[31] == 99);
+
+    const auto topped_up = parser.one(
+        request("channel.topUp", R"({"channelId":"0x)" + std::string(64, 'c') + '"' +
+                                     permit2(kPermitted) + "}"));
+    const auto& added = std::get<TopUp>(topped_up.command);
+    const auto& permit2_given =
+        std::get<ledger::chain::Permit2Authorization>(added.deposit.authorization);
+    CHECK(permit2_given.amount == channel::Amount{5});
+    CHECK(channel::to_hex(permit2_given.from) == kAddress);
+    CHECK(permit2_given.nonce.bytes[30] == 1);
+    CHECK(permit2_given.deadline.bytes[31] == 99);
+    CHECK(permit2_given.channel_id.bytes[0] == 0xcc);
+    CHECK(permit2_given.signature == channel::Bytes{1, 2});
 
     const auto listed = parser.one(request("channel.list", "{}"));
     CHECK(std::get<ListChannels>(listed.command).limit == 100);
@@ -266,7 +290,7 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         {open(config(), R"(,"app":"a\u0000b")"), "-32602 invalid_params app "},
         {open(config(), R"(,"app":")" + std::string(257, 'a') + "\""),
          "-32602 invalid_params app 256"},
-        {open(config(), deposit(R"({"permit2Authorization":{}})")),
+        {open(config(), deposit("{}")),
          "-32000 invalid_batch_settlement_evm_erc3009_authorization_required "
          "deposit.authorization.erc3009Authorization "},
         {open(config(), authorization("\"0x" + std::string(65, '1') + "\"")),
@@ -275,6 +299,14 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
          "-32602 invalid_params deposit.authorization.erc3009Authorization.salt "},
         {open(config(), authorization("\"7\"", R"(,"v":27)")),
          "-32602 invalid_params deposit.authorization.erc3009Authorization.v "},
+        {open(config(), deposit(R"({"permit2Authorization":{},"erc3009Authorization":{}})")),
+         "-32602 invalid_params deposit.authorization "},
+        {open(config(), permit2(R"("token":"0x12","amount":"1")")),
+         "-32602 not_an_address deposit.authorization.permit2Authorization.permitted.token "},
+        {open(config(), permit2(kPermitted + R"(,"fee":"1")")),
+         "-32602 invalid_params deposit.authorization.permit2Authorization.permitted.fee "},
+        {open(config(), permit2(kPermitted, R"(,"memo":"1")")),
+         "-32602 invalid_params deposit.authorization.permit2Authorization.memo "},
         {request("channel.list", R"({"limit":0})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":1001})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":"5"})"), "-32602 invalid_params limit "},

@@ -13,9 +13,9 @@
 
 namespace support {
 
-/// A development chain of its own, on a free port of the loopback interface, with the escrow and
-/// the ERC-3009 collector at their canonical addresses and a token of six decimals. Ends with the
-/// test.
+/// A development chain of its own, on a free port of the loopback interface, with the escrow, its
+/// collectors and Permit2's stand-in at their canonical addresses and a token of six decimals. Ends
+/// with the test.
 class Anvil {
 public:
     /// Further command line arguments.
@@ -63,5 +63,6 @@ private:
 /// The addresses that are the same on every chain.
 millrace::channel::Address escrow_address();
 millrace::channel::Address collector_address();
+millrace::channel::Address permit2_collector_address();
 
 }  // namespace support
