@@ -48,8 +48,7 @@ Digest digest(const Digest& permit2_separator, const PermitTransfer& transfer) {
         word_from(transfer.token).view(),
         to_word(transfer.amount).view(),
     });
-    const Digest witness =
-        keccak256({witness_type_hash().view(), transfer.channel_id.view()});
+    const Digest witness = keccak256({witness_type_hash().view(), transfer.channel_id.view()});
     const Digest hash = keccak256({
         transfer_type_hash().view(),
         permitted.view(),

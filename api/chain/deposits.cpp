@@ -61,8 +61,10 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::open(channel::ChannelConfig con
         if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
         prepared = std::move(std::get<Prepared>(outcome));
     }
+    const auto signer = co_await voucher_signer(config);
+    if (!signer) co_return Refusal{Error::rpc_read_failed};
     const ledger::ChannelTerms terms{id, network_.asset_of(context_, config.token)->id, config,
-                                     std::move(app)};
+                                     std::move(app), *signer};
     const auto outcome = co_await take_under_care(terms, deposit.has_value());
     if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
     const auto& state = std::get<channel::State>(outcome);
@@ -101,6 +103,16 @@ Deposits::Refused Deposits::check_terms(const channel::ChannelConfig& config) co
         return Refusal{Error::withdraw_delay_out_of_range, channel::Amount{most}};
     if (!network_.cursor) return Error::unavailable;
     return std::nullopt;
+}
+
+/// By the code at the payer's address now: what is decided when the channel is opened stays with it.
+/// An authorizer is always a key (x402-batch-settlement, "Voucher signer").
+Task<std::optional<channel::VoucherSigner>> Deposits::voucher_signer(
+    const channel::ChannelConfig& config) {
+    if (!config.payer_authorizer.is_zero()) co_return channel::VoucherSigner::key;
+    const auto code = co_await network_.node.code(config.payer);
+    if (!code) co_return std::nullopt;
+    co_return code->empty() ? channel::VoucherSigner::key : channel::VoucherSigner::contract;
 }
 
 Task<bool> Deposits::has_too_many(const channel::Address& payer) {
@@ -231,6 +243,8 @@ Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::
     const ledger::Request request = ledger::OpenChannel{{}, terms, *snapshot};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
+    if (answer.terms && answer.terms->voucher_signer == channel::VoucherSigner::contract)
+        context_.wallet_channels.add(terms.id, {network_.config.network, terms.config.payer});
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
 }
 

@@ -33,6 +33,9 @@ private:
 
     Refused check_terms(const channel::ChannelConfig& config) const;
     ledger::chain::DepositTerms deposit_terms(const TokenConfig& token) const;
+    /// Nullopt when the chain cannot be read.
+    Task<std::optional<channel::VoucherSigner>> voucher_signer(
+        const channel::ChannelConfig& config);
     Task<bool> has_too_many(const channel::Address& payer);
     Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
                                     GaslessDeposit deposit);

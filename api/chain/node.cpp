@@ -1,6 +1,7 @@
 #include "api/chain/node.hpp"
 
 #include "channel/error.hpp"
+#include "ledger/chain/erc1271.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -57,6 +58,16 @@ Task<Node::Answer<channel::TransactionHash>> Node::send(channel::Bytes raw) {
 
 Task<Node::Answer<std::optional<chain::Receipt>>> Node::receipt(channel::TransactionHash hash) {
     return rpc_.call(chain::receipt_request(hash), chain::read_receipt);
+}
+
+Task<Node::Answer<bool>> Node::says_valid(channel::Address wallet, channel::Digest digest,
+                                          channel::VoucherSignature signature) {
+    const auto question = chain::is_valid_signature_call(digest, signature.view());
+    const auto request = chain::call_request(contract_, wallet, question, BlockTag::latest(),
+                                             chain::kErc1271GasMax);
+    const auto answer = co_await rpc_.call(request, chain::read_bytes);
+    if (!answer) co_return answer.error();
+    co_return chain::says_valid(*answer);
 }
 
 template <class T>

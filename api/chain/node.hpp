@@ -51,6 +51,10 @@ public:
                                                          channel::Address holder,
                                                          channel::Address spender);
 
+    /// What a smart wallet answers (ERC-1271), asked as the escrow asks it.
+    Task<Answer<bool>> says_valid(channel::Address wallet, channel::Digest digest,
+                                  channel::VoucherSignature signature);
+
     const std::string& name() const { return name_; }
     void close() { rpc_.close(); }
 

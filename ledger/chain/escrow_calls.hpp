@@ -5,6 +5,7 @@
 #include "channel/config.hpp"
 #include "channel/result.hpp"
 #include "channel/voucher.hpp"
+#include "channel/voucher_signature.hpp"
 
 #include <cstdint>
 #include <span>
@@ -17,7 +18,7 @@ namespace millrace::ledger::chain {
 struct VoucherClaim {
     channel::ChannelConfig config;
     channel::Amount max_claimable;
-    channel::Signature signature;
+    channel::VoucherSignature signature;
     channel::Amount total_claimed;
 };
 

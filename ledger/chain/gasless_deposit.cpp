@@ -96,8 +96,8 @@ bool is_for_contract_to_judge(const Refusal& refusal) {
 std::string deposit_reference(const DepositTerms& terms, const channel::ChannelId& id,
                               const channel::Address& payer, const GaslessDeposit& deposit) {
     if (const auto* permit2 = std::get_if<Permit2Authorization>(&deposit.authorization))
-        return "permit2:" + channel::to_string(terms.network) + ":" + channel::to_hex(payer) +
-               ":" + channel::to_hex(permit2->nonce);
+        return "permit2:" + channel::to_string(terms.network) + ":" + channel::to_hex(payer) + ":" +
+               channel::to_hex(permit2->nonce);
     const auto& erc3009 = std::get<Erc3009Authorization>(deposit.authorization);
     return channel::to_hex(id) + ":" + channel::to_hex(channel::deposit_nonce(id, erc3009.salt));
 }

@@ -3,6 +3,7 @@
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include <stdexcept>
@@ -208,9 +209,9 @@ std::string quoted(const BlockTag& tag) {
 }
 
 std::string message_json(const channel::Address& from, const channel::Address& to,
-                         channel::BytesView data) {
+                         channel::BytesView data, const std::string& more = {}) {
     return "{\"from\":" + quoted(from) + ",\"to\":" + quoted(to) + ",\"data\":\"" +
-           channel::to_hex(data) + "\"}";
+           channel::to_hex(data) + "\"" + more + "}";
 }
 
 }  // namespace
@@ -219,6 +220,13 @@ bool RpcFailure::reverted() const {
     constexpr std::int64_t kRevertedCode = 3;
     return kind == Kind::node && (code == kRevertedCode || !data.empty() ||
                                   message.find("execution reverted") != std::string::npos);
+}
+
+bool RpcFailure::ran_out_of_gas() const {
+    if (kind != Kind::node) return false;
+    for (const auto* said : {"out of gas", "OutOfGas", "gas limit", "intrinsic gas"})
+        if (message.find(said) != std::string::npos) return true;
+    return false;
 }
 
 void throw_exception_from_error(const RpcFailure& failure, const boost::source_location&) {
@@ -250,6 +258,12 @@ RpcCall block_request(const BlockTag& block) {
 RpcCall call_request(const channel::Address& from, const channel::Address& to,
                      channel::BytesView data, const BlockTag& block) {
     return {"eth_call", "[" + message_json(from, to, data) + "," + quoted(block) + "]"};
+}
+
+RpcCall call_request(const channel::Address& from, const channel::Address& to,
+                     channel::BytesView data, const BlockTag& block, std::uint64_t gas) {
+    const auto limit = fmt::format(",\"gas\":\"{:#x}\"", gas);
+    return {"eth_call", "[" + message_json(from, to, data, limit) + "," + quoted(block) + "]"};
 }
 
 RpcCall estimate_gas_request(const channel::Address& from, const channel::Address& to,

@@ -8,6 +8,25 @@ namespace millrace::ledger {
 
 using channel::Amount;
 
+namespace {
+
+std::size_t weight_of(const PlannedRow& row) {
+    return row.voucher_signer == channel::VoucherSigner::contract ? kContractRowWeight : 1;
+}
+
+/// How many rows from the first on have that weight together; at least one.
+std::size_t count_up_to(std::span<const PlannedRow> rows, std::size_t weight_max) {
+    std::size_t count = 0;
+    std::size_t weight = 0;
+    for (; count < rows.size(); ++count) {
+        weight += weight_of(rows[count]);
+        if (weight > weight_max && count > 0) break;
+    }
+    return count;
+}
+
+}  // namespace
+
 std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
     std::vector<PlannedRow> rows;
     for (const DueChannel& channel : due) {
@@ -15,7 +34,8 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
         if (claimable <= channel.total_claimed) continue;
         rows.push_back({channel.id,
                         {channel.config, channel.signed_max, channel.signature, claimable},
-                        *channel::subtract(claimable, channel.total_claimed)});
+                        *channel::subtract(claimable, channel.total_claimed),
+                        channel.voucher_signer});
     }
     std::sort(rows.begin(), rows.end(),
               [](const PlannedRow& a, const PlannedRow& b) { return a.id < b.id; });
@@ -26,9 +46,8 @@ std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> row
                                                  std::size_t rows_max) {
     const auto size = std::clamp<std::size_t>(rows_max, 1, kClaimRowsMax);
     std::vector<std::span<const PlannedRow>> cut;
-    for (; !rows.empty(); rows = rows.subspan(cut.back().size())) {
-        cut.push_back(rows.first(std::min(size, rows.size())));
-    }
+    for (; !rows.empty(); rows = rows.subspan(cut.back().size()))
+        cut.push_back(rows.first(count_up_to(rows, size)));
     return cut;
 }
 

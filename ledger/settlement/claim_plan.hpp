@@ -22,7 +22,8 @@ struct DueChannel {
     channel::Amount total_claimed;
     /// The highest accepted voucher and the payer's signature over it.
     channel::Amount signed_max;
-    channel::Signature signature;
+    channel::VoucherSignature signature;
+    channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
 };
 
 /// A channel's row in a claim.
@@ -31,17 +32,22 @@ struct PlannedRow {
     chain::VoucherClaim claim;
     /// What it claims above what was claimed before.
     channel::Amount increment;
+    channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
 };
 
 /// More rows would make a transaction that nodes do not take: a row is 480 bytes of calldata and
 /// some 22,000 gas, a transaction at most 128 KiB and 16,777,216 gas.
 inline constexpr std::size_t kClaimRowsMax = 250;
+/// A row whose signature a contract judges counts as so many: it may need `kErc1271GasMax` more, and
+/// 2,048 bytes of calldata.
+inline constexpr std::size_t kContractRowWeight = 20;
 
 /// What to claim of which channels, in the order of their ids: all that is charged, and never more
 /// than the payer has signed for or the balance covers. Channels with nothing to gain are left out.
 std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due);
 
-/// Cuts rows into batches of at most `rows_max` (and `kClaimRowsMax`, and at least one).
+/// Cuts rows into batches of at most `rows_max` (and `kClaimRowsMax`, and at least one), a row that
+/// a contract judges counting as `kContractRowWeight`.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
 

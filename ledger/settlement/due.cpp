@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kDueChannels = R"sql(
     select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
-        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed
+        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed,
+        voucher_signer
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
         and charged > total_claimed and signature is not null
@@ -49,7 +50,10 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
         .charged = amount_from(row["charged"]),
         .total_claimed = amount_from(row["total_claimed"]),
         .signed_max = amount_from(row["signed_max"]),
-        .signature = from_bytea<channel::Signature>(row["signature"]),
+        .signature = signature_from_bytea(row["signature"]),
+        .voucher_signer = std::string_view(row["voucher_signer"].c_str()) == "contract"
+                              ? channel::VoucherSigner::contract
+                              : channel::VoucherSigner::key,
     };
 }
 

@@ -226,12 +226,19 @@ std::optional<channel::Error> ChainStack::pay(unsigned payer,
                                               std::uint64_t amount, std::uint64_t max_claimable) {
     const channel::Voucher voucher{id(config_of), channel::Amount{max_claimable}};
     const auto signature = Anvil::key(payer).sign(channel::digest(escrow_separator(), voucher));
+    return pay_with(config_of, amount, {voucher.max_claimable, signature},
+                    ledger::ContractVerdict::none);
+}
+
+std::optional<channel::Error> ChainStack::pay_with(const channel::ChannelConfig& config_of,
+                                                   std::uint64_t amount,
+                                                   const channel::SignedVoucher& voucher,
+                                                   ledger::ContractVerdict verdict) {
     const auto number = ++payments_;
     const channel::Pay command{*channel::InferenceId::parse("p" + std::to_string(number)),
-                               channel::Amount{amount},
-                               {voucher.max_claimable, signature}};
+                               channel::Amount{amount}, voucher};
     shards_->submit(ledger::Request{ledger::PaymentRequest{
-        {kGateway, 0, number}, config_of.payer, voucher.channel_id, command, "{}"}});
+        {kGateway, 0, number}, config_of.payer, id(config_of), command, "{}", verdict}});
     std::optional<channel::Error> error;
     const bool answered = wait([&] {
         for (const auto& answer : answers_) {

@@ -78,6 +78,12 @@ public:
     std::optional<channel::Error> pay(unsigned payer, const channel::ChannelConfig& config,
                                       std::uint64_t amount, std::uint64_t max_claimable);
 
+    /// The same with a voucher of one's own, and what the edge says of it.
+    std::optional<channel::Error> pay_with(const channel::ChannelConfig& config,
+                                           std::uint64_t amount,
+                                           const channel::SignedVoucher& voucher,
+                                           ledger::ContractVerdict verdict);
+
     /// The newest state that the shards have told of the channel.
     channel::State state(const channel::ChannelId& id);
     std::vector<std::string> channel_events(const channel::ChannelId& id);

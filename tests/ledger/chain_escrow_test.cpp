@@ -2,6 +2,7 @@
 #include "channel/hex.hpp"
 #include "channel/keccak.hpp"
 #include "ledger/chain/abi.hpp"
+#include "ledger/chain/erc1271.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/escrow_events.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
@@ -358,6 +359,22 @@ TEST_CASE("revert: errors of the contract are named, other data is shown safely"
     AbiTuple lying;
     lying.add(std::uint64_t{32}).add(~std::uint64_t{0}).add(std::uint64_t{0});
     CHECK(revert_reason(encode_call({0x08, 0xc3, 0x79, 0xa0}, lying)).size() <= 32);
+}
+
+TEST_CASE("erc1271: one answer is yes, everything else is no") {
+    const Digest digest{};
+    const auto call = is_valid_signature_call(digest, Bytes{1, 2, 3});
+    CHECK(to_hex(keccak256("isValidSignature(bytes32,bytes)").view().first(4)) ==
+          selector_hex(call));
+    CHECK(call.size() == 4 + 4 * Word::size);
+    Bytes yes(Word::size, 0);
+    std::copy_n(call.begin(), 4, yes.begin());
+    CHECK(says_valid(yes));
+    CHECK_FALSE(says_valid({}));
+    CHECK_FALSE(says_valid(BytesView{yes}.first(4)));
+    yes[31] = 1;
+    CHECK_FALSE(says_valid(yes));
+    CHECK_FALSE(says_valid(Bytes(Word::size, 0xff)));
 }
 
 TEST_CASE("deposit: what the payer signed is taken, anything else is named") {

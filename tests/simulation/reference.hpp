@@ -57,7 +57,7 @@ private:
     Books books_;
     std::map<std::string, Open> open_;
     Wide signed_max_;
-    millrace::channel::Signature evidence_{};
+    millrace::channel::VoucherSignature evidence_{};
     millrace::channel::Status resting_ = millrace::channel::Status::pending;
     std::uint64_t withdraw_requested_at_ = 0;
     std::uint64_t refund_nonce_ = 0;

@@ -286,11 +286,14 @@ void Anvil::deploy_token() {
         append(word_from(key(account).address()));
     chain::AbiTuple arguments;
     arguments.add_dynamic(std::move(holders)).add(kEach);
-    const auto creation =
-        std::string(chain::code::kDevTokenCreation) + to_hex(arguments.encode()).substr(2);
-    const auto hash = unquoted(rpc(
-        "eth_sendTransaction", "[" + transaction_json(key(0).address(), nullptr, creation) + "]"));
-    token_ = parse_address(receipt_member(hash, "contractAddress")).value();
+    token_ = deploy(chain::code::kDevTokenCreation, arguments.encode());
+}
+
+Address Anvil::deploy(std::string_view creation, const Bytes& arguments) {
+    const auto data = std::string(creation) + to_hex(arguments).substr(2);
+    const auto hash = unquoted(
+        rpc("eth_sendTransaction", "[" + transaction_json(key(0).address(), nullptr, data) + "]"));
+    return parse_address(receipt_member(hash, "contractAddress")).value();
 }
 
 }  // namespace support

@@ -40,6 +40,9 @@ public:
     /// A transaction of one of the accounts, mined at once; throws when it is refused or reverts.
     millrace::channel::TransactionHash send(unsigned account, const millrace::channel::Address& to,
                                             const millrace::channel::Bytes& data);
+    /// A contract of account 0, by its creation code as hex text and its constructor's arguments.
+    millrace::channel::Address deploy(std::string_view creation,
+                                      const millrace::channel::Bytes& arguments);
     millrace::channel::Bytes call(const millrace::channel::Address& to,
                                   const millrace::channel::Bytes& data);
     millrace::channel::Amount token_balance(const millrace::channel::Address& holder);
