@@ -36,8 +36,9 @@ public:
 
     Process start() const;
     bool answers() const;
-    /// Places our contracts, Permit2's stand-in among them, at the canonical addresses, deploys the token once, with 1,000,000
-    /// units for each of the ten accounts, and gives `relayer` coin for gas. May be repeated.
+    /// Places our contracts, Permit2's stand-in among them, at the canonical addresses, deploys the
+    /// token once, with 1,000,000 units for each of the ten accounts, and gives `relayer` coin for
+    /// gas. May be repeated.
     void prepare(const channel::Address& relayer);
 
     /// Known after `prepare`.
