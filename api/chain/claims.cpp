@@ -110,12 +110,12 @@ Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
     const auto tried = co_await network_.node.call(
         network_.config.contract,
         ledger::claim_calldata(network_.escrow_separator, rows, context_.authorizer),
-        BlockTag::latest());
+        BlockTag::latest(), ledger::claim_gas_max(rows));
     if (tried) {
         sound.insert(sound.end(), rows.begin(), rows.end());
         co_return Checked::done;
     }
-    if (!tried.error().reverted()) {
+    if (!tried.error().reverted() && !tried.error().ran_out_of_gas()) {
         spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
                      tried.error().message);
         co_return Checked::node_failed;

@@ -201,6 +201,7 @@ Task<Deposits::Refused> Deposits::check_on_chain(const channel::ChannelConfig& c
                      estimate.error().message);
         co_return Refusal{Error::rpc_read_failed};
     }
+    if (*estimate > chain::kDepositGasMax) co_return Refusal{Error::deposit_simulation_failed};
     prepared.draft.gas_limit = chain::gas_limit_for(*estimate);
     prepared.draft.fees = sender_.fees();
     co_return std::nullopt;

@@ -40,6 +40,11 @@ Task<Node::Answer<channel::Bytes>> Node::call(channel::Address to, channel::Byte
     return rpc_.call(chain::call_request(caller_, to, data, tag), chain::read_bytes);
 }
 
+Task<Node::Answer<channel::Bytes>> Node::call(channel::Address to, channel::Bytes data,
+                                              BlockTag tag, std::uint64_t gas) {
+    return rpc_.call(chain::call_request(caller_, to, data, tag, gas), chain::read_bytes);
+}
+
 Task<Node::Answer<std::uint64_t>> Node::estimate_gas(channel::Bytes data) {
     return rpc_.call(chain::estimate_gas_request(caller_, contract_, data), chain::read_number);
 }

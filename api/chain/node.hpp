@@ -29,6 +29,9 @@ public:
                                                        std::vector<channel::Word> topics);
     Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
                                       ledger::chain::BlockTag tag);
+    /// With at most so much gas.
+    Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
+                                      ledger::chain::BlockTag tag, std::uint64_t gas);
     Task<Answer<std::uint64_t>> estimate_gas(channel::Bytes data);
     Task<Answer<std::uint64_t>> transaction_count(ledger::chain::BlockTag tag);
     Task<Answer<channel::Word>> coin_balance(channel::Address holder);

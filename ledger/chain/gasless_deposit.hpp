@@ -6,6 +6,7 @@
 #include "channel/network.hpp"
 #include "channel/result.hpp"
 #include "channel/step.hpp"
+#include "ledger/chain/erc1271.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -64,6 +65,10 @@ struct DepositTerms {
 /// A deposit that is not mined before its authorization ends is lost, so that must be valid this
 /// long still.
 inline constexpr std::uint64_t kDepositValiditySecondsMin = 15;
+
+/// A deposit that needs more gas is not relayed: a payer that is a contract could have the service
+/// pay for anything. A key's needs some 120,000.
+inline constexpr std::uint64_t kDepositGasMax = 300'000 + kErc1271GasMax;
 
 /// All that can be checked without the chain: amount, validity at `now` (Unix seconds), whom and
 /// what the authorization names, and last, that the payer itself signed it, for this channel,

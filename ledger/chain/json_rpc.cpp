@@ -223,10 +223,12 @@ bool RpcFailure::reverted() const {
 }
 
 bool RpcFailure::ran_out_of_gas() const {
-    if (kind != Kind::node) return false;
-    for (const auto* said : {"out of gas", "OutOfGas", "gas limit", "intrinsic gas"})
-        if (message.find(said) != std::string::npos) return true;
-    return false;
+    // Nodes have no code for it, and each a spelling of its own.
+    std::string said;
+    for (const char c : message)
+        if (c != ' ') said += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    return kind == Kind::node && (said.find("outofgas") != std::string::npos ||
+                                  said.find("intrinsicgas") != std::string::npos);
 }
 
 void throw_exception_from_error(const RpcFailure& failure, const boost::source_location&) {

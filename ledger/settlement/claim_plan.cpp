@@ -10,6 +10,10 @@ using channel::Amount;
 
 namespace {
 
+/// Twice what the contract's reference figures say of a row of a key (x402-batch-settlement).
+constexpr std::uint64_t kClaimGasBase = 150'000;
+constexpr std::uint64_t kClaimGasPerWeight = 45'000;
+
 std::size_t weight_of(const PlannedRow& row) {
     return row.voucher_signer == channel::VoucherSigner::contract ? kContractRowWeight : 1;
 }
@@ -49,6 +53,12 @@ std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> row
     for (; !rows.empty(); rows = rows.subspan(cut.back().size()))
         cut.push_back(rows.first(count_up_to(rows, size)));
     return cut;
+}
+
+std::uint64_t claim_gas_max(std::span<const PlannedRow> rows) {
+    std::size_t weight = 0;
+    for (const PlannedRow& row : rows) weight += weight_of(row);
+    return kClaimGasBase + kClaimGasPerWeight * weight;
 }
 
 channel::Result<Amount> total(std::span<const PlannedRow> rows) {

@@ -8,6 +8,7 @@
 #include "ledger/chain/escrow_calls.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -50,6 +51,10 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due);
 /// a contract judges counting as `kContractRowWeight`.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
+
+/// The most gas that a claim of the rows may need. Without a bound a contract that has come to burn
+/// gas could make a claim of many rows too dear for any transaction.
+std::uint64_t claim_gas_max(std::span<const PlannedRow> rows);
 
 /// What the rows claim together; `amount_out_of_range` beyond 2^128 − 1.
 channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);

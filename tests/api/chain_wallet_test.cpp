@@ -161,6 +161,29 @@ TEST_CASE("wallet: what it said yes to is remembered, a no and a silent node are
     CHECK(dear.ask(other, dear.voucher(other, 10)) == Error::voucher_signature);
 }
 
+TEST_CASE("wallet: one that turns dear is left out of claims, and its deposits are not paid for",
+          "[chain][wallet]") {
+    ChainStack stack;
+    stack.start();
+    Wallet wallet(stack);
+    const auto terms = wallet.terms();
+    const auto id = wallet.opened(terms, 5000, 1);
+    const auto other = stack.terms(1, kReceiver, 2);
+    stack.opened(1, other, 5000);
+    CHECK(stack.pay_with(terms, 700, wallet.voucher(id, 700), ledger::ContractVerdict::valid) ==
+          std::nullopt);
+    CHECK(stack.pay(1, other, 40, 40) == std::nullopt);
+
+    chain::AbiTuple rounds;
+    wallet.call("setRounds(uint256)", rounds.add(std::uint64_t{60'000}));
+    CHECK(error_of(stack.run(stack.chain().top_up(id, wallet.address,
+                                                  wallet.deposit(terms, 2000, 2)))) ==
+          Error::deposit_simulation_failed);
+    const auto outcome = stack.run(stack.chain().claim(kReceiver, {}, {}));
+    CHECK(std::get<api::ClaimSummary>(outcome).amount == Amount{40});
+    CHECK(stack.query("select count(*) from claim_row") == "1");
+}
+
 TEST_CASE("wallet: is known after a restart, and an account with a key needs no asking",
           "[chain][wallet]") {
     ChainStack stack;

@@ -128,6 +128,8 @@ TEST_CASE("claim plan: rows that contracts judge weigh more, and their batch sti
     }
     CHECK(held == rows.size());
     CHECK(ledger::batches(rows, 1).size() == rows.size());
+    for (const auto batch : ledger::batches(rows, ledger::kClaimRowsMax))
+        CHECK(ledger::claim_gas_max(batch) < 16'777'216);
 }
 
 TEST_CASE("claim plan: a sweep pays the increments and what was left unsettled") {
