@@ -143,8 +143,8 @@ export async function signDeposit(account, { network, token, channelId, amount, 
 }
 
 /**
- * The same by Permit2, which the payer must have approved for the token. What `overrides` changes is
- * changed before it is signed; `given` only after.
+ * The same by Permit2, which the payer must have approved for the token. `overrides` changes what is
+ * signed, `given` what is sent.
  */
 export async function signPermit2Deposit(
   account,

@@ -88,10 +88,11 @@ test("permit2: what is not signed for this deposit is refused by its x402 name",
   const word = `0x${"5".repeat(64)}`;
   const other = newAccount().address;
   const past = String(Math.floor(Date.now() / 1000));
+  const less = { token: payer.token.address, amount: "1" };
   const cases = [
     ["permit2_invalid_spender", { overrides: { spender: kErc3009Collector } }],
     ["permit2_deadline_expired", { overrides: { deadline: past } }],
-    ["permit2_amount_mismatch", { given: { permitted: { token: payer.token.address, amount: "1" } } }],
+    ["permit2_amount_mismatch", { given: { permitted: less } }],
     ["token_mismatch", { given: { permitted: { token: other, amount: String(kDeposit) } } }],
     ["channel_id_mismatch", { overrides: { witness: { channelId: word } } }],
     ["permit2_invalid_signature", { given: { from: other } }],
