@@ -175,7 +175,7 @@ TEST_CASE("wallet: one that turns dear is left out of claims, and its deposits a
     CHECK(stack.pay(1, other, 40, 40) == std::nullopt);
 
     chain::AbiTuple rounds;
-    wallet.call("setRounds(uint256)", rounds.add(std::uint64_t{60'000}));
+    wallet.call("setRounds(uint256)", rounds.add(std::uint64_t{10'000}));
     CHECK(error_of(stack.run(stack.chain().top_up(id, wallet.address,
                                                   wallet.deposit(terms, 2000, 2)))) ==
           Error::deposit_simulation_failed);
