@@ -50,6 +50,7 @@ ChainNetwork::ChainNetwork(ChainContext& context, const NetworkConfig& settings)
       escrow_separator(channel::domain_separator(
           channel::escrow_domain(settings.network.chain_id, settings.contract))),
       node(context.executor, settings, context.relayer.address()),
+      wallet_signatures(context.executor, node),
       cursor_gate(context.executor, kOpeningsAtOnce),
       nonces(context.executor, 1),
       claims(context.executor, 1) {

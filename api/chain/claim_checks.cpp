@@ -47,19 +47,22 @@ Task<std::optional<CheckedRows>> ClaimChecks::check(std::vector<PlannedRow> rows
 /// Halves what the contract refuses until the bad row stands alone.
 Task<ClaimChecks::Tried> ClaimChecks::bisect(std::span<const PlannedRow> rows, BlockTag block,
                                              CheckedRows& checked) {
-    const auto tried = co_await network_.node.call(network_.config.contract,
-                                                   claim_call(context_, network_, rows), block);
+    const auto tried =
+        co_await network_.node.call(network_.config.contract, claim_call(context_, network_, rows),
+                                    block, ledger::claim_gas_max(rows));
     if (tried) {
         checked.sound.insert(checked.sound.end(), rows.begin(), rows.end());
         co_return Tried::done;
     }
-    if (!tried.error().reverted()) {
+    const bool too_dear = tried.error().ran_out_of_gas();
+    if (!tried.error().reverted() && !too_dear) {
         spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
                      tried.error().message);
         co_return Tried::node_failed;
     }
     if (rows.size() == 1) {
-        auto reason = chain::revert_reason(tried.error().data);
+        auto reason = too_dear ? std::string("it needs more gas than a claim may cost")
+                               : chain::revert_reason(tried.error().data);
         const auto fault = ledger::fault_from(reason);
         checked.bad.push_back({rows.front(), fault, std::move(reason)});
         co_return Tried::done;

@@ -254,6 +254,32 @@ TEST_CASE("claim plan: a full batch fits into what nodes take") {
     CHECK(call.size() < 128 * 1024 - 1000);
 }
 
+TEST_CASE("claim plan: rows that contracts judge weigh more, and their batch still fits") {
+    std::vector<DueChannel> channels;
+    for (unsigned n = 0; n < 30; ++n) {
+        channels.push_back(due(n, 10, 5, 0, 5));
+        if (n % 2 == 0) continue;
+        channels.back().voucher_signer = channel::VoucherSigner::contract;
+        channels.back().signature =
+            channel::VoucherSignature::from_bytes(
+                channel::Bytes(channel::VoucherSignature::kBytesMax, 1))
+                .value();
+    }
+    const auto rows = ledger::plan_claim(channels, {});
+    const auto batches = ledger::batches(rows, 100);
+    // Four of a contract and five of a key, then five and the four between them.
+    REQUIRE(batches.size() == 4);
+    std::size_t held = 0;
+    for (const auto batch : batches) {
+        held += batch.size();
+        CHECK(ledger::claim_calldata({}, batch, key(1)).size() < 128 * 1024 - 1000);
+    }
+    CHECK(held == rows.size());
+    CHECK(ledger::batches(rows, 1).size() == rows.size());
+    for (const auto batch : ledger::batches(rows, ledger::kClaimRowsMax))
+        CHECK(ledger::claim_gas_max(batch) < 16'777'216);
+}
+
 TEST_CASE("claim plan: a sweep pays the increments and what was left unsettled") {
     const std::vector<DueChannel> channels{due(1, 1000, 700, 200, 900), due(2, 1000, 40, 0, 40)};
     const auto rows = ledger::plan_claim(channels, {});

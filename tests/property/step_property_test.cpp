@@ -275,7 +275,7 @@ TEST_CASE("step: no reversal breaks a channel, refused ones change nothing",
         check_event(WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>()});
     });
     rc::prop("refund", [&] { check_event(RefundUndone{any()}); });
-    rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, 3}}); });
+    rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, any(), 3}}); });
 }
 
 }  // namespace

@@ -249,7 +249,7 @@ void History::reconcile(Channel& channel) {
     if (!channel.undelivered.empty() || !channel.state.in_doubt) return;
     const Mirror contract{nearest_amount(channel.escrow.balance()),
                           nearest_amount(channel.escrow.claimed()), channel.escrow.pending_since(),
-                          channel.escrow.refund_nonce()};
+                          nearest_amount(channel.escrow.pending()), channel.escrow.refund_nonce()};
     if (!agrees(channel.state, contract)) return fail("no agreement with the contract");
     apply(channel.state, Reconciled{contract});
     channel.reference.reconcile();
@@ -313,7 +313,9 @@ SignedVoucher History::some_voucher(const Channel& channel, Amount amount) {
     SignedVoucher voucher{nearest_amount(maxima[random_.below(std::size(maxima))]), {}};
     // Stands for a signature: no two are the same.
     const Word word = word_from(++vouchers_made_);
-    std::copy(word.bytes.begin(), word.bytes.end(), voucher.signature.bytes.begin());
+    Signature signature;
+    std::copy(word.bytes.begin(), word.bytes.end(), signature.bytes.begin());
+    voucher.signature = signature;
     return voucher;
 }
 
