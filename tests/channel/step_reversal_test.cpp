@@ -108,7 +108,7 @@ TEST_CASE("reversal: of a refund lowers the nonce", "[channel][step]") {
 TEST_CASE("reversal: a snapshot of another branch takes the place of the one that is gone",
           "[channel][step]") {
     State state = open_channel();
-    CHECK(apply(state, SnapshotReplaced{{250_units, 50_units, 0, 4}}).value() ==
+    CHECK(apply(state, SnapshotReplaced{{250_units, 50_units, 0, {}, 4}}).value() ==
           ChainEffect{.moved = 200_units, .released = 200_units});
     CHECK(state.charged == 250_units);
     CHECK(state.owed == 300_units);
@@ -123,7 +123,7 @@ TEST_CASE("reversal: a snapshot of another branch takes the place of the one tha
 
 TEST_CASE("reversal: the doubt ends when the contract agrees", "[channel][step]") {
     State state = doubted(closing_channel());
-    const Mirror contract{1000_units, 100_units, 1'700'000'000, 2};
+    const Mirror contract{1000_units, 100_units, 1'700'000'000, {}, 2};
     CHECK(agrees(state, contract));
     CHECK_FALSE(agrees(state, {999_units, 100_units, 1'700'000'000, 2}));
     CHECK_FALSE(agrees(state, {1000_units, 101_units, 1'700'000'000, 2}));
