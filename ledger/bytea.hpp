@@ -36,8 +36,7 @@ inline channel::VoucherSignature signature_from_bytea(const pqxx::field& field) 
     std::string text(field.c_str(), field.size());
     if (!text.empty()) text.front() = '0';
     const auto bytes = channel::parse_hex(text);
-    const auto signature =
-        bytes ? channel::VoucherSignature::from_bytes(*bytes) : bytes.error();
+    const auto signature = bytes ? channel::VoucherSignature::from_bytes(*bytes) : bytes.error();
     if (!signature) throw std::runtime_error(std::string("malformed bytea in ") + field.name());
     return *signature;
 }

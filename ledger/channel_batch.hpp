@@ -77,9 +77,9 @@ struct BatchItem {
 /// Decides the requests of one channel in their order, against and into its state, and checks
 /// signatures newest first: a valid voucher covers those below it that came before it. When any
 /// signature is bad, every voucher of the group is judged by its own signature instead, so that a
-/// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones are
-/// checked as well, save for v, and are their own evidence. Where a contract signs, each voucher is
-/// judged by itself: by the verdict that came with the request. Counts checks in
+/// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones
+/// are checked as well, save for v, and are their own evidence. Where a contract signs, each
+/// voucher is judged by itself: by the verdict that came with the request. Counts checks in
 /// `signatures_checked`.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,

@@ -84,8 +84,7 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     state.charged = amount_of(row["charged"]);
     state.reserved = amount_of(row["reserved"]);
     state.signed_max = amount_of(row["signed_max"]);
-    if (!row["signature"].is_null())
-        state.signature = signature_from_bytea(row["signature"]);
+    if (!row["signature"].is_null()) state.signature = signature_from_bytea(row["signature"]);
     state.total_claimed = amount_of(row["total_claimed"]);
     state.withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>();
     state.refund_nonce = row["refund_nonce"].as<std::uint64_t>();
@@ -132,12 +131,12 @@ void insert_channels(pqxx::connection& connection, const std::vector<const Chann
     pqxx::work transaction(connection);
     for (const auto* terms : opened) {
         const auto& config = terms->config;
-        transaction.exec_params0(
-            kInsertChannel, to_bytea(terms->id), terms->asset_id, to_bytea(config.payer),
-            to_bytea(config.payer_authorizer), to_bytea(config.receiver),
-            to_bytea(config.receiver_authorizer), config.withdraw_delay_seconds,
-            to_bytea(config.salt), terms->app, to_rfc3339(now),
-            std::string(channel::to_string(terms->voucher_signer)));
+        transaction.exec_params0(kInsertChannel, to_bytea(terms->id), terms->asset_id,
+                                 to_bytea(config.payer), to_bytea(config.payer_authorizer),
+                                 to_bytea(config.receiver), to_bytea(config.receiver_authorizer),
+                                 config.withdraw_delay_seconds, to_bytea(config.salt), terms->app,
+                                 to_rfc3339(now),
+                                 std::string(channel::to_string(terms->voucher_signer)));
         for (const auto& key : {channel_account(*terms), escrow_account(terms->asset_id),
                                 earned_account(terms->asset_id, config.receiver),
                                 claimed_account(terms->asset_id, config.receiver)})

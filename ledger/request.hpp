@@ -39,8 +39,8 @@ using PaymentCommand =
 enum class PaymentKind { pay, authorize, charge, release };
 std::string_view to_string(PaymentKind kind);
 
-/// Whether a voucher that a contract has to judge (ERC-1271) was put to it, which a shard, busy with
-/// others, never does. Means nothing for a voucher that a key signs.
+/// Whether a voucher that a contract has to judge (ERC-1271) was put to it, which a shard, busy
+/// with others, never does. Means nothing for a voucher that a key signs.
 enum class ContractVerdict { none, valid };
 
 /// One payment.* call of the stream.

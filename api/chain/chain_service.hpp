@@ -94,8 +94,8 @@ public:
     /// another one is `channel_busy`. `asked.refund_nonce` is filled in here.
     Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
                                      channel::AskRefund asked);
-    /// The payer of a channel if that is a contract that judges its vouchers (ERC-1271): each has to
-    /// be put to `ask_wallet` before its payment goes to a shard. From any thread, at once.
+    /// The payer of a channel if that is a contract that judges its vouchers (ERC-1271): each has
+    /// to be put to `ask_wallet` before its payment goes to a shard. From any thread, at once.
     std::optional<channel::Address> wallet_of(const channel::ChannelId& channel) const;
     /// Whether that contract takes the voucher: `voucher_signature` if not, `rpc_read_failed`,
     /// `overloaded`.

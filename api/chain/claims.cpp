@@ -165,7 +165,8 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
         const auto claim = claim_call(context_, network_, batch);
         const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
         auto made = co_await draft(call, ledger::claim_weight(batch));
-        if (!made && is_last && made.error().reverted()) made = co_await draft(claim, ledger::claim_weight(batch));
+        if (!made && is_last && made.error().reverted())
+            made = co_await draft(claim, ledger::claim_weight(batch));
         if (!made) co_return std::nullopt;
         drafts.push_back(std::move(*made));
     }

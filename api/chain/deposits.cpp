@@ -105,8 +105,8 @@ Deposits::Refused Deposits::check_terms(const channel::ChannelConfig& config) co
     return std::nullopt;
 }
 
-/// By the code at the payer's address now: what is decided when the channel is opened stays with it.
-/// An authorizer is always a key (x402-batch-settlement, "Voucher signer").
+/// By the code at the payer's address now: what is decided when the channel is opened stays with
+/// it. An authorizer is always a key (x402-batch-settlement, "Voucher signer").
 Task<std::optional<channel::VoucherSigner>> Deposits::voucher_signer(
     const channel::ChannelConfig& config) {
     if (!config.payer_authorizer.is_zero()) co_return channel::VoucherSigner::key;

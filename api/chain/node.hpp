@@ -38,8 +38,7 @@ public:
 
     /// What a smart wallet answers (ERC-1271), asked as the escrow asks it.
     Task<Answer<bool>> says_valid(channel::Address wallet, channel::Digest digest,
-                                  channel::VoucherSignature signature,
-                                  ledger::chain::BlockTag tag);
+                                  channel::VoucherSignature signature, ledger::chain::BlockTag tag);
 
     /// Host and port.
     std::string name() const { return rpc_.name(); }

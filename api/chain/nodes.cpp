@@ -254,6 +254,7 @@ Task<Nodes::Answer<std::optional<chain::Block>>> Nodes::newest_block() {
         look_after(*poll, 0);
         co_return failure_of(poll->answers);
     }
+    head_ = *head;
     // Of two nodes nobody can say which one errs, save that one is behind.
     look_after(*poll,
                members_.size() == 2 ? *std::max_element(numbers.begin(), numbers.end()) : *head);
@@ -335,7 +336,7 @@ Task<Nodes::Answer<channel::Bytes>> Nodes::call(channel::Address to, channel::By
 
 Task<Nodes::Answer<bool>> Nodes::says_valid(channel::Address wallet, channel::Digest digest,
                                             channel::VoucherSignature signature) {
-    const auto at = co_await pinned(BlockTag::latest());
+    const auto at = head_ == 0 ? co_await pinned(BlockTag::latest()) : BlockTag::number(head_);
     const auto question = [wallet, digest, signature, at](Node& node) {
         return node.says_valid(wallet, digest, signature, at);
     };

@@ -43,7 +43,8 @@ public:
     /// With at most so much gas.
     Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
                                       ledger::chain::BlockTag tag, std::uint64_t gas);
-    /// What a smart wallet answers now (ERC-1271), asked as the escrow asks it.
+    /// What a smart wallet answers (ERC-1271), asked as the escrow asks it; as of the newest block
+    /// that was asked for last, so that vouchers do not each ask for it again.
     Task<Answer<bool>> says_valid(channel::Address wallet, channel::Digest digest,
                                   channel::VoucherSignature signature);
     /// So much is enough, as enough of them say.
@@ -111,6 +112,8 @@ private:
     channel::Address contract_;
     std::vector<std::unique_ptr<Member>> members_;
     std::size_t enough_;
+    /// The newest block that enough of several nodes had reached; 0: not asked for yet.
+    std::uint64_t head_ = 0;
 };
 
 }  // namespace millrace::api

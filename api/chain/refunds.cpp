@@ -88,8 +88,8 @@ Task<std::optional<Refusal>> Refunds::refuse_by_wallet(const ledger::ChannelTerm
     if (terms.voucher_signer == channel::VoucherSigner::key) co_return std::nullopt;
     const auto digest = channel::digest(network_.escrow_separator,
                                         channel::Voucher{terms.id, voucher.max_claimable});
-    const auto refused = co_await network_.wallet_signatures.refuse(terms.config.payer, digest,
-                                                                    voucher.signature);
+    const auto refused =
+        co_await network_.wallet_signatures.refuse(terms.config.payer, digest, voucher.signature);
     if (refused) co_return Refusal{*refused};
     co_return std::nullopt;
 }
@@ -105,8 +105,8 @@ Task<Refunds::Outcome<channel::State>> Refunds::begin(channel::ChannelId id,
     const auto nonce = co_await network_.node.refund_nonce(id, tag);
     if (!nonce) co_return Refusal{Error::rpc_read_failed};
     asked.refund_nonce = *nonce;
-    const ledger::Request request = ledger::BeginRefund{{}, caller, id, asked,
-                                                        ledger::ContractVerdict::valid};
+    const ledger::Request request =
+        ledger::BeginRefund{{}, caller, id, asked, ledger::ContractVerdict::valid};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;

@@ -55,8 +55,10 @@ Task<HttpResponse> post_login(RestContext& context, RestRequest request) {
         const auto* refusal = std::get_if<channel::Refusal>(&asked);
         if (refusal && refusal->error != channel::Error::voucher_signature)
             co_return problem(*refusal);
-        if (refusal) redeemed = LoginRefusal{login->otherwise};
-        else redeemed = channel::Address{login->address};
+        if (refusal)
+            redeemed = LoginRefusal{login->otherwise};
+        else
+            redeemed = channel::Address{login->address};
     }
     if (const auto* refusal = std::get_if<LoginRefusal>(&redeemed)) {
         context.metrics.logins_failed.Increment();

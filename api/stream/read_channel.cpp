@@ -101,9 +101,12 @@ GaslessDeposit deposit(Members& params) {
     if (by_permit2 && by_erc3009)
         wrapper.fail(bad_param(members.field("authorization"),
                                "A deposit carries one authorization, not two."));
-    else if (by_permit2) deposit.authorization = permit2_authorization(wrapper);
-    else if (by_erc3009) deposit.authorization = erc3009_authorization(wrapper);
-    else wrapper.fail(failure(channel::Error::erc3009_authorization_required));
+    else if (by_permit2)
+        deposit.authorization = permit2_authorization(wrapper);
+    else if (by_erc3009)
+        deposit.authorization = erc3009_authorization(wrapper);
+    else
+        wrapper.fail(failure(channel::Error::erc3009_authorization_required));
     return deposit;
 }
 

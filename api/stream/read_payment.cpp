@@ -137,7 +137,8 @@ channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& c
         members.fail("signature", bytes.error());
         return voucher;
     }
-    // Whether the channel's voucher signer is a key, which has to sign in one form, is not known yet.
+    // Whether the channel's voucher signer is a key, which has to sign in one form, is not known
+    // yet.
     const auto signature = channel::VoucherSignature::from_bytes(*bytes);
     if (!signature)
         members.fail("signature", signature.error());

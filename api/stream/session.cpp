@@ -236,7 +236,8 @@ void Session::log_in(Call& call, const std::shared_ptr<BatchReply>& batch) {
         return;
     }
     const auto* refusal = std::get_if<LoginRefusal>(&redeemed);
-    reply(pending, refusal ? login_failed(*refusal) : logged_in(std::get<channel::Address>(redeemed)));
+    reply(pending,
+          refusal ? login_failed(*refusal) : logged_in(std::get<channel::Address>(redeemed)));
 }
 
 Task<void> Session::ask_wallet(std::shared_ptr<Session> self, std::uint64_t request,
@@ -244,10 +245,12 @@ Task<void> Session::ask_wallet(std::shared_ptr<Session> self, std::uint64_t requ
     auto& chain = self->gateway_.services().chain;
     const auto asked = co_await chain.ask_wallet(login.address, login.digest, login.signature);
     const auto* refused = std::get_if<channel::Refusal>(&asked);
-    if (!refused) self->finish(request, self->logged_in(login.address));
+    if (!refused)
+        self->finish(request, self->logged_in(login.address));
     else if (refused->error == Error::voucher_signature)
         self->finish(request, self->login_failed(login.otherwise));
-    else self->finish(request, failure(*refused));
+    else
+        self->finish(request, failure(*refused));
 }
 
 Reply Session::login_failed(const LoginRefusal& why) {

@@ -79,8 +79,8 @@ constexpr std::uint64_t claim_gas(std::size_t weight) {
 /// A row is 480 bytes of calldata with a signature of 65 bytes, and a transaction at most 128 KiB
 /// (what nodes pass on) and 16,777,216 gas (EIP-7825).
 inline constexpr std::size_t kClaimRowsMax = 250;
-/// A row whose signature a contract judges counts as so many: it may need `kErc1271GasMax` more, and
-/// 2,048 bytes of calldata.
+/// A row whose signature a contract judges counts as so many: it may need `kErc1271GasMax` more,
+/// and 2,048 bytes of calldata.
 inline constexpr std::size_t kContractRowWeight = 20;
 static_assert(claim_gas(kClaimRowsMax) <= chain::kGasLimitMax);
 

@@ -191,8 +191,8 @@ TEST_CASE("deposit: through Permit2 the payer's approval and signature move exac
     CHECK(value_of(open()).transaction == opened.transaction);
     const auto more = stack.permit2_deposit(1, terms, 700, 78);
     value_of(stack.run(stack.chain().top_up(opened.id, terms.payer, more)));
-    value_of(stack.run(
-        stack.chain().top_up(opened.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
+    value_of(
+        stack.run(stack.chain().top_up(opened.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
     REQUIRE(stack.wait([&] { return stack.query("select balance from channel") == "7700"; }));
     CHECK(stack.query("select count(*) from outbox") == "3");
     CHECK(stack.pay(1, terms, 7700, 7700) == std::nullopt);
@@ -239,11 +239,11 @@ TEST_CASE("deposit: a token is taken by the methods that its configuration names
     stack.approve_permit2(1, 5000);
     const auto terms = stack.terms(1, kReceiver);
     const auto network = stack.network().network;
-    CHECK(error_of(stack.run(stack.chain().open(network, terms, "",
-                                                stack.deposit(1, terms, 5000)))) ==
+    CHECK(error_of(
+              stack.run(stack.chain().open(network, terms, "", stack.deposit(1, terms, 5000)))) ==
           Error::permit2_authorization_required);
-    value_of(stack.run(
-        stack.chain().open(network, terms, "", stack.permit2_deposit(1, terms, 5000))));
+    value_of(
+        stack.run(stack.chain().open(network, terms, "", stack.permit2_deposit(1, terms, 5000))));
 }
 
 TEST_CASE("deposit: many at once each get a nonce of their own", "[chain]") {

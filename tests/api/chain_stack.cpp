@@ -163,12 +163,8 @@ api::GaslessDeposit ChainStack::deposit(unsigned payer, const channel::ChannelCo
     made.valid_before = channel::word_from(kFarAway);
     made.salt = channel::word_from(salt);
     const channel::ReceiveAuthorization authorization{
-        config_of.payer,
-        collector_address(),
-        channel::Amount{amount},
-        made.valid_after,
-        made.valid_before,
-        channel::deposit_nonce(id(config_of), made.salt)};
+        config_of.payer,  collector_address(), channel::Amount{amount},
+        made.valid_after, made.valid_before,   channel::deposit_nonce(id(config_of), made.salt)};
     const auto separator =
         channel::domain_separator({"USD Coin", "2", Anvil::kChainId, anvil.token()});
     const auto signature = Anvil::key(payer).sign(channel::digest(separator, authorization));
@@ -189,11 +185,10 @@ api::GaslessDeposit ChainStack::permit2_deposit(unsigned payer,
     };
     const auto separator = channel::permit2_separator(Anvil::kChainId, ledger::chain::kPermit2);
     const auto signature = Anvil::key(payer).sign(channel::digest(separator, transfer));
-    return {transfer.amount,
-            ledger::chain::Permit2Authorization{
-                config_of.payer, transfer.token, transfer.amount, transfer.spender, transfer.nonce,
-                transfer.deadline, transfer.channel_id,
-                channel::Bytes(signature.bytes.begin(), signature.bytes.end())}};
+    return {transfer.amount, ledger::chain::Permit2Authorization{
+                                 config_of.payer, transfer.token, transfer.amount, transfer.spender,
+                                 transfer.nonce, transfer.deadline, transfer.channel_id,
+                                 channel::Bytes(signature.bytes.begin(), signature.bytes.end())}};
 }
 
 void ChainStack::approve_permit2(unsigned payer, std::uint64_t amount) {

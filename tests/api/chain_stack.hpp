@@ -79,10 +79,10 @@ public:
                                       std::uint64_t amount, std::uint64_t max_claimable);
 
     /// A request of a party about its payments; the refusal, if any.
-    std::optional<channel::Error> command(const channel::Address& caller,
-                                          const channel::ChannelId& id,
-                                          ledger::PaymentCommand command,
-                                          ledger::ContractVerdict verdict = ledger::ContractVerdict::none);
+    std::optional<channel::Error> command(
+        const channel::Address& caller, const channel::ChannelId& id,
+        ledger::PaymentCommand command,
+        ledger::ContractVerdict verdict = ledger::ContractVerdict::none);
     channel::SignedVoucher voucher(unsigned payer, const channel::ChannelConfig& config,
                                    std::uint64_t max_claimable) const;
     /// The same with a voucher of one's own, and what the edge says of it.

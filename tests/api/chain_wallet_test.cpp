@@ -176,12 +176,44 @@ TEST_CASE("wallet: one that turns dear is left out of claims, and its deposits a
 
     chain::AbiTuple rounds;
     wallet.call("setRounds(uint256)", rounds.add(std::uint64_t{10'000}));
-    CHECK(error_of(stack.run(stack.chain().top_up(id, wallet.address,
-                                                  wallet.deposit(terms, 2000, 2)))) ==
+    CHECK(error_of(stack.run(
+              stack.chain().top_up(id, wallet.address, wallet.deposit(terms, 2000, 2)))) ==
           Error::deposit_simulation_failed);
     const auto outcome = stack.run(stack.chain().claim(kReceiver, {}, {}));
     CHECK(std::get<api::ClaimSummary>(outcome).amount == Amount{40});
     CHECK(stack.query("select count(*) from claim_row") == "1");
+}
+
+TEST_CASE("wallet: a contract gets its unspent money back, on a voucher that it says yes to",
+          "[chain][wallet]") {
+    ChainStack stack;
+    stack.start();
+    Wallet wallet(stack);
+    const auto terms = wallet.terms();
+    const auto id = wallet.opened(terms, 5000, 1);
+    CHECK(stack.pay_with(terms, 700, wallet.voucher(id, 700), ledger::ContractVerdict::valid) ==
+          std::nullopt);
+    channel::AskRefund asked{Amount{4000}, wallet.voucher(id, 700), 0};
+    auto of_one = asked;
+    of_one.voucher.signature = Anvil::key(kFirstOwner).sign({});
+    CHECK(error_of(stack.run(stack.chain().refund(id, wallet.address, of_one))) ==
+          Error::voucher_signature);
+    const auto held = stack.anvil.token_balance(wallet.address);
+    const auto sent = stack.run(stack.chain().refund(id, wallet.address, asked));
+    REQUIRE(error_of(sent) == std::nullopt);
+    REQUIRE(stack.wait_for_event(id, "refunded"));
+    CHECK(stack.anvil.token_balance(wallet.address).units() - held.units() == 4000);
+    CHECK(stack.state(id).total_claimed == Amount{700});
+    CHECK(stack.state(id).balance == Amount{1000});
+    CHECK(stack.trial_balance() == "0");
+
+    CHECK(stack.pay_with(terms, 200, wallet.voucher(id, 900), ledger::ContractVerdict::valid) ==
+          std::nullopt);
+    chain::AbiTuple rounds;
+    wallet.call("setRounds(uint256)", rounds.add(std::uint64_t{10'000}));
+    const channel::AskRefund dear{Amount{50}, wallet.voucher(id, 900), 0};
+    CHECK(error_of(stack.run(stack.chain().refund(id, wallet.address, dear))) ==
+          Error::voucher_signature);
 }
 
 TEST_CASE("wallet: is known after a restart, and an account with a key needs no asking",

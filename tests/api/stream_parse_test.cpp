@@ -62,8 +62,8 @@ std::string deposit(const std::string& authorization) {
 const std::string kPermitted = R"("token":)" + quoted(kAddress) + R"(,"amount":"5")";
 
 std::string permit2(const std::string& permitted, const std::string& more = "") {
-    return deposit(R"({"permit2Authorization":{"from":)" + quoted(kAddress) +
-                   R"(,"permitted":{)" + permitted + R"(},"spender":)" + quoted(kAddress) +
+    return deposit(R"({"permit2Authorization":{"from":)" + quoted(kAddress) + R"(,"permitted":{)" +
+                   permitted + R"(},"spender":)" + quoted(kAddress) +
                    R"(,"nonce":"256","deadline":"99","witness":{"channelId":"0x)" +
                    std::string(64, 'c') + R"("},"signature":"0x0102")" + more + "}}");
 }
@@ -113,8 +113,8 @@ TEST_CASE("parse: a payment is read with every member", "[stream][parse]") {
     const auto longest = "0x" + std::string(2 * 2048, '1');
     const auto by_wallet = parser.one(pay(R"("10")", voucher(R"("10")", longest)));
     const auto& request_of_wallet = std::get<ledger::PaymentRequest>(by_wallet.command);
-    CHECK(channel::to_hex(
-              std::get<channel::Pay>(request_of_wallet.command).voucher.signature) == longest);
+    CHECK(channel::to_hex(std::get<channel::Pay>(request_of_wallet.command).voucher.signature) ==
+          longest);
     CHECK(payment.detail == R"({"model":"m","app":"a","units":12.50,"requestHash":"0x)" +
                                 std::string(64, 'c') + R"("})");
 }
@@ -160,9 +160,9 @@ TEST_CASE("parse: the other methods are read", "[stream][parse]") {
     CHECK(erc3009.salt.bytes[31] == 0x1f);
     CHECK(erc3009.valid_before.bytes[31] == 99);
 
-    const auto topped_up = parser.one(
-        request("channel.topUp", R"({"channelId":"0x)" + std::string(64, 'c') + '"' +
-                                     permit2(kPermitted) + "}"));
+    const auto topped_up =
+        parser.one(request("channel.topUp", R"({"channelId":"0x)" + std::string(64, 'c') + '"' +
+                                                permit2(kPermitted) + "}"));
     const auto& added = std::get<TopUp>(topped_up.command);
     const auto& permit2_given =
         std::get<ledger::chain::Permit2Authorization>(added.deposit.authorization);

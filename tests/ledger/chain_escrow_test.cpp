@@ -168,8 +168,8 @@ TEST_CASE("escrow: calldata is that of the published clients") {
           expected["deposit3009"].text());
 
     auto by_permit2 = permit2_deposit_of(vectors()["permit2Deposit"]);
-    const auto data = permit2_collector_data(permit2(by_permit2).nonce, permit2(by_permit2).deadline,
-                                             permit2(by_permit2).signature);
+    const auto data = permit2_collector_data(
+        permit2(by_permit2).nonce, permit2(by_permit2).deadline, permit2(by_permit2).signature);
     CHECK(to_hex(data) == vectors()["permit2Deposit"]["collectorData"].text());
     CHECK(deposit_call(deposit_terms(), config_at(0), by_permit2) ==
           deposit_call(config_at(0), by_permit2.amount, deposit_terms().permit2_collector, data));
@@ -470,8 +470,7 @@ TEST_CASE("deposit: through Permit2 what the payer signed is taken, anything els
     CHECK(changed([](auto& one) { one.channel_id.bytes[0] ^= 1; }) == Error::channel_id_mismatch);
     CHECK(changed([](auto& one) { one.from.bytes[0] ^= 1; }) == Error::permit2_invalid_signature);
     CHECK(changed([](auto& one) { one.nonce.bytes[0] ^= 1; }) == Error::permit2_invalid_signature);
-    CHECK(changed([](auto& one) { one.signature.pop_back(); }) ==
-          Error::permit2_invalid_signature);
+    CHECK(changed([](auto& one) { one.signature.pop_back(); }) == Error::permit2_invalid_signature);
     CHECK(is_for_contract_to_judge(Error::permit2_invalid_signature));
     CHECK_FALSE(is_for_contract_to_judge(Error::permit2_deadline_expired));
 

@@ -177,6 +177,8 @@ TEST_CASE("claim plan: batches hold every row once, within gas, size and what re
             channels.push_back(due(static_cast<unsigned>(n), 10, 5, 0, 5));
             if (*rc::gen::inRange(0, 5) == 0)
                 channels.back().reverted_rows = *rc::gen::inRange<std::size_t>(0, 300);
+            if (*rc::gen::inRange(0, 8) == 0)
+                channels.back().voucher_signer = channel::VoucherSigner::contract;
         }
         const auto rows = ledger::plan_claim(channels, {});
         const auto rows_max = *rc::gen::inRange<std::size_t>(0, 1000);
@@ -186,7 +188,9 @@ TEST_CASE("claim plan: batches hold every row once, within gas, size and what re
             next += batch.size();
             RC_ASSERT(!batch.empty());
             RC_ASSERT(batch.size() <= std::max<std::size_t>(rows_max, 1));
-            RC_ASSERT(ledger::claim_gas(batch.size()) <= ledger::chain::kGasLimitMax);
+            const auto weight = ledger::claim_weight(batch);
+            RC_ASSERT(batch.size() == 1 || weight <= ledger::kClaimRowsMax);
+            RC_ASSERT(ledger::claim_gas(weight) <= ledger::chain::kGasLimitMax);
             for (const auto& row : batch)
                 RC_ASSERT(row.reverted_rows == 0 ||
                           batch.size() <= std::max<std::size_t>(row.reverted_rows / 2, 1));
@@ -260,10 +264,9 @@ TEST_CASE("claim plan: rows that contracts judge weigh more, and their batch sti
         channels.push_back(due(n, 10, 5, 0, 5));
         if (n % 2 == 0) continue;
         channels.back().voucher_signer = channel::VoucherSigner::contract;
-        channels.back().signature =
-            channel::VoucherSignature::from_bytes(
-                channel::Bytes(channel::VoucherSignature::kBytesMax, 1))
-                .value();
+        channels.back().signature = channel::VoucherSignature::from_bytes(
+                                        channel::Bytes(channel::VoucherSignature::kBytesMax, 1))
+                                        .value();
     }
     const auto rows = ledger::plan_claim(channels, {});
     const auto batches = ledger::batches(rows, 100);

@@ -116,8 +116,7 @@ TEST_CASE("shard: of a contract's vouchers each counts by the verdict it came wi
     app.terms.voucher_signer = channel::VoucherSigner::contract;
     const auto with = [&](ledger::PaymentRequest request, ledger::ContractVerdict verdict) {
         auto& voucher = std::get<channel::Pay>(request.command).voucher;
-        voucher.signature =
-            channel::VoucherSignature::from_bytes(channel::Bytes(700, 7)).value();
+        voucher.signature = channel::VoucherSignature::from_bytes(channel::Bytes(700, 7)).value();
         request.verdict = verdict;
         return request;
     };
@@ -125,10 +124,11 @@ TEST_CASE("shard: of a contract's vouchers each counts by the verdict it came wi
     {
         auto shard = books.shard();
         process(shard, app.open(1000));
-        // Nothing covers what was not asked about, and a key's good signature is none of a contract.
-        const auto answers = process(shard, with(app.pay("a", 10, 10), ContractVerdict::none),
-                                     with(app.pay("b", 10, 20), ContractVerdict::valid),
-                                     app.pay("c", 10, 30));
+        // Nothing covers what was not asked about, and a key's good signature is none of a
+        // contract.
+        const auto answers =
+            process(shard, with(app.pay("a", 10, 10), ContractVerdict::none),
+                    with(app.pay("b", 10, 20), ContractVerdict::valid), app.pay("c", 10, 30));
         CHECK(refused(answers[0]) == Error::voucher_signature);
         CHECK(paid(answers[1]).result.charged == units(10));
         CHECK(refused(answers[2]) == Error::voucher_signature);
@@ -139,8 +139,8 @@ TEST_CASE("shard: of a contract's vouchers each counts by the verdict it came wi
     CHECK(books.query("select octet_length(signature), voucher_signer from channel") ==
           "700|contract");
     auto shard = books.shard("again", kNoon + std::chrono::seconds{10});
-    const auto answers = process(shard, app.pay("d", 5, 30),
-                                 with(app.pay("e", 5, 30), ContractVerdict::valid));
+    const auto answers =
+        process(shard, app.pay("d", 5, 30), with(app.pay("e", 5, 30), ContractVerdict::valid));
     CHECK(refused(answers[0]) == Error::voucher_signature);
     CHECK(paid(answers[1]).result.charged == units(15));
     CHECK(books.trial_balance() == "0");
