@@ -338,6 +338,7 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event) 
     auto effect = put_in(state, event.amount);
     if (!effect) return effect;
     state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.withdraw_amount;
     doubt(state, *effect);
     return effect;
 }
@@ -347,6 +348,8 @@ Result<ChainEffect> apply(State& state, const RefundUndone& event) {
     auto effect = put_in(state, event.amount);
     if (!effect) return effect;
     --state.refund_nonce;
+    state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.withdraw_amount;
     // One of ours is on its way again, and what it takes is not to be paid from.
     if (state.refunds_begun != 0) state.refunding = event.amount;
     doubt(state, *effect);

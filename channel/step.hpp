@@ -88,9 +88,13 @@ struct WithdrawalFinalizedUndone {
     Amount amount;
     /// Of the request that is pending again.
     std::uint64_t requested_at = 0;
+    Amount withdraw_amount{};
 };
 struct RefundUndone {
     Amount amount;
+    /// Of the withdrawal that was pending before, which the refund may have covered; 0: none.
+    std::uint64_t requested_at = 0;
+    Amount withdraw_amount{};
 };
 
 /// What the contract itself says of a channel at some block.

@@ -90,6 +90,7 @@ struct ChainEventRow {
     std::int32_t inclusion = 0;
     /// Unix seconds; see the table.
     std::uint64_t requested_at = 0;
+    channel::Amount withdraw_amount{};
 };
 
 /// What of a snapshot is needed to take it back.

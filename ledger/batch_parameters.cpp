@@ -33,8 +33,8 @@ constexpr std::array<Element, BatchParameters::kArrays> kColumns{
     n, i4, i8, i4, i4, i8,
     // channel_opening: $78 …, chain_reversal: $85 …
     b, t, i8, b, n, n, i8, i8, i8,
-    // channel, for refunds: $87 …
-    n, n, i8};
+    // channel, for refunds: $87 …, chain_event: $90
+    n, n, i8, n};
 
 channel::BytesView view_of(const channel::Bytes& bytes) {
     return bytes;
@@ -176,6 +176,7 @@ void BatchParameters::add_chain_events(const Batch& batch) {
         column(65).add(row.ordinal);
         column(76).add(row.inclusion);
         column(77).add(static_cast<std::int64_t>(row.requested_at));
+        column(90).add(row.withdraw_amount);
     }
 }
 

@@ -14,7 +14,7 @@ namespace millrace::ledger {
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;
-    static constexpr int kArrays = 82;
+    static constexpr int kArrays = 83;
     static constexpr int kCount = kSingles + kArrays;
 
     /// `copied`: the payments go another way.

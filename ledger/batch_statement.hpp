@@ -89,14 +89,17 @@ inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     returning 1
 ), new_chain_event as (
     insert into chain_event (network, transaction_hash, log_index, block_number, block_hash, kind,
-                             channel_id, amount, inclusion, requested_at, seq, at)
+                             channel_id, amount, inclusion, requested_at, withdraw_amount,
+                             seq, at)
     select u.network, u.transaction_hash, u.log_index, u.block_number, u.block_hash, u.kind,
-           u.channel_id, u.amount, u.inclusion, u.requested_at, s.base + u.ordinal, $6
+           u.channel_id, u.amount, u.inclusion, u.requested_at, u.withdraw_amount,
+           s.base + u.ordinal, $6
     from sequence s,
          unnest($57::text[], $58::bytea[], $59::int[], $60::bigint[], $61::bytea[], $62::text[],
-                $63::bytea[], $64::numeric[], $65::bigint[], $76::int[], $77::bigint[])
+                $63::bytea[], $64::numeric[], $65::bigint[], $76::int[], $77::bigint[],
+                $90::numeric[])
          as u(network, transaction_hash, log_index, block_number, block_hash, kind, channel_id,
-              amount, ordinal, inclusion, requested_at)
+              amount, ordinal, inclusion, requested_at, withdraw_amount)
 ), new_opening as (
     insert into channel_opening (channel_id, seq, network, block_number, block_hash, balance,
                                  total_claimed)

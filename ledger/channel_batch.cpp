@@ -247,6 +247,7 @@ private:
         const auto* requested = std::get_if<channel::WithdrawalRequested>(&request.event);
         const auto requested_at =
             requested ? requested->requested_at : channel_.state.withdraw_requested_at;
+        const auto withdraw_amount = channel_.state.withdraw_amount;
         const auto effect = std::visit(
             [&](const auto& event) { return channel::apply(channel_.state, event); },
             request.event);
@@ -256,7 +257,7 @@ private:
         }
         item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
                                           amount_of(request.event, *effect), *effect,
-                                          channel_.state, requested_at};
+                                          channel_.state, requested_at, withdraw_amount};
     }
 
     void decide_request(BatchItem& item, const UndoChannelEvent&) {
@@ -284,14 +285,14 @@ private:
             return;
         }
         channel::apply(channel_.state, channel::Reconciled{contract});
-        item.outcome = BatchItem::Changed{"reconciled", {}, {}, channel_.state, 0};
+        item.outcome = BatchItem::Changed{"reconciled", {}, {}, channel_.state};
     }
 
     void changed(BatchItem& item, std::string name,
                  const channel::Result<channel::ChainEffect>& effect) {
         if (effect)
             item.outcome = BatchItem::Changed{std::move(name), item.undoes->amount, *effect,
-                                              channel_.state, 0};
+                                              channel_.state};
         else
             item.outcome = Refusal{Error::invalid_params};
     }

@@ -59,8 +59,10 @@ struct BatchItem {
         channel::Amount amount;
         channel::ChainEffect effect;
         channel::State state;
-        /// Of the withdrawal that was requested or finalised; Unix seconds.
+        /// Of the withdrawal that was requested, or was pending before; Unix seconds.
         std::uint64_t requested_at = 0;
+        /// Of the withdrawal that was pending before.
+        channel::Amount withdraw_amount{};
     };
     /// A log that was posted before, an opening of a channel that is known, something that is
     /// undone already, or no end of a doubt.

@@ -120,7 +120,7 @@ void add_change(Batch& batch, const LiveChannel& channel, const BatchItem& item,
     if (const auto* posted = std::get_if<PostChannelEvent>(item.request))
         batch.chain_events.push_back({item.ordinal, network, posted->log, kind_of(posted->event),
                                       terms.id, changed.amount, item.standing.inclusions,
-                                      changed.requested_at});
+                                      changed.requested_at, changed.withdraw_amount});
     else if (const auto* open = std::get_if<OpenChannel>(item.request))
         add_opening(batch, item, network, terms, open->block, open->snapshot);
     else if (const auto* again = std::get_if<ReplaceSnapshot>(item.request))

@@ -18,10 +18,10 @@ constexpr const char* kStanding = R"sql(
                 where network = $1 and transaction_hash = $2::bytea and block_hash <> $4::bytea
                     and not exists (select from chain_reversal r where r.event_seq = e.seq)))sql";
 constexpr const char* kPosted = R"sql(
-    select kind, amount, requested_at from chain_event e
+    select kind, amount, requested_at, withdraw_amount from chain_event e
     where seq = $1 and not exists (select from chain_reversal r where r.event_seq = e.seq)
     union all
-    select 'opened', balance, 0 from channel_opening o
+    select 'opened', balance, 0, 0 from channel_opening o
     where seq = $1 and not exists (select from chain_reversal r where r.event_seq = o.seq))sql";
 constexpr const char* kLegs = R"sql(
     select leg, asset_id, debit_kind, debit_owner, credit_kind, credit_owner, amount, cause
@@ -86,7 +86,8 @@ std::shared_ptr<const PostedEvent> read_posted(pqxx::connection& connection, std
     const auto rows = transaction.exec_params(kPosted, seq);
     if (rows.empty()) return nullptr;
     auto event = std::make_shared<PostedEvent>(PostedEvent{
-        seq, rows[0][0].c_str(), amount_from(rows[0][1]), rows[0][2].as<std::uint64_t>(), {}});
+        seq, rows[0][0].c_str(), amount_from(rows[0][1]), rows[0][2].as<std::uint64_t>(),
+        amount_from(rows[0][3]), {}});
     for (const auto& row : transaction.exec_params(kLegs, seq))
         event->legs.push_back(leg_from(row));
     return event;

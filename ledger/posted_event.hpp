@@ -53,7 +53,9 @@ struct PostedEvent {
     /// As in the table; "opened" for an opening.
     std::string kind;
     channel::Amount amount;
+    /// Of the withdrawal that it requests, or that was pending before it.
     std::uint64_t requested_at = 0;
+    channel::Amount withdraw_amount;
     std::vector<PostedLeg> legs;
 };
 inline constexpr std::string_view kOpened = "opened";

@@ -23,10 +23,13 @@ bool is_opposite(const PostedLeg& leg, const Adjustment& adjustment) {
 channel::Result<channel::ChainEffect> undo(channel::State& state, const PostedEvent& event) {
     if (event.kind == "deposited") return apply(state, channel::DepositUndone{event.amount});
     if (event.kind == "claimed") return apply(state, channel::ClaimUndone{event.amount});
-    if (event.kind == "refunded") return apply(state, channel::RefundUndone{event.amount});
+    if (event.kind == "refunded")
+        return apply(state, channel::RefundUndone{event.amount, event.requested_at,
+                                                  event.withdraw_amount});
     if (event.kind == "withdraw_initiated") return apply(state, channel::WithdrawalRequestUndone{});
     if (event.kind == "withdraw_finalized")
-        return apply(state, channel::WithdrawalFinalizedUndone{event.amount, event.requested_at});
+        return apply(state, channel::WithdrawalFinalizedUndone{event.amount, event.requested_at,
+                                                               event.withdraw_amount});
     return channel::Error::amount_out_of_range;
 }
 

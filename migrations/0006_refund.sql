@@ -6,6 +6,8 @@
 alter table channel add column refunding       numeric(39,0) not null default 0;
 alter table channel add column refunds_begun   bigint        not null default 0;
 alter table channel add column withdraw_amount numeric(39,0) not null default 0;
+-- Of the withdrawal that was pending before the event.
+alter table chain_event add column withdraw_amount numeric(39,0) not null default 0;
 alter table channel add constraint channel_refund_keeps_reserved check
     (refunding >= 0 and (reserved = 0 or charged + reserved + refunding <= balance));
 create index channel_refunding on channel (channel_id) where refunding > 0;

@@ -125,16 +125,21 @@ TEST_CASE("reversal: the doubt ends when the contract agrees", "[channel][step]"
     State state = doubted(closing_channel());
     const Mirror contract{1000_units, 100_units, 1'700'000'000, {}, 2};
     CHECK(agrees(state, contract));
-    CHECK_FALSE(agrees(state, {999_units, 100_units, 1'700'000'000, 2}));
-    CHECK_FALSE(agrees(state, {1000_units, 101_units, 1'700'000'000, 2}));
-    CHECK_FALSE(agrees(state, {1000_units, 100_units, 1'700'000'001, 2}));
-    // Seen before its confirmations, or cancelled by a refund.
-    CHECK(agrees(state, {1000_units, 100_units, 0, 2}));
-    CHECK_FALSE(agrees(doubted(open_channel()), contract));
+    CHECK_FALSE(agrees(state, {999_units, 100_units, 1'700'000'000, {}, 2}));
+    CHECK_FALSE(agrees(state, {1000_units, 101_units, 1'700'000'000, {}, 2}));
+    // Seen before its confirmations.
+    CHECK(agrees(state, {1000_units, 100_units, 0, {}, 2}));
 
     apply(state, Reconciled{contract});
     CHECK_FALSE(state.in_doubt);
     CHECK(state.refund_nonce == 2);
+
+    State other = doubted(open_channel());
+    REQUIRE(agrees(other, {1000_units, 100_units, 1'700'000'001, 70_units, 2}));
+    apply(other, Reconciled{{1000_units, 100_units, 1'700'000'001, 70_units, 2}});
+    CHECK(other.status == Status::closing);
+    CHECK(other.withdraw_requested_at == 1'700'000'001);
+    CHECK(other.withdraw_amount == 70_units);
 }
 
 }  // namespace

@@ -272,9 +272,10 @@ TEST_CASE("step: no reversal breaks a channel, refused ones change nothing",
     rc::prop("claim", [&] { check_event(ClaimUndone{any()}); });
     rc::prop("withdrawal requested", [&] { check_event(WithdrawalRequestUndone{}); });
     rc::prop("withdrawal finalized", [&] {
-        check_event(WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>()});
+        check_event(
+            WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>(), any()});
     });
-    rc::prop("refund", [&] { check_event(RefundUndone{any()}); });
+    rc::prop("refund", [&] { check_event(RefundUndone{any(), *rc::gen::inRange<std::uint64_t>(0, 3), any()}); });
     rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, any(), 3}}); });
 }
 

@@ -33,8 +33,10 @@ Result<ChainEffect> undo(State& state, const ChainEvent& event, const Escrow& be
     if (std::holds_alternative<WithdrawalRequested>(event))
         return apply(state, WithdrawalRequestUndone{});
     if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event))
-        return apply(state, WithdrawalFinalizedUndone{finalized->amount, before.pending_since()});
-    return apply(state, RefundUndone{std::get<RefundConfirmed>(event).amount});
+        return apply(state, WithdrawalFinalizedUndone{finalized->amount, before.pending_since(),
+                                                      nearest_amount(before.pending())});
+    return apply(state, RefundUndone{std::get<RefundConfirmed>(event).amount,
+                                     before.pending_since(), nearest_amount(before.pending())});
 }
 
 bool same_state(const State& a, const State& b) {

@@ -123,6 +123,7 @@ ChainEffect Reference::go_back(const Escrow& earlier) {
     }
     drop_if_uncovered(effect);
     withdraw_requested_at_ = earlier.pending_since();
+    withdraw_amount_ = earlier.pending();
     refund_nonce_ = earlier.refund_nonce();
     in_doubt_ = true;
     if (withdraw_requested_at_ != 0) return effect;
