@@ -28,6 +28,7 @@ constexpr Selector kRefundNonce{0xf0, 0xdc, 0x79, 0x2e};
 constexpr Selector kReceivers{0x21, 0xff, 0x63, 0x89};
 constexpr Selector kGetChannelId{0x5e, 0x5e, 0x0b, 0x87};
 constexpr Selector kBalanceOf{0x70, 0xa0, 0x82, 0x31};
+constexpr Selector kAllowance{0xdd, 0x62, 0xed, 0x3e};
 
 AbiTuple& add(AbiTuple& tuple, const channel::ChannelConfig& config) {
     return tuple.add(config.payer)
@@ -277,8 +278,21 @@ Bytes erc3009_collector_data(const Word& valid_after, const Word& valid_before, 
         .encode();
 }
 
+Bytes permit2_collector_data(const Word& nonce, const Word& deadline, BytesView signature) {
+    return AbiTuple{}
+        .add(nonce)
+        .add(deadline)
+        .add_dynamic(encode_bytes(signature))
+        .add_dynamic(encode_bytes({}))
+        .encode();
+}
+
 Bytes balance_of_call(const channel::Address& holder) {
     return encode_call(kBalanceOf, AbiTuple{}.add(holder));
+}
+
+Bytes allowance_call(const channel::Address& holder, const channel::Address& spender) {
+    return encode_call(kAllowance, AbiTuple{}.add(holder).add(spender));
 }
 
 channel::Result<ChannelTotals> decode_channels(BytesView answer) {
