@@ -106,7 +106,7 @@ std::optional<std::vector<Bytes>> decode_multicall(BytesView arguments) {
 std::optional<VoucherClaim> decode_row(BytesView row) {
     constexpr std::size_t kHeadWords = 10;
     constexpr std::size_t kHead = kHeadWords * Word::size;
-    if (row.size() < kHead + Word::size + channel::Signature::size) return std::nullopt;
+    if (row.size() < kHead + Word::size) return std::nullopt;
     const auto words = decode_words(row.first(kHead), kHeadWords);
     if (!words) return std::nullopt;
     const auto payer = address_from_word((*words)[0]);
@@ -125,8 +125,12 @@ std::optional<VoucherClaim> decode_row(BytesView row) {
                        *max_claimable,
                        {},
                        *total_claimed};
-    const auto signature = row.subspan(kHead + Word::size, channel::Signature::size);
-    std::copy(signature.begin(), signature.end(), claim.signature.bytes.begin());
+    const auto length = size_at(row, kHead);
+    const auto tail = row.subspan(kHead + Word::size);
+    if (!length || *length > tail.size()) return std::nullopt;
+    auto signature = channel::VoucherSignature::from_bytes(tail.first(*length));
+    if (!signature) return std::nullopt;
+    claim.signature = std::move(*signature);
     return claim;
 }
 

@@ -91,7 +91,7 @@ TEST_CASE(
     change(stack, ids[23], "signature = decode('" + signature_of(stack, ids[24]) + "', 'hex')");
     change(stack, ids[42],
            "signature = decode('" + high_s(signature_of(stack, ids[42])) + "', 'hex')");
-    change(stack, ids[77], "balance = 9000, charged = 6000, signed_max = 6000");
+    change(stack, ids[77], "balance = 9000, charged = 6000, owed = 6000, signed_max = 6000");
     change(stack, ids[99], "salt = decode(repeat('07', 32), 'hex')");
 
     const auto made = claimed(stack);
