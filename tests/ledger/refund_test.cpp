@@ -148,9 +148,11 @@ TEST_CASE("refund: a payer that is a contract is believed by its verdict", "[ref
     ledger::NewRefund refund{{app.terms.id, 1}, units(400), asked.asked, {}};
     refund.draft.purpose = ledger::Purpose::refund;
     refund.draft.reference = ledger::refund_reference(refund.key);
-    const auto relayer = support::key(4);
+    ledger::chain::KeySigner relayer(support::key(104), support::key(4));
     commit(books, [&](pqxx::work& transaction) {
-        return ledger::record_refund(transaction, refund, {kNetwork, relayer, 0}, kNoon);
+        auto signed_drafts =
+            ledger::sign_drafts(transaction, {kNetwork, relayer, 0}, {refund.draft});
+        return ledger::record_refund(transaction, refund, std::move(signed_drafts), kNoon);
     });
     CHECK(books.query("select octet_length(signature) from refund") == "130");
 }
