@@ -122,8 +122,8 @@ private:
     std::unique_ptr<api::Shards> shards_;
     std::unique_ptr<api::ChainService> chain_;
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
+    std::recursive_mutex mutex_;
+    std::condition_variable_any changed_;
     std::map<channel::ChannelId, channel::State> states_;
     std::map<channel::ChannelId, std::vector<std::string>> channel_events_;
     std::vector<api::ChainService::SettlementEvent> settlement_events_;
