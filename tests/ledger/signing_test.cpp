@@ -177,7 +177,7 @@ TEST_CASE("signing: a payer authorizer's vouchers count; a contract wallet's onl
     const channel::Voucher voucher{id_of(one.config), one.max_claimable};
     one.signature = key(6).sign(channel::digest(ledger::chain::domain_separator(kEscrow), voucher));
     auto wallet = row(2, 10, 20);
-    wallet.signature.bytes.fill(7);
+    wallet.signature = channel::VoucherSignature::from_bytes(channel::Bytes(130, 7)).value();
     Guarded strict;
     CHECK(strict.objection({one}) == "");
     CHECK_THAT(strict.objection({wallet}), Catch::Contains("not the payer's"));
