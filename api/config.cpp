@@ -122,6 +122,27 @@ void read(ConfigSection& section, LedgerConfig& ledger) {
 void read(ConfigSection& section, KeysConfig& keys) {
     section.text("receiver_authorizer_file", keys.receiver_authorizer_file);
     section.text("relayer_file", keys.relayer_file);
+    section.text("password_file", keys.password_file);
+    section.flag("in_process", keys.in_process);
+}
+
+void read(ConfigSection& section, SignerConfig& signer) {
+    section.text("socket", signer.socket);
+    section.text("service_user", signer.service_user);
+    section.text("state_directory", signer.state_directory);
+    section.duration("timeout_ms", signer.timeout, 100, 600'000);
+    section.number("signatures_per_minute_max", signer.signatures_per_minute_max, 1, 1'000'000);
+    section.flag("contract_payers", signer.contract_payers);
+}
+
+/// A million whole tokens.
+channel::Amount million_of(int decimals) {
+    channel::Uint128 units = 1'000'000;
+    for (int n = 0; n < decimals; ++n) {
+        if (units > channel::Amount::max().units() / 10) return channel::Amount::max();
+        units *= 10;
+    }
+    return channel::Amount{units};
 }
 
 void read(ConfigSection& section, LogConfig& log) {
@@ -149,6 +170,11 @@ TokenConfig read_token(const toml::table& table, const std::string& name,
                    R"(base units as decimal text, such as "1000000")");
     section.parsed("claim_threshold", token.claim_threshold, &channel::parse_amount,
                    R"(base units as decimal text, such as "1000000"; "0": never)");
+    section.parsed("coin_price", token.coin_price, &channel::parse_amount,
+                   R"(base units for one whole coin as decimal text, such as "3000000000"; "0")");
+    token.signed_value_per_hour_max = million_of(token.decimals);
+    section.parsed("signed_value_per_hour_max", token.signed_value_per_hour_max,
+                   &channel::parse_amount, R"(base units as decimal text, such as "1000000")");
     if (section.has("address") && token.address.is_zero())
         section.problem("address", "cannot be zero: that stands for the network's own coin");
     section.finish();
@@ -189,6 +215,7 @@ NetworkConfig read_network(const toml::table& table, ConfigProblems& problems) {
     section.parsed("network", network.network, &channel::parse_network,
                    R"(a CAIP-2 network, such as "eip155:8453")");
     read_rpc_urls(section, network.rpc_urls);
+    section.number("rpc_agreement", network.rpc_agreement, 0, network.rpc_urls.size());
     section.parsed("contract", network.contract, &channel::parse_address,
                    "an address of 40 hex digits");
     section.parsed("erc3009_collector", network.erc3009_collector, &channel::parse_address,
@@ -204,10 +231,13 @@ NetworkConfig read_network(const toml::table& table, ConfigProblems& problems) {
     section.duration("rpc_timeout_ms", network.rpc_timeout, 100, 600'000);
     section.duration("claim_interval_seconds", network.claim_interval, 0, kYearSeconds);
     section.number("claim_rows_max", network.claim_rows_max, 1, 1000);
+    section.number("claim_gas_percent_max", network.claim_gas_percent_max, 1, 1000);
     section.parsed("max_fee_per_gas", network.max_fee_per_gas, &channel::parse_amount,
                    R"(wei as decimal text, such as "200000000000")");
     section.parsed("priority_fee_per_gas", network.priority_fee_per_gas, &channel::parse_amount,
                    R"(wei as decimal text, such as "1000000000")");
+    section.parsed("signed_cost_per_hour_max", network.signed_cost_per_hour_max,
+                   &channel::parse_amount, R"(wei as decimal text, such as "5000000000000000000")");
     section.text("coin", network.coin);
     read_tokens(table, name, network, section, problems);
     section.finish({"tokens"});
@@ -313,6 +343,7 @@ Config parse_config(std::string_view text, const std::string& file,
     sections.section("auth", config.auth);
     sections.section("ledger", config.ledger);
     sections.section("keys", config.keys);
+    sections.section("signer", config.signer);
     sections.section("log", config.log);
     sections.finish();
     read_networks(root, config, problems);

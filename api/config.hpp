@@ -26,11 +26,19 @@ struct TokenConfig {
     channel::Amount deposit_min{1};
     /// Claims automatically when a receiver's unclaimed total reaches it; zero: never.
     channel::Amount claim_threshold;
+    /// Base units of the token for one whole coin of the network; zero: what gas costs is not
+    /// weighed against what a claim brings.
+    channel::Amount coin_price;
+    /// Base units that the signer lets claims and refunds of an hour move. Where none is given, a
+    /// million whole tokens.
+    channel::Amount signed_value_per_hour_max;
 };
 
 struct NetworkConfig {
     channel::Network network;
     std::vector<std::string> rpc_urls;
+    /// How many nodes have to agree on what money hangs on; zero: more than half of them.
+    std::size_t rpc_agreement = 0;
     channel::Address contract;
     channel::Address erc3009_collector;
     /// A log counts once its block has this many blocks on top, itself included; at least 1.
@@ -42,9 +50,13 @@ struct NetworkConfig {
     /// Claims automatically this often; zero: never.
     std::chrono::seconds claim_interval{0};
     std::size_t claim_rows_max = 100;
+    /// Without being asked, a channel is claimed once its gas costs at most so much of it.
+    unsigned claim_gas_percent_max = 10;
     /// Caps in wei per gas.
     channel::Amount max_fee_per_gas{200'000'000'000};
     channel::Amount priority_fee_per_gas{1'000'000'000};
+    /// Wei that transactions of an hour may cost before the signer refuses.
+    channel::Amount signed_cost_per_hour_max{5'000'000'000'000'000'000u};
     /// For the symbol of the network's coin in reports.
     std::string coin = "ETH";
     std::vector<TokenConfig> tokens;
@@ -104,6 +116,25 @@ struct KeysConfig {
     /// Files that hold one key each, "0x" and 64 hex digits.
     std::string receiver_authorizer_file;
     std::string relayer_file;
+    /// Where these are keystores: the file that holds their password.
+    std::string password_file;
+    /// The service signs with the keys itself: for development.
+    bool in_process = false;
+};
+
+struct SignerConfig {
+    /// Of the signer's Unix-domain socket: the service connects, the signer listens.
+    std::string socket;
+    /// Who may connect: a user's name or number; empty: the user that the signer runs as.
+    std::string service_user;
+    /// Where the signer keeps what it has signed.
+    std::string state_directory;
+    /// How long the service waits for a signature.
+    std::chrono::milliseconds timeout{5000};
+    unsigned signatures_per_minute_max = 600;
+    /// Claims of payers that are contract wallets (ERC-1271), whose vouchers the signer cannot
+    /// check.
+    bool contract_payers = false;
 };
 
 struct LogConfig {
@@ -117,6 +148,7 @@ struct Config {
     AuthConfig auth;
     LedgerConfig ledger;
     KeysConfig keys;
+    SignerConfig signer;
     LogConfig log;
     std::vector<NetworkConfig> networks;
 };

@@ -6,6 +6,8 @@ namespace millrace::api {
 namespace {
 
 constexpr std::size_t kRequestSeriesMax = 1000;
+constexpr std::array<const char*, 5> kRowFaults{"channel_id_mismatch", "exceeds_ceiling",
+                                                "exceeds_balance", "invalid_signature", "reverted"};
 constexpr std::array<const char*, 4> kClaimStatuses{"queued", "sent", "confirmed", "failed"};
 const prometheus::Histogram::BucketBoundaries kBatchBuckets{1,   2,   5,    10,   20,   50,  100,
                                                             200, 500, 1000, 2000, 5000, 8000};
@@ -33,6 +35,12 @@ prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const
 prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help,
                                  const prometheus::Histogram::BucketBoundaries& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
+}
+
+/// What is counted elsewhere since the start.
+void catch_up(prometheus::Counter& counter, std::uint64_t count) {
+    const auto missing = static_cast<double>(count) - counter.Value();
+    if (missing > 0) counter.Increment(missing);
 }
 
 }  // namespace
@@ -68,9 +76,31 @@ Metrics::Metrics()
       chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),
       chain_following_(
           gauges(registry_, "millrace_chain_following", "1: blocks of the network are followed")),
+      chain_reorganisations_(
+          gauges(registry_, "millrace_chain_reorganisations",
+                 "Reorganisations below the confirmations so far: alarm when it rises")),
+      chain_reorganisation_depth_(gauges(registry_, "millrace_chain_reorganisation_depth",
+                                         "Blocks given up by the last of them")),
+      channels_in_doubt_(gauge(registry_, "millrace_channels_in_doubt",
+                               "Channels not claimed until the contract agrees with the books")),
+      signer_up_(gauge(registry_, "millrace_signer_up", "1: the signer answers")),
+      signer_refusals_(counter(registry_, "millrace_signer_refusals_total",
+                               "What this process asked for and the signer did not sign")),
       claims_(gauges(registry_, "millrace_claims", "Claims by status")),
       outbox_pending_(gauges(registry_, "millrace_outbox_pending",
                              "Transactions neither confirmed nor failed")),
+      outbox_oldest_(gauges(registry_, "millrace_outbox_oldest_seconds",
+                            "How long the oldest of them has waited")),
+      transactions_(counters(registry_, "millrace_transactions_total",
+                             "Steps of transactions on their way to the chain")),
+      claim_rows_(counters(registry_, "millrace_claim_rows_total",
+                           "Channels that were to be claimed, by what became of it")),
+      quarantined_(gauges(registry_, "millrace_claim_quarantined",
+                          "Channels left out of claims, by reason")),
+      node_in_service_(gauges(registry_, "millrace_node_in_service",
+                              "1: the node answers, is not behind, and agrees with the others")),
+      node_set_aside_(
+          counters(registry_, "millrace_node_set_aside_total", "How often a node was set aside")),
       lease_epoch_(gauges(registry_, "millrace_lease_epoch", "Fencing epoch of a shard's lease")),
       lease_expires_(gauges(registry_, "millrace_lease_expires_at_seconds",
                             "When a shard's lease ends unless it is extended")) {
@@ -119,10 +149,40 @@ void Metrics::observe(const ledger::Stats& stats) {
     }
     for (const auto& [network, count] : stats.outbox_pending)
         outbox_pending_.Add({{"network", network}}).Set(static_cast<double>(count));
+    for (const auto& [network, reorganisations] : stats.reorganisations) {
+        const prometheus::Labels label{{"network", network}};
+        chain_reorganisations_.Add(label).Set(static_cast<double>(reorganisations.count));
+        chain_reorganisation_depth_.Add(label).Set(
+            static_cast<double>(reorganisations.last_depth));
+    }
+    channels_in_doubt_.Set(static_cast<double>(stats.channels_in_doubt));
+    for (const auto& [network, seconds] : stats.outbox_oldest)
+        outbox_oldest_.Add({{"network", network}}).Set(static_cast<double>(seconds));
+    for (const auto* reason : kRowFaults) {
+        const auto found = stats.quarantined.find(reason);
+        quarantined_.Add({{"reason", reason}})
+            .Set(found == stats.quarantined.end() ? 0 : static_cast<double>(found->second));
+    }
     for (const auto& lease : stats.leases) {
         const prometheus::Labels shard{{"shard", std::to_string(lease.shard)}};
         lease_epoch_.Add(shard).Set(static_cast<double>(lease.epoch));
         lease_expires_.Add(shard).Set(static_cast<double>(lease.expires_at));
+    }
+}
+
+void Metrics::observe(const ChainService::NetworkHealth& health) {
+    const auto name = channel::to_string(health.network);
+    const prometheus::Labels network{{"network", name}};
+    chain_block_.Add(network).Set(static_cast<double>(health.block));
+    chain_following_.Add(network).Set(health.following ? 1 : 0);
+    for (const auto& [step, count] : health.counts.transactions)
+        catch_up(transactions_.Add({{"network", name}, {"step", step}}), count);
+    for (const auto& [outcome, count] : health.counts.claim_rows)
+        catch_up(claim_rows_.Add({{"network", name}, {"outcome", outcome}}), count);
+    for (const auto& node : health.nodes) {
+        const prometheus::Labels labels{{"network", name}, {"node", node.name}};
+        node_in_service_.Add(labels).Set(node.in_service ? 1 : 0);
+        catch_up(node_set_aside_.Add(labels), node.times_set_aside);
     }
 }
 
@@ -134,10 +194,12 @@ void Metrics::observe(const Observation& observation) {
             static_cast<double>(observation.signatures_checked - signatures_seen_));
         signatures_seen_ = observation.signatures_checked;
     }
-    for (const auto& health : observation.networks) {
-        const prometheus::Labels network{{"network", channel::to_string(health.network)}};
-        chain_block_.Add(network).Set(static_cast<double>(health.block));
-        chain_following_.Add(network).Set(health.following ? 1 : 0);
+    for (const auto& health : observation.networks) observe(health);
+    signer_up_.Set(observation.signer.available ? 1 : 0);
+    if (observation.signer.refusals > refusals_seen_) {
+        signer_refusals_.Increment(
+            static_cast<double>(observation.signer.refusals - refusals_seen_));
+        refusals_seen_ = observation.signer.refusals;
     }
     database_up_.Set(observation.stats ? 1 : 0);
     if (observation.stats) observe(*observation.stats);

@@ -64,6 +64,7 @@ public:
         std::size_t requests_queued = 0;
         std::uint64_t signatures_checked = 0;
         std::vector<ChainService::NetworkHealth> networks;
+        ledger::chain::SignerHealth signer;
         /// Nothing when the database could not be asked.
         std::optional<ledger::Stats> stats;
     };
@@ -73,6 +74,7 @@ public:
 private:
     void observe(const Observation& observation);
     void observe(const ledger::Stats& stats);
+    void observe(const ChainService::NetworkHealth& health);
     prometheus::Counter& request_counter(std::string_view method, std::string_view outcome);
 
     prometheus::Family<prometheus::Counter>& requests_;
@@ -87,8 +89,19 @@ private:
     prometheus::Gauge& last_seq_;
     prometheus::Family<prometheus::Gauge>& chain_block_;
     prometheus::Family<prometheus::Gauge>& chain_following_;
+    prometheus::Family<prometheus::Gauge>& chain_reorganisations_;
+    prometheus::Family<prometheus::Gauge>& chain_reorganisation_depth_;
+    prometheus::Gauge& channels_in_doubt_;
+    prometheus::Gauge& signer_up_;
+    prometheus::Counter& signer_refusals_;
     prometheus::Family<prometheus::Gauge>& claims_;
     prometheus::Family<prometheus::Gauge>& outbox_pending_;
+    prometheus::Family<prometheus::Gauge>& outbox_oldest_;
+    prometheus::Family<prometheus::Counter>& transactions_;
+    prometheus::Family<prometheus::Counter>& claim_rows_;
+    prometheus::Family<prometheus::Gauge>& quarantined_;
+    prometheus::Family<prometheus::Gauge>& node_in_service_;
+    prometheus::Family<prometheus::Counter>& node_set_aside_;
     prometheus::Family<prometheus::Gauge>& lease_epoch_;
     prometheus::Family<prometheus::Gauge>& lease_expires_;
 
@@ -96,6 +109,7 @@ private:
     std::unordered_map<std::string, prometheus::Counter*> request_counters_;
     std::mutex observe_mutex_;
     std::uint64_t signatures_seen_ = 0;
+    std::uint64_t refusals_seen_ = 0;
 };
 
 }  // namespace millrace::api

@@ -27,15 +27,6 @@ ledger::Time now() {
         std::chrono::system_clock::now());
 }
 
-const channel::ChannelId* channel_of(const ledger::Request& request) {
-    if (const auto* payment = std::get_if<ledger::PaymentRequest>(&request))
-        return &payment->channel;
-    if (const auto* open = std::get_if<ledger::OpenChannel>(&request)) return &open->terms.id;
-    if (const auto* event = std::get_if<ledger::PostChannelEvent>(&request))
-        return &event->channel;
-    return nullptr;
-}
-
 /// Moves the oldest of what waits into a batch, as many as one transaction should hold.
 std::vector<ledger::Request> take_batch(std::vector<ledger::Request>& waiting) {
     std::unordered_set<channel::ChannelId> channels;

@@ -41,11 +41,18 @@ std::string_view to_string(Status status) {
     return "";
 }
 
+Amount spendable(const State& state) {
+    const auto unspent = subtract(state.balance, state.charged);
+    if (!unspent) return state.balance;
+    return *subtract(state.balance, std::min(state.refunding, *unspent));
+}
+
 bool is_consistent(const State& state) {
     const auto used = add(state.charged, state.reserved);
-    if (!used || *used > state.balance) return false;
+    if (!used || *used > spendable(state)) return false;
     if (state.total_claimed > state.charged) return false;
-    if (state.charged > std::max(state.signed_max, state.total_claimed)) return false;
+    if (state.owed > state.signed_max) return false;
+    if (state.charged != std::clamp(state.owed, state.total_claimed, state.balance)) return false;
     if (!state.reservations.empty() && *used > state.signed_max) return false;
     const auto rests = sum_of_rests(state);
     return rests.has_value() && *rests == state.reserved && status_holds(state);

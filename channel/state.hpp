@@ -32,8 +32,12 @@ struct State {
     Status status = Status::pending;
     /// Deposits less refunds and withdrawals; claims do not reduce it.
     Amount balance{};
-    /// chargedCumulativeAmount: all that was ever charged.
+    /// chargedCumulativeAmount: all that was ever charged, as far as the balance still covers it.
     Amount charged{};
+    /// What payments have charged, whatever became of the balance since: the payer has signed for
+    /// it. Above `charged` when money left the channel below it; the difference is charged again
+    /// before anything else when money comes back. Below `charged` when more was claimed on chain.
+    Amount owed{};
     /// The uncharged rest of all open reservations.
     Amount reserved{};
     /// The highest accepted voucher, and the payer's signature over it.
@@ -43,15 +47,29 @@ struct State {
     Amount total_claimed{};
     /// Unix seconds of a pending withdrawal; 0: none.
     std::uint64_t withdraw_requested_at = 0;
+    /// What is left of the amount that the pending withdrawal asked for; 0: none, or not known.
+    Amount withdraw_amount{};
     std::uint64_t refund_nonce = 0;
+    /// Something that the chain had said was taken back by it, and the contract was not compared
+    /// with since: nothing is claimed meanwhile.
+    bool in_doubt = false;
+    /// What a refund on its way to the chain will take; not to be paid from.
+    Amount refunding{};
+    /// How many refunds were ever begun here: the number of the one on its way.
+    std::uint64_t refunds_begun = 0;
     std::unordered_map<InferenceId, Reservation> reservations{};
 
     friend bool operator==(const State&, const State&) = default;
 };
 
+/// What payments may be made from: the balance less what a refund on its way will take of it. Such
+/// a refund takes nothing that is charged.
+Amount spendable(const State& state);
+
 /// The invariants of a channel:
-/// - total_claimed ≤ charged, and charged + reserved ≤ balance;
-/// - charged ≤ signed_max, save what was claimed on chain beyond it (charged = total_claimed);
+/// - total_claimed ≤ charged ≤ balance, and charged + reserved ≤ spendable;
+/// - charged = owed, but never below total_claimed nor above balance;
+/// - owed ≤ signed_max, so that charged ≤ signed_max save what was claimed on chain beyond it;
 /// - charged + reserved ≤ signed_max while a reservation is open;
 /// - reserved is the sum over the reservations of max_amount − charged, none of them negative;
 /// - pending has no balance yet, closing has a withdrawal pending and no other status has one,

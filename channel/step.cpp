@@ -1,6 +1,7 @@
 #include "channel/step.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::channel {
 namespace {
@@ -54,8 +55,8 @@ bool is_covered(const State& state, Amount amount, Amount cover) {
 
 /// x402-batch-settlement, "What a server must hold and enforce"; stream-protocol, Voucher rule.
 Guard guard_voucher(const State& state, Amount amount, Amount max_claimable) {
-    if (max_claimable > state.balance) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance};
+    if (const auto most = spendable(state); max_claimable > most) {
+        return Refusal{Error::cumulative_exceeds_balance, most};
     }
     if (max_claimable <= state.total_claimed) {
         return Refusal{Error::cumulative_below_claimed, state.total_claimed};
@@ -71,8 +72,8 @@ Guard guard_standing_voucher(const State& state, Amount amount) {
     if (!is_covered(state, amount, state.signed_max)) {
         return Refusal{Error::insufficient_voucher, needed_for(state, amount)};
     }
-    if (!is_covered(state, amount, state.balance)) {
-        return Refusal{Error::cumulative_exceeds_balance, state.balance, "maxAmount"};
+    if (const auto most = spendable(state); !is_covered(state, amount, most)) {
+        return Refusal{Error::cumulative_exceeds_balance, most, "maxAmount"};
     }
     return std::nullopt;
 }
@@ -93,9 +94,19 @@ void drop_all_reservations(State& state, ChainEffect& effect) {
 /// between them would be arbitrary.
 void drop_uncovered_reservations(State& state, ChainEffect& effect) {
     if (state.reservations.empty()) return;
-    if (!is_covered(state, Amount{}, std::min(state.balance, state.signed_max))) {
+    if (!is_covered(state, Amount{}, std::min(spendable(state), state.signed_max))) {
         drop_all_reservations(state, effect);
     }
+}
+
+/// Charges what is owed as far as the balance goes, and no less than what was claimed. Because what
+/// is owed comes first, no payment is accepted while a part of it has no balance.
+void charge_what_is_owed(State& state, ChainEffect& effect) {
+    const Amount before = state.charged;
+    state.charged = std::clamp(state.owed, state.total_claimed, state.balance);
+    if (state.charged < before) effect.uncollectable = minus(before, state.charged);
+    if (state.charged > before) effect.recharged = minus(state.charged, before);
+    drop_uncovered_reservations(state, effect);
 }
 
 /// Money leaves the channel: what was charged above the rest can no longer be claimed.
@@ -105,12 +116,27 @@ Result<ChainEffect> take_out(State& state, Amount amount) {
 
     ChainEffect effect{.moved = amount};
     state.balance = *left;
-    if (state.charged > state.balance) {
-        effect.uncollectable = minus(state.charged, state.balance);
-        state.charged = state.balance;
-    }
-    drop_uncovered_reservations(state, effect);
+    charge_what_is_owed(state, effect);
     return effect;
+}
+
+/// Money comes in, or comes back.
+Result<ChainEffect> put_in(State& state, Amount amount) {
+    const auto balance = add(state.balance, amount);
+    if (!balance) return balance.error();
+
+    ChainEffect effect{.moved = amount};
+    state.balance = *balance;
+    charge_what_is_owed(state, effect);
+    return effect;
+}
+
+/// What a refund has paid out is no longer to be withdrawn; a request that it covers in full is
+/// gone (x402-batch-settlement, Contract behaviour).
+void reduce_withdrawal(State& state, Amount refunded) {
+    if (state.withdraw_amount.is_zero()) return;
+    state.withdraw_amount = minus(state.withdraw_amount, std::min(state.withdraw_amount, refunded));
+    if (state.withdraw_amount.is_zero()) state.withdraw_requested_at = 0;
 }
 
 /// After money has left and while no withdrawal is pending.
@@ -119,6 +145,25 @@ void reopen_or_close(State& state, ChainEffect& effect) {
     if (state.status == Status::closed && !state.reservations.empty()) {
         drop_all_reservations(state, effect);
     }
+}
+
+/// The status that the contract's figures stand for, after something was undone.
+void doubt(State& state, ChainEffect& effect) {
+    state.in_doubt = true;
+    if (state.withdraw_requested_at != 0) {
+        state.status = Status::closing;
+    } else if (state.balance.is_zero()) {
+        state.status = Status::pending;
+    } else {
+        reopen_or_close(state, effect);
+    }
+}
+
+/// A payment has charged that much more.
+void charge_more(State& state, Amount amount) {
+    if (amount.is_zero()) return;
+    state.charged = plus(state.charged, amount);
+    state.owed = state.charged;
 }
 
 }  // namespace
@@ -184,7 +229,7 @@ Decision<Released> decide(const State& state, const Release& command) {
 }
 
 void apply(State& state, const Paid& event) {
-    state.charged = plus(state.charged, event.amount);
+    charge_more(state, event.amount);
     accept(state, event.voucher);
 }
 
@@ -201,7 +246,7 @@ void apply(State& state, const Charged& event) {
     Reservation& reservation = found->second;
     reservation.charged = plus(reservation.charged, event.increment);
     ++reservation.steps;
-    state.charged = plus(state.charged, event.increment);
+    charge_more(state, event.increment);
     state.reserved = minus(state.reserved, event.increment);
     if (event.finality == Finality::partial) return;
     state.reserved = minus(state.reserved, rest_of(reservation));
@@ -216,11 +261,10 @@ void apply(State& state, const Released& event) {
 }
 
 Result<ChainEffect> apply(State& state, const DepositConfirmed& event) {
-    const auto balance = add(state.balance, event.amount);
-    if (!balance) return balance.error();
-    state.balance = *balance;
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
     state.status = state.withdraw_requested_at == 0 ? Status::open : Status::closing;
-    return ChainEffect{.moved = event.amount};
+    return effect;
 }
 
 Result<ChainEffect> apply(State& state, const ClaimConfirmed& event) {
@@ -229,11 +273,8 @@ Result<ChainEffect> apply(State& state, const ClaimConfirmed& event) {
 
     ChainEffect effect{.moved = minus(event.new_total_claimed, state.total_claimed)};
     state.total_claimed = event.new_total_claimed;
-    if (state.total_claimed > state.charged) {
-        effect.charged_after_the_fact = minus(state.total_claimed, state.charged);
-        state.charged = state.total_claimed;
-    }
-    drop_uncovered_reservations(state, effect);
+    charge_what_is_owed(state, effect);
+    effect.charged_after_the_fact = std::exchange(effect.recharged, Amount{});
     return effect;
 }
 
@@ -241,6 +282,7 @@ Result<ChainEffect> apply(State& state, const WithdrawalRequested& event) {
     if (event.requested_at == 0) return Error::amount_out_of_range;
     state.status = Status::closing;
     state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.amount;
     return ChainEffect{};
 }
 
@@ -248,16 +290,106 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event) {
     auto effect = take_out(state, event.amount);
     if (!effect) return effect;
     state.withdraw_requested_at = 0;
+    state.withdraw_amount = Amount{};
     reopen_or_close(state, *effect);
     return effect;
 }
 
+/// Whoever made it, the refund that was signed under this nonce is carried out or void.
 Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
+    const auto held = std::exchange(state.refunding, Amount{});
     auto effect = take_out(state, event.amount);
-    if (!effect) return effect;
+    if (!effect) {
+        state.refunding = held;
+        return effect;
+    }
     ++state.refund_nonce;
+    reduce_withdrawal(state, event.amount);
     if (state.withdraw_requested_at == 0) reopen_or_close(state, *effect);
     return effect;
+}
+
+Result<ChainEffect> apply(State& state, const DepositUndone& event) {
+    auto effect = take_out(state, event.amount);
+    if (effect) doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const ClaimUndone& event) {
+    const auto total = subtract(state.total_claimed, event.amount);
+    if (!total) return total.error();
+
+    ChainEffect effect{.moved = event.amount};
+    state.total_claimed = *total;
+    charge_what_is_owed(state, effect);
+    doubt(state, effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalRequestUndone&) {
+    ChainEffect effect;
+    state.withdraw_requested_at = 0;
+    state.withdraw_amount = Amount{};
+    doubt(state, effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event) {
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
+    state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.withdraw_amount;
+    doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const RefundUndone& event) {
+    if (state.refund_nonce == 0) return Error::amount_out_of_range;
+    auto effect = put_in(state, event.amount);
+    if (!effect) return effect;
+    --state.refund_nonce;
+    state.withdraw_requested_at = event.requested_at;
+    state.withdraw_amount = event.withdraw_amount;
+    // One of ours is on its way again, and what it takes is not to be paid from.
+    if (state.refunds_begun != 0) state.refunding = event.amount;
+    doubt(state, *effect);
+    return effect;
+}
+
+Result<ChainEffect> apply(State& state, const SnapshotReplaced& event) {
+    const auto& contract = event.contract;
+    if (contract.total_claimed > contract.balance) return Error::amount_out_of_range;
+    const Amount earned = minus(state.charged, state.total_claimed);
+    ChainEffect effect{.moved = minus(contract.balance, contract.total_claimed)};
+    state.balance = contract.balance;
+    state.total_claimed = contract.total_claimed;
+    state.withdraw_requested_at = contract.withdraw_requested_at;
+    state.withdraw_amount = contract.withdraw_amount;
+    state.refund_nonce = contract.refund_nonce;
+    charge_what_is_owed(state, effect);
+    const Amount now_earned = minus(state.charged, state.total_claimed);
+    effect.uncollectable = now_earned < earned ? minus(earned, now_earned) : Amount{};
+    effect.recharged = now_earned > earned ? minus(now_earned, earned) : Amount{};
+    doubt(state, effect);
+    return effect;
+}
+
+Mirror mirror_of(const State& state) {
+    return {state.balance, state.total_claimed, state.withdraw_requested_at, state.withdraw_amount,
+            state.refund_nonce};
+}
+
+bool agrees(const State& state, const Mirror& contract) {
+    return contract.balance == state.balance && contract.total_claimed == state.total_claimed;
+}
+
+void apply(State& state, const Reconciled& event) {
+    state.in_doubt = false;
+    state.refund_nonce = event.contract.refund_nonce;
+    if (event.contract.withdraw_requested_at == 0) return;
+    state.status = Status::closing;
+    state.withdraw_requested_at = event.contract.withdraw_requested_at;
+    state.withdraw_amount = event.contract.withdraw_amount;
 }
 
 }  // namespace millrace::channel

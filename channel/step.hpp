@@ -63,12 +63,61 @@ struct ClaimConfirmed {
 };
 struct WithdrawalRequested {
     std::uint64_t requested_at = 0;
+    /// 0: not known; a refund then leaves the request as it is.
+    Amount amount{};
 };
 struct WithdrawalFinalized {
     Amount amount;
 };
 struct RefundConfirmed {
     Amount amount;
+};
+
+/// Takes back, newest first, what the chain no longer has after a reorganisation. Each undoes the
+/// event of the same name and puts the channel in doubt.
+struct DepositUndone {
+    Amount amount;
+};
+struct ClaimUndone {
+    /// What the claim had moved.
+    Amount amount;
+};
+struct WithdrawalRequestUndone {};
+struct WithdrawalFinalizedUndone {
+    Amount amount;
+    /// Of the request that is pending again.
+    std::uint64_t requested_at = 0;
+    Amount withdraw_amount{};
+};
+struct RefundUndone {
+    Amount amount;
+    /// Of the withdrawal that was pending before, which the refund may have covered; 0: none.
+    std::uint64_t requested_at = 0;
+    Amount withdraw_amount{};
+};
+
+/// What the contract itself says of a channel at some block.
+struct Mirror {
+    Amount balance;
+    Amount total_claimed;
+    std::uint64_t withdraw_requested_at = 0;
+    Amount withdraw_amount{};
+    std::uint64_t refund_nonce = 0;
+
+    friend bool operator==(const Mirror&, const Mirror&) = default;
+};
+Mirror mirror_of(const State& state);
+
+/// The channel was taken under care with the contract's state of a block that is gone; this is the
+/// state of the block to begin again from. All later events are undone. Claims before a snapshot
+/// are not in the books: what it moves is the unclaimed balance, and what it charges or uncharges
+/// is what is charged and not claimed.
+struct SnapshotReplaced {
+    Mirror contract;
+};
+/// The contract was found to agree; see `agrees`.
+struct Reconciled {
+    Mirror contract;
 };
 
 /// A refusal with the figure that was broken, where there is one, and the request member at fault
@@ -143,9 +192,12 @@ void apply(State& state, const Released& event);
 struct ChainEffect {
     /// Claimed on chain above what was charged here: charged after the fact.
     Amount charged_after_the_fact{};
-    /// Charged and not claimed, yet taken away by a withdrawal or refund: no longer collectable.
+    /// Charged and not claimed, yet the balance for it is gone by a withdrawal, a refund or a
+    /// reorganisation, or it was charged only because of a claim that is undone.
     Amount uncollectable{};
-    /// Deposited, newly claimed (the claim's increment), withdrawn or refunded.
+    /// Owed and uncollectable before, and charged again because there is balance for it.
+    Amount recharged{};
+    /// Deposited, newly claimed (the claim's increment), withdrawn or refunded; or that undone.
     Amount moved{};
     /// Reserved before, and dropped with all reservations because neither the balance nor the
     /// highest voucher covers them any longer.
@@ -162,5 +214,22 @@ Result<ChainEffect> apply(State& state, const ClaimConfirmed& event);
 Result<ChainEffect> apply(State& state, const WithdrawalRequested& event);
 Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event);
 Result<ChainEffect> apply(State& state, const RefundConfirmed& event);
+
+/// The same for what is undone: `amount_out_of_range` when it was never done.
+Result<ChainEffect> apply(State& state, const DepositUndone& event);
+Result<ChainEffect> apply(State& state, const ClaimUndone& event);
+Result<ChainEffect> apply(State& state, const WithdrawalRequestUndone& event);
+Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event);
+Result<ChainEffect> apply(State& state, const RefundUndone& event);
+Result<ChainEffect> apply(State& state, const SnapshotReplaced& event);
+
+/// True if the contract's money at a confirmed block is what is mirrored. A withdrawal may be pending
+/// here and not there: seen before its confirmations. The nonce is not looked at, because a refund
+/// that moves nothing raises it without an event.
+bool agrees(const State& state, const Mirror& contract);
+/// Ends the doubt, and adopts what undoing cannot restore: the contract's refund nonce and its
+/// pending withdrawal, which an undone refund or the end of a withdrawal had changed. The contract
+/// has to agree.
+void apply(State& state, const Reconciled& event);
 
 }  // namespace millrace::channel

@@ -71,6 +71,12 @@ struct TransferRow {
     channel::Amount amount;
     std::string_view cause;
     Ordinal first = 0;
+    /// The committed transfer that this one undoes.
+    struct Reversed {
+        std::uint64_t seq = 0;
+        std::int32_t leg = 0;
+    };
+    std::optional<Reversed> reverses{};
 };
 
 struct ChainEventRow {
@@ -80,6 +86,26 @@ struct ChainEventRow {
     std::string_view kind;
     std::optional<channel::ChannelId> channel;
     channel::Amount amount;
+    /// How often the same log was posted before, and undone.
+    std::int32_t inclusion = 0;
+    /// Unix seconds; see the table.
+    std::uint64_t requested_at = 0;
+    channel::Amount withdraw_amount{};
+};
+
+/// What of a snapshot is needed to take it back.
+struct OpeningRow {
+    Ordinal ordinal = 0;
+    channel::Network network;
+    channel::ChannelId channel;
+    BlockId block;
+    channel::Amount balance;
+    channel::Amount total_claimed;
+};
+
+struct ReversalRow {
+    Ordinal ordinal = 0;
+    std::uint64_t event_seq = 0;
 };
 
 struct EventRow {
@@ -98,6 +124,8 @@ struct Batch {
     std::vector<TransferRow> transfers;
     std::vector<ChainEventRow> chain_events;
     std::vector<EventRow> events;
+    std::vector<OpeningRow> openings;
+    std::vector<ReversalRow> reversals;
 
     bool empty() const { return ordinals == 0; }
 };

@@ -28,7 +28,13 @@ constexpr std::array<Element, BatchParameters::kArrays> kColumns{
     // chain_event: $57 …
     t, b, i4, i8, b, t, b, n, i8,
     // event: $66 …
-    i8, t, i4, b, b, t};
+    i8, t, i4, b, b, t,
+    // more of channel: $72 …, of transfer: $74 …, of chain_event: $76 …
+    n, i4, i8, i4, i4, i8,
+    // channel_opening: $78 …, chain_reversal: $85 …
+    b, t, i8, b, n, n, i8, i8, i8,
+    // channel, for refunds: $87 …, chain_event: $90
+    n, n, i8, n};
 
 channel::BytesView view_of(const channel::Bytes& bytes) {
     return bytes;
@@ -55,6 +61,8 @@ BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Tim
     add_transfers(batch);
     add_chain_events(batch);
     add_events(batch);
+    add_openings(batch);
+    add_reversals(batch);
     const auto accounts = movements(batch);
     for (const auto& [key, sums] : accounts) {
         column(52).add(key.asset_id);
@@ -109,6 +117,11 @@ void BatchParameters::add_channels(const Batch& batch) {
         column(32).add(static_cast<std::int64_t>(state.withdraw_requested_at));
         column(33).add(static_cast<std::int64_t>(state.refund_nonce));
         column(34).add(row.last);
+        column(72).add(state.owed);
+        column(73).add(static_cast<std::int32_t>(state.in_doubt));
+        column(87).add(state.withdraw_amount);
+        column(88).add(state.refunding);
+        column(89).add(static_cast<std::int64_t>(state.refunds_begun));
     }
 }
 
@@ -139,6 +152,13 @@ void BatchParameters::add_transfers(const Batch& batch) {
         column(49).add(row.amount);
         column(50).add(row.cause);
         column(51).add(row.first);
+        if (row.reverses) {
+            column(74).add(static_cast<std::int64_t>(row.reverses->seq));
+            column(75).add(row.reverses->leg);
+        } else {
+            column(74).add_null();
+            column(75).add_null();
+        }
     }
 }
 
@@ -154,6 +174,28 @@ void BatchParameters::add_chain_events(const Batch& batch) {
         else column(63).add_null();
         column(64).add(row.amount);
         column(65).add(row.ordinal);
+        column(76).add(row.inclusion);
+        column(77).add(static_cast<std::int64_t>(row.requested_at));
+        column(90).add(row.withdraw_amount);
+    }
+}
+
+void BatchParameters::add_openings(const Batch& batch) {
+    for (const auto& row : batch.openings) {
+        column(78).add(row.channel.view());
+        column(79).add(std::string_view(channel::to_string(row.network)));
+        column(80).add(static_cast<std::int64_t>(row.block.number));
+        column(81).add(row.block.hash.view());
+        column(82).add(row.balance);
+        column(83).add(row.total_claimed);
+        column(84).add(row.ordinal);
+    }
+}
+
+void BatchParameters::add_reversals(const Batch& batch) {
+    for (const auto& row : batch.reversals) {
+        column(85).add(static_cast<std::int64_t>(row.event_seq));
+        column(86).add(row.ordinal);
     }
 }
 

@@ -14,7 +14,7 @@ namespace millrace::ledger {
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;
-    static constexpr int kArrays = 64;
+    static constexpr int kArrays = 83;
     static constexpr int kCount = kSingles + kArrays;
 
     /// `copied`: the payments go another way.
@@ -39,6 +39,8 @@ private:
     void add_transfers(const Batch& batch);
     void add_chain_events(const Batch& batch);
     void add_events(const Batch& batch);
+    void add_openings(const Batch& batch);
+    void add_reversals(const Batch& batch);
 
     std::array<std::string, kSingles> singles_;
     std::vector<PgArray> arrays_;

@@ -45,13 +45,16 @@ inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     set status = u.status, balance = u.balance, charged = u.charged, reserved = u.reserved,
         signed_max = u.signed_max, signature = u.signature, total_claimed = u.total_claimed,
         withdraw_requested_at = u.withdraw_requested_at, refund_nonce = u.refund_nonce,
-        seq = s.base + u.ordinal
+        owed = u.owed, in_doubt = u.in_doubt <> 0, withdraw_amount = u.withdraw_amount,
+        refunding = u.refunding, refunds_begun = u.refunds_begun, seq = s.base + u.ordinal
     from sequence s,
          unnest($24::bytea[], $25::text[], $26::numeric[], $27::numeric[], $28::numeric[],
                 $29::numeric[], $30::bytea[], $31::numeric[], $32::bigint[], $33::bigint[],
-                $34::bigint[])
+                $34::bigint[], $72::numeric[], $73::int[], $87::numeric[], $88::numeric[],
+                $89::bigint[])
          as u(channel_id, status, balance, charged, reserved, signed_max, signature, total_claimed,
-              withdraw_requested_at, refund_nonce, ordinal)
+              withdraw_requested_at, refund_nonce, ordinal, owed, in_doubt, withdraw_amount,
+              refunding, refunds_begun)
     where c.channel_id = u.channel_id
     returning 1
 ), kept_reservation as (
@@ -68,14 +71,15 @@ inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     where r.channel_id = u.channel_id and r.inference_id = u.inference_id
 ), new_transfer as (
     insert into transfer (seq, leg, asset_id, debit_kind, debit_owner, credit_kind, credit_owner,
-                          amount, cause, first_seq, at)
+                          amount, cause, first_seq, reverses_seq, reverses_leg, at)
     select s.base + u.ordinal, u.leg, u.asset_id, u.debit_kind, u.debit_owner, u.credit_kind,
-           u.credit_owner, u.amount, u.cause, s.base + u.first, $6
+           u.credit_owner, u.amount, u.cause, s.base + u.first, u.reverses_seq, u.reverses_leg, $6
     from sequence s,
          unnest($42::bigint[], $43::int[], $44::int[], $45::text[], $46::bytea[], $47::text[],
-                $48::bytea[], $49::numeric[], $50::text[], $51::bigint[])
+                $48::bytea[], $49::numeric[], $50::text[], $51::bigint[], $74::bigint[],
+                $75::int[])
          as u(ordinal, leg, asset_id, debit_kind, debit_owner, credit_kind, credit_owner, amount,
-              cause, first)
+              cause, first, reverses_seq, reverses_leg)
 ), changed_account as (
     update account a set debits = a.debits + u.debits, credits = a.credits + u.credits
     from sequence s,
@@ -85,14 +89,30 @@ inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     returning 1
 ), new_chain_event as (
     insert into chain_event (network, transaction_hash, log_index, block_number, block_hash, kind,
-                             channel_id, amount, seq, at)
+                             channel_id, amount, inclusion, requested_at, withdraw_amount,
+                             seq, at)
     select u.network, u.transaction_hash, u.log_index, u.block_number, u.block_hash, u.kind,
-           u.channel_id, u.amount, s.base + u.ordinal, $6
+           u.channel_id, u.amount, u.inclusion, u.requested_at, u.withdraw_amount,
+           s.base + u.ordinal, $6
     from sequence s,
          unnest($57::text[], $58::bytea[], $59::int[], $60::bigint[], $61::bytea[], $62::text[],
-                $63::bytea[], $64::numeric[], $65::bigint[])
+                $63::bytea[], $64::numeric[], $65::bigint[], $76::int[], $77::bigint[],
+                $90::numeric[])
          as u(network, transaction_hash, log_index, block_number, block_hash, kind, channel_id,
-              amount, ordinal)
+              amount, ordinal, inclusion, requested_at, withdraw_amount)
+), new_opening as (
+    insert into channel_opening (channel_id, seq, network, block_number, block_hash, balance,
+                                 total_claimed)
+    select u.channel_id, s.base + u.ordinal, u.network, u.block_number, u.block_hash, u.balance,
+           u.total_claimed
+    from sequence s,
+         unnest($78::bytea[], $79::text[], $80::bigint[], $81::bytea[], $82::numeric[],
+                $83::numeric[], $84::bigint[])
+         as u(channel_id, network, block_number, block_hash, balance, total_claimed, ordinal)
+), new_reversal as (
+    insert into chain_reversal (event_seq, seq, at)
+    select u.event_seq, s.base + u.ordinal, $6
+    from sequence s, unnest($85::bigint[], $86::bigint[]) as u(event_seq, ordinal)
 ), new_event as (
     insert into event (seq, topic, name, asset_id, channel_id, receiver, data, at)
     select s.base + u.ordinal, 'channel', u.name, u.asset_id, u.channel_id, u.receiver, u.data, $6

@@ -2,6 +2,7 @@
 
 #include "channel/keccak.hpp"
 #include "channel/voucher.hpp"
+#include "ledger/reversal.hpp"
 
 #include <unordered_map>
 
@@ -217,13 +218,15 @@ private:
         if (!snapshot.total_claimed.is_zero())
             channel::apply(state, channel::ClaimConfirmed{snapshot.total_claimed}).value();
         if (snapshot.withdraw_requested_at != 0)
-            channel::apply(state, channel::WithdrawalRequested{snapshot.withdraw_requested_at})
+            channel::apply(state, channel::WithdrawalRequested{snapshot.withdraw_requested_at,
+                                                               snapshot.withdraw_amount})
                 .value();
         const auto unclaimed = channel::subtract(snapshot.balance, snapshot.total_claimed);
         item.outcome = BatchItem::Changed{state.balance.is_zero() ? "pending" : "opened",
                                           unclaimed ? *unclaimed : channel::Amount{},
                                           {},
-                                          state};
+                                          state,
+                                          snapshot.withdraw_requested_at};
     }
 
     void decide_request(BatchItem& item, const PostChannelEvent& request) {
@@ -231,20 +234,89 @@ private:
             item.outcome = BatchItem::Nothing{};
             return;
         }
+        if (item.standing.kind == Standing::elsewhere) {
+            item.outcome = Refusal{Error::idempotency_conflict};
+            return;
+        }
         const bool was_empty = channel_.state.balance.is_zero();
-        const auto effect =
-            std::visit([&](const auto& event) { return channel::apply(channel_.state, event); },
-                       request.event);
+        const auto* requested = std::get_if<channel::WithdrawalRequested>(&request.event);
+        const auto requested_at =
+            requested ? requested->requested_at : channel_.state.withdraw_requested_at;
+        const auto withdraw_amount = channel_.state.withdraw_amount;
+        const auto effect = std::visit(
+            [&](const auto& event) { return channel::apply(channel_.state, event); },
+            request.event);
         if (!effect) {
             item.outcome = Refusal{Error::invalid_params};
             return;
         }
-        item.outcome =
-            BatchItem::Changed{event_name(request.event, was_empty),
-                               amount_of(request.event, *effect), *effect, channel_.state};
+        item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
+                                          amount_of(request.event, *effect), *effect,
+                                          channel_.state, requested_at, withdraw_amount};
+    }
+
+    void decide_request(BatchItem& item, const UndoChannelEvent&) {
+        if (!item.undoes) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        const bool reopens = item.undoes->kind == "withdraw_initiated";
+        changed(item, reopens ? "reopened" : "reversed", undo(channel_.state, *item.undoes));
+    }
+
+    void decide_request(BatchItem& item, const ReplaceSnapshot& request) {
+        if (!item.undoes || item.undoes->kind != kOpened) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        const auto contract = channel::mirror_of(request.snapshot);
+        changed(item, "reversed", apply(channel_.state, channel::SnapshotReplaced{contract}));
+    }
+
+    void decide_request(BatchItem& item, const ReconcileChannel& request) {
+        const auto contract = channel::mirror_of(request.contract);
+        if (!channel_.state.in_doubt || !channel::agrees(channel_.state, contract)) {
+            item.outcome = BatchItem::Nothing{};
+            return;
+        }
+        channel::apply(channel_.state, channel::Reconciled{contract});
+        item.outcome = BatchItem::Changed{"reconciled", {}, {}, channel_.state};
+    }
+
+    void changed(BatchItem& item, std::string name,
+                 const channel::Result<channel::ChainEffect>& effect) {
+        if (effect)
+            item.outcome = BatchItem::Changed{std::move(name), item.undoes->amount, *effect,
+                                              channel_.state};
+        else
+            item.outcome = Refusal{Error::invalid_params};
     }
 
     void decide_request(BatchItem&, const PostAssetEvent&) {}
+    void decide_request(BatchItem&, const UndoAssetEvent&) {}
+
+    void decide_request(BatchItem& item, const BeginRefund& request) {
+        const auto& voucher = request.asked.voucher;
+        const auto decision = channel::decide(channel_.state, request.asked);
+        if (!is_payer_side(channel_.terms->config, request.caller)) {
+            item.outcome = Refusal{Error::forbidden};
+        } else if (!decision.accepted()) {
+            item.outcome = decision.refusal();
+        } else if (++checks_; !check_signature(channel_, voucher)) {
+            item.outcome = Refusal{Error::voucher_signature};
+        } else {
+            channel::apply(channel_.state, decision.event());
+            item.outcome =
+                BatchItem::Changed{"refunding", decision.event().amount, {}, channel_.state};
+        }
+    }
+
+    void decide_request(BatchItem& item, const AbandonRefund& request) {
+        const auto held = channel_.state.refunding;
+        item.outcome = BatchItem::Nothing{};
+        if (channel::apply(channel_.state, request.abandoned))
+            item.outcome = BatchItem::Changed{"refund_failed", held, {}, channel_.state};
+    }
 
     std::string event_name(const ChannelChainEvent& event, bool was_empty) const {
         if (std::holds_alternative<channel::DepositConfirmed>(event))

@@ -4,6 +4,7 @@
 #include "ledger/asset.hpp"
 #include "ledger/batch.hpp"
 #include "ledger/payment_history.hpp"
+#include "ledger/posted_event.hpp"
 
 #include <memory>
 #include <optional>
@@ -19,6 +20,8 @@ struct LiveChannel {
     channel::State state;
     /// Known since the first voucher that was checked.
     std::optional<channel::PublicKey> signer;
+    /// Its opening is committed: the row alone may have been left by a crash before its batch.
+    bool opened = false;
 };
 
 /// True if the voucher was signed for this channel by its voucher signer, v included: what is
@@ -55,12 +58,21 @@ struct BatchItem {
         channel::Amount amount;
         channel::ChainEffect effect;
         channel::State state;
+        /// Of the withdrawal that was requested, or was pending before; Unix seconds.
+        std::uint64_t requested_at = 0;
+        /// Of the withdrawal that was pending before.
+        channel::Amount withdraw_amount{};
     };
-    /// A log that was posted before, or an opening of a channel that is known.
+    /// A log that was posted before, an opening of a channel that is known, something that is
+    /// undone already, or no end of a doubt.
     struct Nothing {};
 
     std::variant<std::monostate, channel::Refusal, Accepted, Repeated, Changed, Nothing> outcome;
     Ordinal ordinal = 0;
+    /// Of a log to be posted.
+    Standing standing{};
+    /// Of what is to be undone; null when there is nothing to undo.
+    std::shared_ptr<const PostedEvent> undoes{};
 };
 
 /// Decides the requests of one channel in their order, against and into its state, and checks

@@ -1,5 +1,6 @@
 #include "ledger/channel_batch.hpp"
 #include "ledger/event_data.hpp"
+#include "ledger/reversal.hpp"
 
 namespace millrace::ledger {
 namespace {
@@ -60,11 +61,14 @@ void add_transfers(Batch& batch, const ChannelTerms& terms, const BatchItem& ite
     Legs legs{batch, item.ordinal};
     const auto* posted = std::get_if<PostChannelEvent>(item.request);
     if (!posted) {
-        legs.add(escrow, mine, changed.amount, "deposit");
+        // A refund moves nothing until the chain has carried it out.
+        if (std::holds_alternative<OpenChannel>(*item.request))
+            legs.add(escrow, mine, changed.amount, "deposit");
         return;
     }
     legs.add(mine, earned, changed.effect.charged_after_the_fact, "charged_after_the_fact");
     legs.add(earned, mine, changed.effect.uncollectable, "uncollectable");
+    legs.add(mine, earned, changed.effect.recharged, "recharged");
     std::visit(
         [&](const auto& event) {
             using Event = std::decay_t<decltype(event)>;
@@ -80,6 +84,25 @@ void add_transfers(Batch& batch, const ChannelTerms& terms, const BatchItem& ite
         posted->event);
 }
 
+void add_undoing(Batch& batch, const ChannelTerms& terms, const BatchItem& item,
+                 const BatchItem::Changed& changed) {
+    const auto mine = channel_account(terms);
+    const auto earned = earned_account(terms.asset_id, terms.config.receiver);
+    const std::vector<Adjustment> adjustments{
+        {earned, mine, changed.effect.uncollectable, "uncollectable"},
+        {mine, earned, changed.effect.recharged, "recharged"}};
+    Legs legs{batch, item.ordinal};
+    legs.next = add_reversal(batch, item.ordinal, *item.undoes, adjustments);
+    if (std::holds_alternative<ReplaceSnapshot>(*item.request))
+        legs.add(escrow_account(terms.asset_id), mine, changed.effect.moved, "deposit");
+}
+
+void add_opening(Batch& batch, const BatchItem& item, channel::Network network,
+                 const ChannelTerms& terms, const BlockId& block, const channel::State& snapshot) {
+    batch.openings.push_back(
+        {item.ordinal, network, terms.id, block, snapshot.balance, snapshot.total_claimed});
+}
+
 std::string_view kind_of(const ChannelChainEvent& event) {
     constexpr std::string_view kKinds[] = {"deposited", "claimed", "withdraw_initiated",
                                            "withdraw_finalized", "refunded"};
@@ -89,10 +112,19 @@ std::string_view kind_of(const ChannelChainEvent& event) {
 void add_change(Batch& batch, const LiveChannel& channel, const BatchItem& item,
                 const BatchItem::Changed& changed) {
     const auto& terms = *channel.terms;
-    add_transfers(batch, terms, item, changed);
+    const auto network = channel.asset->network;
+    if (item.undoes)
+        add_undoing(batch, terms, item, changed);
+    else if (!std::holds_alternative<ReconcileChannel>(*item.request))
+        add_transfers(batch, terms, item, changed);
     if (const auto* posted = std::get_if<PostChannelEvent>(item.request))
-        batch.chain_events.push_back({item.ordinal, channel.asset->network, posted->log,
-                                      kind_of(posted->event), terms.id, changed.amount});
+        batch.chain_events.push_back({item.ordinal, network, posted->log, kind_of(posted->event),
+                                      terms.id, changed.amount, item.standing.inclusions,
+                                      changed.requested_at, changed.withdraw_amount});
+    else if (const auto* open = std::get_if<OpenChannel>(item.request))
+        add_opening(batch, item, network, terms, open->block, open->snapshot);
+    else if (const auto* again = std::get_if<ReplaceSnapshot>(item.request))
+        add_opening(batch, item, network, terms, again->block, again->snapshot);
     batch.events.push_back({item.ordinal, changed.name, &terms,
                             channel_event_data(changed.name, terms, changed.state, *channel.asset,
                                                changed.amount)});

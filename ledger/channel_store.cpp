@@ -12,7 +12,8 @@ namespace millrace::ledger {
 const char* const kChannelColumns =
     "channel_id, asset_id, payer, payer_authorizer, receiver, receiver_authorizer, "
     "withdraw_delay_seconds, salt, coalesce(app, '') as app, status, balance, charged, reserved, "
-    "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq";
+    "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, owed, "
+    "in_doubt, withdraw_amount, refunding, refunds_begun";
 
 namespace {
 
@@ -80,6 +81,11 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     state.total_claimed = amount_of(row["total_claimed"]);
     state.withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>();
     state.refund_nonce = row["refund_nonce"].as<std::uint64_t>();
+    state.owed = amount_of(row["owed"]);
+    state.in_doubt = row["in_doubt"].as<bool>();
+    state.withdraw_amount = amount_of(row["withdraw_amount"]);
+    state.refunding = amount_of(row["refunding"]);
+    state.refunds_begun = row["refunds_begun"].as<std::uint64_t>();
     stored.seq = row["seq"].as<std::uint64_t>();
     stored.terms = std::move(terms);
     return stored;

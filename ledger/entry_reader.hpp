@@ -17,7 +17,7 @@ struct Posting {
     AccountId credit;
     channel::Amount amount;
     /// payment, deposit, claim, settle, withdrawal, refund, charged_after_the_fact, uncollectable,
-    /// fee or reversal.
+    /// recharged, fee or reversal.
     std::string cause;
     /// For a reversal, "seq:leg" of what it undoes; else empty.
     std::string reverses;

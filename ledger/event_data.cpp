@@ -33,10 +33,10 @@ void append_channel_members(std::string& out, const ChannelTerms& terms,
     fmt::format_to(
         std::back_inserter(out),
         R"(,"status":"{}","balance":"{}","chargedCumulativeAmount":"{}","reservedAmount":"{}",)"
-        R"("signedMaxClaimable":"{}","signature":)",
+        R"("refundingAmount":"{}","signedMaxClaimable":"{}","signature":)",
         channel::to_string(state.status), channel::to_string(state.balance),
         channel::to_string(state.charged), channel::to_string(state.reserved),
-        channel::to_string(state.signed_max));
+        channel::to_string(state.refunding), channel::to_string(state.signed_max));
     if (state.signed_max.is_zero()) out += "null";
     else out += '"' + channel::to_hex(state.signature) + '"';
     fmt::format_to(std::back_inserter(out),

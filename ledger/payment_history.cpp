@@ -11,10 +11,6 @@ constexpr const char* kHistory = R"sql(
     from unnest($1::bytea[], $2::text[]) as k(channel_id, inference_id)
     join payment p on p.channel_id = k.channel_id and p.inference_id = k.inference_id
     order by p.channel_id, p.inference_id, p.step)sql";
-constexpr const char* kPosted = R"sql(
-    select 1 from chain_event
-    where network = $1 and transaction_hash = $2::bytea and log_index = $3)sql";
-
 PaymentKind kind_of(std::string_view text) {
     for (const auto kind : {PaymentKind::pay, PaymentKind::authorize, PaymentKind::charge,
                             PaymentKind::release})
@@ -58,20 +54,6 @@ PaymentHistory read_history(pqxx::connection& connection, const std::vector<Infe
         if (steps.empty() || steps.back().step != step.step) steps.push_back(std::move(step));
     }
     return history;
-}
-
-std::vector<bool> already_posted(pqxx::connection& connection,
-                                 const std::vector<std::pair<channel::Network, ChainLog>>& logs) {
-    std::vector<bool> posted;
-    pqxx::work transaction(connection);
-    for (const auto& [network, log] : logs) {
-        posted.push_back(!transaction
-                              .exec_params(kPosted, channel::to_string(network),
-                                           to_bytea(log.transaction),
-                                           static_cast<std::int64_t>(log.log_index))
-                              .empty());
-    }
-    return posted;
 }
 
 }  // namespace millrace::ledger

@@ -26,8 +26,4 @@ using PaymentHistory = std::map<InferenceKey, std::vector<RecordedStep>>;
 /// never seen has no entry.
 PaymentHistory read_history(pqxx::connection& connection, const std::vector<InferenceKey>& keys);
 
-/// Which of these logs of the chain are posted already.
-std::vector<bool> already_posted(pqxx::connection& connection,
-                                 const std::vector<std::pair<channel::Network, ChainLog>>& logs);
-
 }  // namespace millrace::ledger

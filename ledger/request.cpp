@@ -2,6 +2,16 @@
 
 namespace millrace::ledger {
 
+const channel::ChannelId* channel_of(const Request& request) {
+    if (const auto* open = std::get_if<OpenChannel>(&request)) return &open->terms.id;
+    return std::visit(
+        [](const auto& one) -> const channel::ChannelId* {
+            if constexpr (requires { one.channel; }) return &one.channel;
+            else return nullptr;
+        },
+        request);
+}
+
 bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address) {
     return address == config.payer || address == config.payer_authorizer;
 }

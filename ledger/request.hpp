@@ -1,6 +1,7 @@
 #pragma once
 
 #include "channel/config.hpp"
+#include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 
@@ -48,17 +49,43 @@ struct PaymentRequest {
     std::string detail;
 };
 
-/// Puts a channel under this shard's care. `snapshot` is the contract's state at the block up to
+/// A block of one branch of a chain.
+struct BlockId {
+    std::uint64_t number = 0;
+    channel::BlockHash hash;
+};
+
+/// Puts a channel under this shard's care. `snapshot` is the contract's state at `block`, up to
 /// which the network's events have been read; its balance is booked as a deposit. A channel that is
 /// known already is left as it is and answered with its state.
 struct OpenChannel {
     ReplyTo reply_to;
     ChannelTerms terms;
     channel::State snapshot;
+    BlockId block{};
+};
+
+/// Begins a refund that a payer asked for. Answered with the state after it, in which the last
+/// refund begun is this one.
+struct BeginRefund {
+    ReplyTo reply_to;
+    channel::Address caller;
+    channel::ChannelId channel;
+    channel::AskRefund asked;
+};
+
+/// Gives back what the refund of that number was to take, because it will never be carried out.
+/// Nothing happens when it is no longer on its way.
+struct AbandonRefund {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    channel::RefundAbandoned abandoned;
 };
 
 /// A log of the contract at its confirmations. A log that was posted before (same network,
-/// transaction, log index) is answered without effect.
+/// transaction, log index and block) and is not undone is answered without effect. While events of
+/// its transaction are posted as of another block, and not undone, it is refused as
+/// `idempotency_conflict`: a transaction is in one block only.
 struct ChainLog {
     channel::TransactionHash transaction;
     std::uint32_t log_index = 0;
@@ -96,7 +123,44 @@ struct PostAssetEvent {
     std::variant<Settled, FeePaid> event;
 };
 
-using Request = std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent>;
+/// Undoes what was posted under `event_seq`, because the chain no longer has it. Later events of
+/// the channel are to be undone before. Undone already, or never posted: answered without effect.
+struct UndoChannelEvent {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    std::uint64_t event_seq = 0;
+};
+/// The same for an event that belongs to no channel. Goes to shard 0.
+struct UndoAssetEvent {
+    ReplyTo reply_to;
+    std::int32_t asset_id = 0;
+    std::uint64_t event_seq = 0;
+};
+
+/// Undoes the opening of a channel under `event_seq` and opens it again with the contract's state
+/// at another block, at once.
+struct ReplaceSnapshot {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    std::uint64_t event_seq = 0;
+    channel::State snapshot;
+    BlockId block;
+};
+
+/// Ends a channel's doubt if `contract`, read at the block up to which events have been posted,
+/// agrees with its state.
+struct ReconcileChannel {
+    ReplyTo reply_to;
+    channel::ChannelId channel;
+    channel::State contract;
+};
+
+using Request =
+    std::variant<PaymentRequest, OpenChannel, PostChannelEvent, PostAssetEvent, UndoChannelEvent,
+                 UndoAssetEvent, ReplaceSnapshot, ReconcileChannel, BeginRefund, AbandonRefund>;
+
+/// The channel that a request is about, if it is about one.
+const channel::ChannelId* channel_of(const Request& request);
 
 /// stream-protocol, Payment result.
 struct PaymentResult {
@@ -119,8 +183,9 @@ struct PaymentCommitted {
 };
 
 /// A channel's state after it was opened or an event of the chain was posted. `name` is that of
-/// the event in topic `channel`: opened, topped_up, closing, closed, refunded, claimed; empty when
-/// nothing changed. `seq` is 0 then.
+/// the event in topic `channel`: opened, topped_up, closing, closed, refunding, refund_failed,
+/// refunded, claimed; reversed or reopened when the chain took something back, reconciled when the
+/// contract agrees again; empty when nothing changed. `seq` is 0 then.
 struct ChannelChanged {
     std::string name;
     std::uint64_t seq = 0;

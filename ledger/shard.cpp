@@ -4,6 +4,7 @@
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
 #include "ledger/event_data.hpp"
+#include "ledger/reversal.hpp"
 #include "ledger/seen_inferences.hpp"
 
 #include <atomic>
@@ -33,13 +34,6 @@ bool opens_inference(const PaymentRequest& request) {
            std::holds_alternative<channel::Authorize>(request.command);
 }
 
-const channel::ChannelId* channel_of(const Request& request) {
-    if (const auto* payment = std::get_if<PaymentRequest>(&request)) return &payment->channel;
-    if (const auto* open = std::get_if<OpenChannel>(&request)) return &open->terms.id;
-    if (const auto* event = std::get_if<PostChannelEvent>(&request)) return &event->channel;
-    return nullptr;
-}
-
 }  // namespace
 
 class Shard::Engine {
@@ -56,9 +50,8 @@ public:
             const auto asset = assets_.find(stored.terms->asset_id);
             // A token that was taken out of the configuration: kept in the books, not served.
             if (asset == assets_.end()) continue;
-            channels_.emplace(
-                id,
-                LiveChannel{std::move(stored.terms), &asset->second, std::move(stored.state), {}});
+            channels_.emplace(id, LiveChannel{std::move(stored.terms), &asset->second,
+                                              std::move(stored.state), {}, stored.seq != 0});
         }
         channel_count_ = channels_.size();
     }
@@ -105,8 +98,9 @@ private:
         for (const auto& request : requests) items.push_back({&request, {}, false, {}, 0});
         open_channels(items, now);
         mark_posted(items);
-        const auto history =
-            read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
+        read_undone(items);
+        const auto history = read_history(connection_if_needed(mark_suspects(items, thoroughness)),
+                                          suspects_);
         group(items);
         for (auto* group : group_order_)
             decide_channel(*group->channel, group->items, history, settings_.limits,
@@ -146,8 +140,11 @@ private:
     static void number(Batch& batch, std::deque<BatchItem>& items) {
         for (auto& item : items) {
             const bool new_asset_event =
-                std::holds_alternative<PostAssetEvent>(*item.request) && !item.suspect;
-            if (new_asset_event) item.outcome = BatchItem::Changed{};
+                std::holds_alternative<PostAssetEvent>(*item.request) && !item.suspect &&
+                item.standing.kind != Standing::elsewhere;
+            const bool undone_asset_event =
+                std::holds_alternative<UndoAssetEvent>(*item.request) && item.undoes;
+            if (new_asset_event || undone_asset_event) item.outcome = BatchItem::Changed{};
             if (std::holds_alternative<BatchItem::Accepted>(item.outcome) ||
                 std::holds_alternative<BatchItem::Changed>(item.outcome))
                 item.ordinal = ++batch.ordinals;
@@ -161,19 +158,18 @@ private:
 
     void open_channels(std::deque<BatchItem>& items, Time now) {
         std::vector<const ChannelTerms*> opened;
+        std::set<channel::ChannelId> in_batch;
         for (auto& item : items) {
             const auto* open = std::get_if<OpenChannel>(item.request);
             if (!open) continue;
-            // Suspect: known already. An empty one may have been left by a crash before its batch.
             const auto found = channels_.find(open->terms.id);
-            item.suspect = found != channels_.end() && found->second.state != channel::State{};
+            item.suspect = !in_batch.insert(open->terms.id).second ||
+                           (found != channels_.end() && found->second.opened);
             if (found != channels_.end()) continue;
             opened.push_back(&open->terms);
             channels_.emplace(open->terms.id,
                               LiveChannel{std::make_shared<ChannelTerms>(open->terms),
-                                          &assets_.at(open->terms.asset_id),
-                                          {},
-                                          {}});
+                                          &assets_.at(open->terms.asset_id), {}, {}, false});
             created_.push_back(open->terms.id);
         }
         if (!opened.empty()) insert_channels(connection(), opened, now);
@@ -201,9 +197,25 @@ private:
             holders.push_back(&item);
         }
         if (logs.empty()) return;
-        const auto posted = already_posted(connection(), logs);
-        for (std::size_t at = 0; at < holders.size(); ++at)
-            if (posted[at]) holders[at]->suspect = true;
+        const auto standing = standing_of(connection(), logs);
+        for (std::size_t at = 0; at < holders.size(); ++at) {
+            holders[at]->standing = standing[at];
+            if (standing[at].kind == Standing::posted) holders[at]->suspect = true;
+        }
+    }
+
+    void read_undone(std::deque<BatchItem>& items) {
+        std::set<std::uint64_t> in_batch;
+        for (auto& item : items) {
+            const auto seq = std::visit(
+                [](const auto& request) -> std::uint64_t {
+                    if constexpr (requires { request.event_seq; }) return request.event_seq;
+                    else return 0;
+                },
+                *item.request);
+            if (seq != 0 && in_batch.insert(seq).second)
+                item.undoes = read_posted(connection(), seq);
+        }
     }
 
     /// Fills `suspects_`; true when there are any.
@@ -258,10 +270,19 @@ private:
 
     void add_asset_events(Batch& batch, std::deque<BatchItem>& items) {
         for (auto& item : items) {
+            if (std::holds_alternative<UndoAssetEvent>(*item.request)) {
+                if (item.undoes) add_reversal(batch, item.ordinal, *item.undoes, {});
+                else item.outcome = BatchItem::Nothing{};
+                continue;
+            }
             const auto* posted = std::get_if<PostAssetEvent>(item.request);
             if (!posted) continue;
             if (item.suspect) {
                 item.outcome = BatchItem::Nothing{};
+                continue;
+            }
+            if (item.standing.kind == Standing::elsewhere) {
+                item.outcome = Refusal{Error::idempotency_conflict};
                 continue;
             }
             const auto& asset = assets_.at(posted->asset_id);
@@ -271,13 +292,13 @@ private:
                 const auto amount = std::min(settled->amount, ours);
                 add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
                                      escrow_account(asset.id), amount, "settle", item.ordinal});
-                batch.chain_events.push_back(
-                    {item.ordinal, asset.network, posted->log, "settled", {}, settled->amount});
+                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "settled",
+                                              {}, settled->amount, item.standing.inclusions, 0});
             } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
                 add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
                                      wallet_account(asset.id), fee->amount, "fee", item.ordinal});
-                batch.chain_events.push_back(
-                    {item.ordinal, asset.network, posted->log, "fee_paid", {}, fee->amount});
+                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "fee_paid",
+                                              {}, fee->amount, item.standing.inclusions, 0});
             }
         }
     }
@@ -322,6 +343,8 @@ private:
         channel_count_ = channels_.size();
         checks_published_ = checks_;
         for (const auto& item : items) {
+            if (const auto* open = std::get_if<OpenChannel>(item.request))
+                channels_.at(open->terms.id).opened = true;
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (request && opens_inference(*request) &&
                 (std::holds_alternative<BatchItem::Accepted>(item.outcome) ||

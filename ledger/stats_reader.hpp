@@ -23,7 +23,19 @@ struct Stats {
     std::map<std::string, std::uint64_t> claims;
     /// Transactions neither confirmed nor failed, by network; every network that ever sent one.
     std::map<std::string, std::uint64_t> outbox_pending;
+    /// Channels left out of claims, by reason.
+    std::map<std::string, std::uint64_t> quarantined;
+    /// Seconds for which the oldest unfinished transaction of a network has waited.
+    std::map<std::string, std::int64_t> outbox_oldest;
     std::vector<LeaseRow> leases;
+    /// Of those that went below the confirmations, by network; every network that ever had one.
+    struct Reorganisations {
+        std::uint64_t count = 0;
+        /// Blocks given up by the last one.
+        std::uint64_t last_depth = 0;
+    };
+    std::map<std::string, Reorganisations> reorganisations;
+    std::uint64_t channels_in_doubt = 0;
     std::uint64_t last_seq = 0;
 };
 

@@ -1,7 +1,5 @@
 #include "api/chain/chain_context.hpp"
 
-#include "channel/eip712.hpp"
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -47,9 +45,9 @@ Task<void> ChainContext::pause(std::chrono::milliseconds duration) const {
 
 ChainNetwork::ChainNetwork(ChainContext& context, const NetworkConfig& settings)
     : config(settings),
-      escrow_separator(channel::domain_separator(
-          channel::escrow_domain(settings.network.chain_id, settings.contract))),
-      node(context.executor, settings, context.relayer.address()),
+      escrow{settings.network, settings.contract},
+      escrow_separator(ledger::chain::domain_separator(escrow)),
+      node(context.executor, settings, context.signer.relayer()),
       cursor_gate(context.executor, kOpeningsAtOnce),
       nonces(context.executor, 1),
       claims(context.executor, 1) {

@@ -1,13 +1,14 @@
 #pragma once
 
-#include "api/chain/node.hpp"
+#include "api/chain/chain_health.hpp"
+#include "api/chain/nodes.hpp"
 #include "api/chain/shard_calls.hpp"
 #include "api/chain/turns.hpp"
 #include "api/config.hpp"
 #include "api/database.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/chain/cursor.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/shard.hpp"
 #include "ledger/time.hpp"
@@ -29,8 +30,8 @@ struct ChainContext {
     Database& database;
     ledger::CommitOrder& order;
     std::function<void(const ledger::SettlementEvent&)> publish;
-    channel::SecretKey authorizer;
-    channel::SecretKey relayer;
+    /// It may wait: to be asked on a database thread.
+    ledger::chain::Signer& signer;
     boost::asio::any_io_executor executor;
     ShardCalls shards;
     std::atomic<bool> stopping = false;
@@ -64,9 +65,10 @@ struct ChainNetwork {
     ChainNetwork(ChainContext& context, const NetworkConfig& settings);
 
     const NetworkConfig& config;
+    ledger::chain::EscrowContract escrow;
     channel::Digest escrow_separator;
     const ledger::Asset* coin = nullptr;
-    Node node;
+    Nodes node;
 
     /// Opening a channel takes one place, moving the cursor all of them: a snapshot is of the
     /// block up to which events have been read, and no event is lost or counted twice.
@@ -80,6 +82,9 @@ struct ChainNetwork {
     ledger::chain::Block head;
     /// The relayer's nonces below are used up, as the node says.
     std::uint64_t nonce_min = 0;
+
+    /// Told by `NetworkHealth`.
+    ChainCounts counts;
 
     const ledger::Asset* asset_of(const ChainContext& context, const channel::Address& token) const;
     const TokenConfig* token_config(const channel::Address& token) const;

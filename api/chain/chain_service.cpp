@@ -2,8 +2,8 @@
 
 #include "api/chain/network_loop.hpp"
 
-#include "api/chain/key_file.hpp"
 #include "api/shards.hpp"
+#include "api/signer/open_signer.hpp"
 #include "channel/error.hpp"
 
 #include <spdlog/spdlog.h>
@@ -27,18 +27,17 @@ public:
     Loop(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
          std::function<void(const SettlementEvent&)> publish)
         : assets_(std::move(assets)),
-          context_{
-              config,
-              assets_,
-              database,
-              shards.commit_order(),
-              [publish = std::move(publish)](const ledger::SettlementEvent& event) {
-                  publish({event.seq, event.name, event.receiver, event.data});
-              },
-              read_key_file("keys.receiver_authorizer_file", config.keys.receiver_authorizer_file),
-              read_key_file("keys.relayer_file", config.keys.relayer_file),
-              io_.get_executor(),
-              ShardCalls(io_.get_executor(), shards, kGateway)} {
+          signer_(open_signer(config)),
+          context_{config,
+                   assets_,
+                   database,
+                   shards.commit_order(),
+                   [publish = std::move(publish)](const ledger::SettlementEvent& event) {
+                       publish({event.seq, event.name, event.receiver, event.data});
+                   },
+                   *signer_,
+                   io_.get_executor(),
+                   ShardCalls(io_.get_executor(), shards, kGateway)} {
         for (const auto& network : config.networks) add(network);
     }
     ~Loop() { stop(); }
@@ -100,6 +99,20 @@ public:
         co_return co_await loop->deposits().top_up(std::move(*record), std::move(deposit));
     }
 
+    Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
+                                     channel::AskRefund asked) {
+        const auto work = [id](pqxx::connection& connection) {
+            return ledger::read_channel(connection, id);
+        };
+        const auto record = co_await context_.database.run(work);
+        if (!record) co_return Refusal{Error::channel_unknown};
+        if (!ledger::is_payer_side(record->terms.config, caller))
+            co_return Refusal{Error::forbidden};
+        auto* loop = find(assets_.at(record->terms.asset_id).network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        co_return co_await loop->refunds().refund(record->terms, caller, asked);
+    }
+
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,
                                       std::optional<channel::Address> token) {
@@ -135,8 +148,51 @@ public:
         co_return summary_of(*record);
     }
 
+    Task<Outcome<std::vector<ClaimSummary>>> list_claims(channel::Address receiver,
+                                                         std::string after, std::size_t limit) {
+        const auto work = [receiver, after, limit](pqxx::transaction_base& transaction) {
+            return ledger::list_claims(transaction, receiver, after, limit);
+        };
+        const auto records = co_await context_.read(work);
+        std::vector<ClaimSummary> claims;
+        for (const auto& record : records) claims.push_back(summary_of(record));
+        co_return claims;
+    }
+
+    Task<Outcome<std::vector<ledger::QuarantinedChannel>>> list_quarantine(
+        channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit) {
+        const auto work = [receiver, after, limit](pqxx::transaction_base& transaction) {
+            return ledger::list_quarantine(transaction, receiver, after, limit);
+        };
+        co_return co_await context_.read(work);
+    }
+
+    Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver) {
+        const auto work = [id](pqxx::connection& connection) {
+            return ledger::read_channel(connection, id);
+        };
+        const auto record = co_await context_.database.run(work);
+        if (!record) co_return Refusal{Error::channel_unknown};
+        if (record->terms.config.receiver != receiver) co_return Refusal{Error::forbidden};
+        const std::vector<channel::ChannelId> ids{id};
+        co_return co_await retry(ids, record->terms.asset_id, receiver);
+    }
+
+    Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver) {
+        const auto work = [claim_id](pqxx::transaction_base& transaction) {
+            return std::pair(ledger::read_claim(transaction, claim_id),
+                             ledger::claimed_channels(transaction, claim_id));
+        };
+        const auto [record, channels] = co_await context_.read(work);
+        if (!record) co_return Refusal{Error::invalid_params};
+        if (record->receiver != receiver) co_return Refusal{Error::forbidden};
+        co_return co_await retry(channels, record->asset_id, receiver);
+    }
+
     ShardCalls& shards() { return context_.shards; }
-    channel::Address authorizer() const { return context_.authorizer.address(); }
+    channel::Address authorizer() const { return context_.signer.authorizer(); }
+
+    ledger::chain::SignerHealth signer_health() const { return signer_->health(); }
 
     std::vector<NetworkHealth> health() const {
         std::vector<NetworkHealth> all;
@@ -145,6 +201,21 @@ public:
     }
 
 private:
+    Task<Outcome<ClaimSummary>> retry(std::vector<channel::ChannelId> ids, std::int32_t asset_id,
+                                      channel::Address receiver) {
+        const auto& asset = assets_.at(asset_id);
+        auto* loop = find(asset.network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        const auto work = [ids](pqxx::connection& connection) {
+            pqxx::work transaction(connection);
+            const auto released = ledger::release_from_quarantine(transaction, ids);
+            transaction.commit();
+            return released;
+        };
+        co_await context_.database.run(work);
+        co_return co_await loop->claims().claim(asset, receiver);
+    }
+
     void add(const NetworkConfig& network) {
         try {
             networks_.push_back(std::make_unique<NetworkLoop>(context_, network));
@@ -180,6 +251,7 @@ private:
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
     ledger::Assets assets_;
+    std::unique_ptr<ledger::chain::Signer> signer_;
     ChainContext context_;
     std::vector<std::unique_ptr<NetworkLoop>> networks_;
     std::thread thread_;
@@ -216,6 +288,12 @@ Task<ChainService::Outcome<OpenedChannel>> ChainService::top_up(channel::Channel
     return loop_->on_chain_thread(loop_->top_up(id, caller, std::move(deposit)));
 }
 
+Task<ChainService::Outcome<RefundSent>> ChainService::refund(channel::ChannelId id,
+                                                             channel::Address caller,
+                                                             channel::AskRefund asked) {
+    return loop_->on_chain_thread(loop_->refund(id, caller, asked));
+}
+
 Task<ChainService::Outcome<ClaimSummary>> ChainService::claim(
     channel::Address receiver, std::optional<channel::Network> network,
     std::optional<channel::Address> token) {
@@ -227,8 +305,32 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::get_claim(std::string cl
     return loop_->on_chain_thread(loop_->get_claim(std::move(claim_id), receiver));
 }
 
+Task<ChainService::Outcome<std::vector<ClaimSummary>>> ChainService::list_claims(
+    channel::Address receiver, std::string after, std::size_t limit) {
+    return loop_->on_chain_thread(loop_->list_claims(receiver, std::move(after), limit));
+}
+
+Task<ChainService::Outcome<std::vector<ledger::QuarantinedChannel>>> ChainService::list_quarantine(
+    channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit) {
+    return loop_->on_chain_thread(loop_->list_quarantine(receiver, after, limit));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_channel(channel::ChannelId id,
+                                                                      channel::Address receiver) {
+    return loop_->on_chain_thread(loop_->retry_channel(id, receiver));
+}
+
+Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_claim(std::string claim_id,
+                                                                    channel::Address receiver) {
+    return loop_->on_chain_thread(loop_->retry_claim(std::move(claim_id), receiver));
+}
+
 channel::Address ChainService::receiver_authorizer() const {
     return loop_->authorizer();
+}
+
+ledger::chain::SignerHealth ChainService::signer_health() const {
+    return loop_->signer_health();
 }
 
 std::vector<ChainService::NetworkHealth> ChainService::health() const {

@@ -1,13 +1,17 @@
 #pragma once
 
+#include "api/chain/chain_health.hpp"
 #include "api/config.hpp"
 #include "api/task.hpp"
 #include "channel/config.hpp"
+#include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/request.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <functional>
 #include <memory>
@@ -32,6 +36,13 @@ struct OpenedChannel {
     std::optional<channel::TransactionHash> transaction;
 };
 
+/// A refund that was written down and will be seen through.
+struct RefundSent {
+    channel::ChannelId id;
+    channel::Amount amount;
+    channel::TransactionHash transaction;
+};
+
 struct ClaimSummary {
     std::string claim_id;
     std::string status;  ///< queued, sent, confirmed, failed
@@ -54,9 +65,10 @@ public:
         std::string data;  ///< JSON object
     };
 
-    /// Reads the key files. Throws ConfigError when a key, a URL or an asset is missing or
-    /// malformed. `config`, `database` and `shards` have to outlive the service. `publish` is
-    /// called on a database thread, under the commit order's mutex: it has to be quick.
+    /// Finds the signer. Throws ConfigError when a key, a URL or an asset is missing or malformed,
+    /// and SignerUnavailable when the signer does not answer. `config`, `database` and `shards`
+    /// have to outlive the service. `publish` is called on a database thread, under the commit
+    /// order's mutex: it has to be quick.
     ChainService(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
                  std::function<void(const SettlementEvent&)> publish);
     ~ChainService();
@@ -80,6 +92,11 @@ public:
                                       std::string app, std::optional<GaslessDeposit> deposit);
     Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
                                         GaslessDeposit deposit);
+    /// stream-protocol, channel.refund: claims what is charged and gives unspent money back, in one
+    /// transaction. The same request again, while the refund is on its way, is answered as before;
+    /// another one is `channel_busy`. `asked.refund_nonce` is filled in here.
+    Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
+                                     channel::AskRefund asked);
     /// settlement.claim for every asset that matches; one claim per asset, the first is answered.
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,
@@ -87,8 +104,22 @@ public:
     /// `forbidden` for another provider's claim; `invalid_params` when there is none of that id.
     Task<Outcome<ClaimSummary>> get_claim(std::string claim_id, channel::Address receiver);
 
+    /// The newest claims of the receiver behind `after` (empty: from the newest).
+    Task<Outcome<std::vector<ClaimSummary>>> list_claims(channel::Address receiver,
+                                                         std::string after, std::size_t limit);
+    /// The receiver's channels that are left out of claims, and why.
+    Task<Outcome<std::vector<ledger::QuarantinedChannel>>> list_quarantine(
+        channel::Address receiver, std::optional<channel::ChannelId> after, std::size_t limit);
+    /// Takes a channel in quarantine, or all that a claim was to claim, up again, and claims.
+    /// `forbidden` for another provider's, otherwise as `get_claim` and `claim`.
+    Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver);
+    Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver);
+
     /// The address that signs claims for receivers that leave it to this service.
     channel::Address receiver_authorizer() const;
+
+    /// Whether claims and deposits can be signed.
+    ledger::chain::SignerHealth signer_health() const;
 
     /// Seconds since the newest block was seen, per network, and whether following works: for
     /// readiness and metrics.
@@ -97,6 +128,8 @@ public:
         bool following = false;
         std::uint64_t block = 0;
         std::string error;
+        std::vector<NodeStanding> nodes;
+        ChainCounts counts;
     };
     std::vector<NetworkHealth> health() const;
 

@@ -2,10 +2,12 @@
 
 #include "channel/hex.hpp"
 #include "ledger/chain/revert.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <openssl/rand.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
 #include <set>
@@ -14,7 +16,6 @@
 namespace millrace::api {
 
 namespace chain = ledger::chain;
-using chain::BlockTag;
 using channel::Error;
 using channel::Refusal;
 using ledger::PlannedRow;
@@ -40,6 +41,7 @@ Claims::Claims(ChainContext& context, ChainNetwork& network, OutboxSender& sende
     : context_(context),
       network_(network),
       sender_(sender),
+      checks_(context, network),
       last_interval_(std::chrono::steady_clock::now()) {}
 
 Task<void> Claims::start() {
@@ -54,7 +56,7 @@ Task<void> Claims::start() {
 
 void Claims::changed(const ledger::ChannelTerms& terms, const channel::State& state) {
     if (state.status == channel::Status::closing &&
-        terms.config.receiver_authorizer == context_.authorizer.address())
+        terms.config.receiver_authorizer == context_.signer.authorizer())
         closing_.insert_or_assign(
             terms.id, ledger::ClosingChannel{terms.id, terms.asset_id, terms.config.receiver});
     else
@@ -63,12 +65,20 @@ void Claims::changed(const ledger::ChannelTerms& terms, const channel::State& st
 
 Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
                                                   channel::Address receiver) {
+    return claim_on(ledger::Occasion::asked, asset, receiver);
+}
+
+Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
+                                                     const ledger::Asset& asset,
+                                                     channel::Address receiver) {
     const auto turn = co_await network_.claims.take();
-    const auto due = co_await read_due(asset, receiver);
-    std::vector<PlannedRow> rows;
-    for (const auto batch : ledger::batches(due.rows, network_.config.claim_rows_max))
-        if (co_await keep_sound(batch, rows) == Checked::node_failed)
-            co_return Refusal{Error::rpc_read_failed};
+    auto due = co_await read_due(occasion, asset, receiver);
+    // What a refund has claimed is swept by interval, although nothing else is due.
+    const bool only_to_sweep = occasion == ledger::Occasion::interval && due.unswept;
+    if (due.rows.empty() && occasion != ledger::Occasion::asked && !only_to_sweep)
+        co_return Refusal{Error::nothing_to_settle};
+    const bool checked = co_await check(due.rows);
+    if (!checked) co_return Refusal{Error::rpc_read_failed};
 
     chain::ReceiverTotals totals;
     // What an earlier claim is about to sweep is not counted again.
@@ -77,13 +87,13 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
         if (!found) co_return Refusal{Error::rpc_read_failed};
         totals = *found;
     }
-    const auto amount = ledger::to_sweep(rows, totals);
+    const auto amount = ledger::to_sweep(due.rows, totals);
     if (!amount) co_return Refusal{Error::rpc_read_failed};
     if (amount->is_zero()) co_return Refusal{Error::nothing_to_settle};
 
-    auto drafts = co_await drafts_for(asset, receiver, rows);
+    auto drafts = co_await drafts_for(asset, receiver, due.rows);
     if (!drafts) co_return Refusal{Error::rpc_read_failed};
-    const auto recorded = co_await record(asset, receiver, rows, *amount, std::move(*drafts));
+    const auto recorded = co_await record(asset, receiver, due.rows, *amount, std::move(*drafts));
     for (const auto& entry : recorded.outbox) co_await sender_.broadcast(entry);
     const auto claim_id = recorded.record.claim_id;
     const auto work = [claim_id](pqxx::transaction_base& transaction) {
@@ -93,78 +103,96 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
     co_return summary_of(record ? *record : recorded.record);
 }
 
-Task<Claims::Work> Claims::read_due(const ledger::Asset& asset, channel::Address receiver) {
-    const auto authorizer = context_.authorizer.address();
-    const auto work = [&asset, receiver, authorizer](pqxx::transaction_base& transaction) {
-        const auto due = ledger::due_channels(transaction, asset, receiver, authorizer);
-        return Work{ledger::plan_claim(due),
-                    ledger::has_unfinished_claim(transaction, asset.id, receiver)};
+ledger::ClaimPolicy Claims::policy(ledger::Occasion occasion, const ledger::Asset& asset) const {
+    ledger::ClaimPolicy policy;
+    policy.occasion = occasion;
+    const auto price = channel::add(network_.head.base_fee, network_.config.priority_fee_per_gas);
+    policy.gas_price = price ? *price : channel::Amount::max();
+    policy.gas_percent_max = network_.config.claim_gas_percent_max;
+    if (const auto* token = network_.token_config(asset.token)) {
+        policy.threshold = token->claim_threshold;
+        policy.coin_price = token->coin_price;
+    }
+    return policy;
+}
+
+Task<Claims::Work> Claims::read_due(ledger::Occasion occasion, const ledger::Asset& asset,
+                                    channel::Address receiver) {
+    const auto authorizer = context_.signer.authorizer();
+    const auto by = policy(occasion, asset);
+    const auto work = [&asset, receiver, authorizer, by](pqxx::transaction_base& transaction) {
+        const auto due = ledger::due_channels(transaction, asset, receiver, authorizer, now());
+        return Work{ledger::plan_claim(due, by),
+                    ledger::has_unfinished_claim(transaction, asset.id, receiver),
+                    ledger::has_unswept(transaction, asset.id, receiver)};
     };
     co_return co_await context_.read(work);
 }
 
-/// One row that the contract refuses would take the whole batch down, so each batch is tried first,
-/// and halved until the bad row stands alone (x402-batch-settlement, Contract behaviour).
-Task<Claims::Checked> Claims::keep_sound(std::span<const PlannedRow> rows,
-                                         std::vector<PlannedRow>& sound) {
-    const auto tried = co_await network_.node.call(
-        network_.config.contract,
-        ledger::claim_calldata(network_.escrow_separator, rows, context_.authorizer),
-        BlockTag::latest());
-    if (tried) {
-        sound.insert(sound.end(), rows.begin(), rows.end());
-        co_return Checked::done;
-    }
-    if (!tried.error().reverted()) {
-        spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
-                     tried.error().message);
-        co_return Checked::node_failed;
-    }
-    if (rows.size() == 1) {
-        spdlog::error("{}: channel {} cannot be claimed and is left out: {}", network_.node.name(),
-                      channel::to_hex(rows.front().id), chain::revert_reason(tried.error().data));
-        co_return Checked::done;
-    }
-    const auto half = rows.size() / 2;
-    const auto first = co_await keep_sound(rows.first(half), sound);
-    if (first == Checked::node_failed) co_return first;
-    co_return co_await keep_sound(rows.subspan(half), sound);
+/// Leaves the sound rows. What the contract or the signer would refuse goes into quarantine first,
+/// so that it is known of also if this ends here. False when the nodes cannot be asked.
+Task<bool> Claims::check(std::vector<PlannedRow>& rows) {
+    auto checked = co_await checks_.check(rows);
+    if (!checked) co_return false;
+    rows = std::move(checked->sound);
+    network_.counts.claim_rows["claimed_already"] += checked->claimed_already.size();
+    for (const auto& row : checked->claimed_already)
+        spdlog::debug("{}: channel {} is claimed up to {} already", network_.node.name(),
+                      channel::to_hex(row.id), channel::to_string(row.claim.total_claimed));
+    if (checked->bad.empty()) co_return true;
+    const auto bad = std::move(checked->bad);
+    const auto work = [&bad](pqxx::connection& connection) {
+        pqxx::work transaction(connection);
+        ledger::quarantine(transaction, bad, now());
+        transaction.commit();
+        return bad.size();
+    };
+    network_.counts.claim_rows["quarantined"] += co_await context_.database.run(work);
+    for (const auto& [row, fault, detail] : bad)
+        spdlog::error("{}: channel {} is left out of claims: {}: {}", network_.node.name(),
+                      channel::to_hex(row.id), ledger::to_string(fault), detail);
+    co_return true;
 }
 
 /// One transaction if the rows fit into one. Otherwise the last one sweeps, so that it is one
-/// transfer to the receiver all the same.
+/// transfer to the receiver all the same. Where the sweep alone would be refused, by the token, the
+/// claims go out without it: they are what a withdrawal cannot take away.
 Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
     const ledger::Asset& asset, channel::Address receiver, const std::vector<PlannedRow>& rows) {
-    std::vector<channel::Bytes> calls;
-    for (const auto batch : ledger::batches(rows, network_.config.claim_rows_max))
-        calls.push_back(
-            ledger::claim_calldata(network_.escrow_separator, batch, context_.authorizer));
     const auto settle = chain::settle_call(receiver, asset.token);
-    if (calls.empty()) {
-        calls.push_back(settle);
-    } else {
-        std::vector<channel::Bytes> last_and_settle;
-        last_and_settle.push_back(std::move(calls.back()));
-        last_and_settle.push_back(settle);
-        calls.back() = chain::multicall_call(std::move(last_and_settle));
-    }
+    const auto cut = ledger::batches(rows, network_.config.claim_rows_max);
     std::vector<ledger::OutboxDraft> drafts;
-    for (auto& call : calls) {
-        const auto estimate = co_await network_.node.estimate_gas(call);
-        if (!estimate) {
-            spdlog::warn("{}: a claim cannot be estimated: {} {}", network_.node.name(),
-                         estimate.error().message, chain::revert_reason(estimate.error().data));
-            co_return std::nullopt;
-        }
-        ledger::OutboxDraft draft;
-        draft.purpose = ledger::Purpose::claim;
-        draft.to = network_.config.contract;
-        draft.data = std::move(call);
-        draft.gas_limit = chain::gas_limit_for(*estimate);
-        draft.fees = sender_.fees();
-        drafts.push_back(std::move(draft));
+    for (const auto batch : cut) {
+        const bool is_last = batch.data() == cut.back().data();
+        const auto claim = co_await claim_call(context_, network_, batch);
+        const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
+        auto made = co_await draft(call, batch.size());
+        if (!made && is_last && made.error().reverted()) made = co_await draft(claim, batch.size());
+        if (!made) co_return std::nullopt;
+        drafts.push_back(std::move(*made));
     }
+    if (!cut.empty()) co_return drafts;
+    auto sweep = co_await draft(settle, 0);
+    if (!sweep) co_return std::nullopt;
+    drafts.push_back(std::move(*sweep));
     co_return drafts;
+}
+
+Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t rows) {
+    const auto estimate = co_await network_.node.estimate_gas(call);
+    if (!estimate) {
+        spdlog::warn("{}: a claim cannot be estimated: {} {}", network_.node.name(),
+                     estimate.error().message, chain::revert_reason(estimate.error().data));
+        co_return estimate.error();
+    }
+    ledger::OutboxDraft made;
+    made.purpose = ledger::Purpose::claim;
+    made.to = network_.config.contract;
+    made.data = std::move(call);
+    // A node that says too little would have the claim run out of gas.
+    made.gas_limit = chain::gas_limit_for(std::max(*estimate, ledger::claim_gas(rows)));
+    made.fees = sender_.fees();
+    co_return made;
 }
 
 Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::Address receiver,
@@ -173,19 +201,26 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
                                            std::vector<ledger::OutboxDraft> drafts) {
     const auto claim_id = random_claim_id();
     for (auto& draft : drafts) draft.reference = claim_id;
-    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount, std::move(drafts)};
+    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount};
     ledger::RecordedClaim recorded;
     auto* const context = &context_;
-    const OutboxSender::Write work = [&claim, &recorded, context](pqxx::connection& connection,
-                                                                  const ledger::Sender& sender) {
+    const OutboxSender::Write work = [&claim, &drafts, &recorded, context](
+                                         pqxx::connection& connection,
+                                         const ledger::Sender& sender) {
+        // Payments wait for the mutex, so that the signer is not waited for under it.
+        auto transactions = [&] {
+            pqxx::work transaction(connection);
+            return ledger::sign_drafts(transaction, sender, drafts);
+        }();
         const std::lock_guard lock(context->order.mutex);
         pqxx::work transaction(connection);
-        recorded = ledger::record_claim(transaction, claim, sender, now());
+        recorded = ledger::record_claim(transaction, claim, std::move(transactions), now());
         transaction.commit();
         context->publish(recorded.event);
         return recorded.outbox;
     };
     co_await sender_.write_down(work);
+    network_.counts.claim_rows["claimed"] += rows.size();
     spdlog::info("{}: claim {} of {} channels, {} {} for {}", network_.node.name(), claim_id,
                  rows.size(), channel::to_string(amount), asset.symbol, channel::to_hex(receiver));
     co_return recorded;
@@ -200,45 +235,49 @@ Task<void> Claims::automatic() {
     for (const auto& token : network_.config.tokens) {
         const auto* asset = network_.asset_of(context_, token.address);
         if (is_due)
-            co_await claim_earned(*asset, {});
+            co_await claim_earned(ledger::Occasion::interval, *asset, {});
         else if (!token.claim_threshold.is_zero())
-            co_await claim_earned(*asset, token.claim_threshold);
+            co_await claim_earned(ledger::Occasion::watching, *asset, token.claim_threshold);
     }
 }
 
-Task<void> Claims::claim_earned(const ledger::Asset& asset, channel::Amount amount_min) {
+Task<void> Claims::claim_earned(ledger::Occasion occasion, const ledger::Asset& asset,
+                                channel::Amount amount_min) {
     const auto work = [&asset, amount_min](pqxx::transaction_base& transaction) {
         return ledger::due_receivers(transaction, asset.id, amount_min);
     };
     const auto receivers = co_await context_.read(work);
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
-        const auto due = co_await read_due(asset, receiver);
-        if (!due.rows.empty()) co_await claim_and_log(asset, receiver);
+        co_await claim_and_log(occasion, asset, receiver);
     }
 }
 
 /// The window for these is the withdraw delay, whatever the interval.
 Task<void> Claims::claim_closing() {
+    if (closing_.empty()) co_return;
     std::set<std::pair<std::int32_t, channel::Address>> receivers;
     for (const auto& [id, one] : closing_) receivers.emplace(one.asset_id, one.receiver);
     for (const auto& [asset_id, receiver] : receivers) {
         if (context_.stopping) co_return;
-        const auto& asset = context_.assets.at(asset_id);
-        const auto due = co_await read_due(asset, receiver);
-        const bool closing_is_due =
-            std::any_of(due.rows.begin(), due.rows.end(),
-                        [&](const PlannedRow& row) { return closing_.contains(row.id); });
-        if (closing_is_due) co_await claim_and_log(asset, receiver);
+        co_await claim_and_log(ledger::Occasion::watching, context_.assets.at(asset_id), receiver);
     }
 }
 
-Task<void> Claims::claim_and_log(const ledger::Asset& asset, channel::Address receiver) {
-    const auto outcome = co_await claim(asset, receiver);
-    const auto* refused = std::get_if<Refusal>(&outcome);
-    if (refused && refused->error != Error::nothing_to_settle)
+Task<void> Claims::claim_and_log(ledger::Occasion occasion, const ledger::Asset& asset,
+                                 channel::Address receiver) {
+    std::string failure;
+    try {
+        const auto outcome = co_await claim_on(occasion, asset, receiver);
+        const auto* refused = std::get_if<Refusal>(&outcome);
+        if (refused && refused->error != Error::nothing_to_settle)
+            failure = channel::sentence(refused->error);
+    } catch (const chain::SignerRefused& error) {
+        failure = error.what();
+    }
+    if (!failure.empty())
         spdlog::warn("{}: an automatic claim for {} failed: {}", network_.node.name(),
-                     channel::to_hex(receiver), channel::sentence(refused->error));
+                     channel::to_hex(receiver), failure);
 }
 
 }  // namespace millrace::api

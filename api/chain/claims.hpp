@@ -2,13 +2,13 @@
 
 #include "api/chain/chain_context.hpp"
 #include "api/chain/chain_service.hpp"
+#include "api/chain/claim_checks.hpp"
 #include "api/chain/outbox_sender.hpp"
 #include "ledger/settlement/due.hpp"
 
 #include <chrono>
 #include <map>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace millrace::api {
@@ -39,26 +39,34 @@ private:
     struct Work {
         std::vector<ledger::PlannedRow> rows;
         bool another_on_its_way = false;
+        bool unswept = false;
     };
-    enum class Checked { done, node_failed };
 
-    Task<Work> read_due(const ledger::Asset& asset, channel::Address receiver);
-    Task<Checked> keep_sound(std::span<const ledger::PlannedRow> rows,
-                             std::vector<ledger::PlannedRow>& sound);
+    Task<Outcome<ClaimSummary>> claim_on(ledger::Occasion occasion, const ledger::Asset& asset,
+                                         channel::Address receiver);
+    ledger::ClaimPolicy policy(ledger::Occasion occasion, const ledger::Asset& asset) const;
+    Task<Work> read_due(ledger::Occasion occasion, const ledger::Asset& asset,
+                        channel::Address receiver);
+    Task<bool> check(std::vector<ledger::PlannedRow>& rows);
     Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
         const ledger::Asset& asset, channel::Address receiver,
         const std::vector<ledger::PlannedRow>& rows);
+    Task<ledger::chain::RpcResult<ledger::OutboxDraft>> draft(channel::Bytes call,
+                                                              std::size_t rows);
     Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
                                        const std::vector<ledger::PlannedRow>& rows,
                                        channel::Amount amount,
                                        std::vector<ledger::OutboxDraft> drafts);
-    Task<void> claim_earned(const ledger::Asset& asset, channel::Amount amount_min);
+    Task<void> claim_earned(ledger::Occasion occasion, const ledger::Asset& asset,
+                            channel::Amount amount_min);
     Task<void> claim_closing();
-    Task<void> claim_and_log(const ledger::Asset& asset, channel::Address receiver);
+    Task<void> claim_and_log(ledger::Occasion occasion, const ledger::Asset& asset,
+                             channel::Address receiver);
 
     ChainContext& context_;
     ChainNetwork& network_;
     OutboxSender& sender_;
+    ClaimChecks checks_;
     std::map<channel::ChannelId, ledger::ClosingChannel> closing_;
     std::chrono::steady_clock::time_point last_interval_;
 };

@@ -1,10 +1,10 @@
 #include "api/chain/deposits.hpp"
 
+#include "api/chain/contract_state.hpp"
 #include "channel/eip712.hpp"
 #include "channel/hex.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/chain/revert.hpp"
-#include "ledger/chain/snapshot.hpp"
 #include "ledger/settlement/payer_channels.hpp"
 
 #include <spdlog/spdlog.h>
@@ -177,28 +177,17 @@ Task<channel::TransactionHash> Deposits::send(const Prepared& prepared) {
 Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::ChannelTerms& terms,
                                                                   bool deposit_follows) {
     const auto pass = co_await network_.cursor_gate.take();
-    const auto tag = BlockTag::number(network_.cursor->block_number);
-    const auto snapshot = co_await read_snapshot(terms.id, tag);
-    if (!snapshot) co_return Refusal{Error::rpc_read_failed};
-    if (snapshot->balance.is_zero() && !deposit_follows) {
+    const auto contract = co_await read_contract_state(network_, terms.id);
+    if (!contract) co_return Refusal{Error::rpc_read_failed};
+    if (contract->state.balance.is_zero() && !deposit_follows) {
         const auto newest = co_await network_.node.channel_totals(terms.id, BlockTag::latest());
         if (!newest) co_return Refusal{Error::rpc_read_failed};
         if (newest->balance.is_zero()) co_return Refusal{Error::channel_not_found};
     }
-    const ledger::Request request = ledger::OpenChannel{{}, terms, *snapshot};
+    const ledger::Request request = ledger::OpenChannel{{}, terms, contract->state, contract->block};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
-}
-
-Task<channel::Result<channel::State>> Deposits::read_snapshot(channel::ChannelId id, BlockTag tag) {
-    const auto totals = co_await network_.node.channel_totals(id, tag);
-    if (!totals) co_return totals.error();
-    const auto withdrawal = co_await network_.node.pending_withdrawal(id, tag);
-    if (!withdrawal) co_return withdrawal.error();
-    const auto nonce = co_await network_.node.refund_nonce(id, tag);
-    if (!nonce) co_return nonce.error();
-    co_return chain::snapshot(*totals, *withdrawal, *nonce);
 }
 
 }  // namespace millrace::api

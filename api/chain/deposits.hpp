@@ -40,8 +40,6 @@ private:
     Task<channel::TransactionHash> send(const Prepared& prepared);
     Task<Outcome<channel::State>> take_under_care(const ledger::ChannelTerms& terms,
                                                   bool deposit_follows);
-    Task<channel::Result<channel::State>> read_snapshot(channel::ChannelId id,
-                                                        ledger::chain::BlockTag tag);
 
     ChainContext& context_;
     ChainNetwork& network_;

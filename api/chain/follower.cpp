@@ -20,16 +20,14 @@ namespace {
 
 /// Blocks asked for at once; halved when the node refuses, because limits differ between nodes.
 constexpr std::uint64_t kRangeMax = 2000;
+/// So near the newest block each block is followed by its parent's hash, one at a time. Further
+/// down, where chains do not change, it is enough that both ends of a range stay what they are.
+constexpr std::uint64_t kLinkedBlocks = 128;
 constexpr auto kRetryPause = 200ms;
 
 std::uint64_t confirmed_head(const ChainNetwork& network) {
     const auto on_top = std::max<std::uint64_t>(network.config.confirmations, 1) - 1;
     return network.head.number > on_top ? network.head.number - on_top : 0;
-}
-
-const channel::ChannelId* channel_of(const ledger::Request& request) {
-    const auto* posted = std::get_if<ledger::PostChannelEvent>(&request);
-    return posted ? &posted->channel : nullptr;
 }
 
 /// The wave has to be carried out before this request may be.
@@ -65,7 +63,10 @@ ledger::ChainLog chain_log(const chain::Log& log) {
 }  // namespace
 
 Follower::Follower(ChainContext& context, ChainNetwork& network, Changed changed)
-    : context_(context), network_(network), changed_(std::move(changed)) {}
+    : context_(context),
+      network_(network),
+      changed_(std::move(changed)),
+      reversals_(context, network, changed_) {}
 
 Task<void> Follower::start() {
     const auto found = co_await network_.node.block(BlockTag::latest());
@@ -100,35 +101,20 @@ Task<std::string> Follower::round() {
     if (!found) co_return found.error().message;
     if (!*found) co_return "the node has no newest block";
     network_.head = **found;
-    if (auto wrong = co_await check_cursor(); !wrong.empty()) co_return wrong;
+    if (auto wrong = co_await reversals_.check(); !wrong.empty()) co_return wrong;
     if (auto wrong = co_await advance(confirmed_head(network_)); !wrong.empty()) co_return wrong;
     co_await post_withdrawals_early();
+    co_await reversals_.reconcile();
     co_return std::string();
-}
-
-/// The block that the cursor stands on has to be there still.
-Task<std::string> Follower::check_cursor() {
-    const auto cursor = *network_.cursor;
-    const auto found = co_await network_.node.block(BlockTag::number(cursor.block_number));
-    if (!found) co_return found.error().message;
-    if (!*found) co_return "the node does not have block " + std::to_string(cursor.block_number);
-    if ((*found)->hash == cursor.block_hash) {
-        reorganised_ = false;
-        co_return std::string();
-    }
-    if (!std::exchange(reorganised_, true))
-        spdlog::error(
-            "{}: block {} is no longer {}: the chain was reorganised below its {} "
-            "confirmations; events are not posted until this is resolved",
-            network_.node.name(), cursor.block_number, channel::to_hex(cursor.block_hash),
-            network_.config.confirmations);
-    co_return "the chain was reorganised below its confirmations";
 }
 
 Task<std::string> Follower::advance(std::uint64_t target) {
     while (network_.cursor->block_number < target && !context_.stopping) {
         const auto pass = co_await network_.cursor_gate.take_all();
-        const auto to = std::min(network_.cursor->block_number + range_, target);
+        const auto next = network_.cursor->block_number + 1;
+        const auto unlinked_to =
+            network_.head.number > kLinkedBlocks ? network_.head.number - kLinkedBlocks : 0;
+        const auto to = std::max(next, std::min({next + range_ - 1, unlinked_to, target}));
         if (auto wrong = co_await post_range(to); !wrong.empty()) {
             range_ = std::max<std::uint64_t>(range_ / 2, 1);
             co_return wrong;
@@ -142,13 +128,25 @@ Task<std::string> Follower::post_range(std::uint64_t to) {
     const auto last = co_await network_.node.block(BlockTag::number(to));
     if (!last) co_return last.error().message;
     if (!*last) co_return "the node does not have block " + std::to_string(to);
+    const auto cursor = *network_.cursor;
+    const bool linked = to == cursor.block_number + 1;
+    if (linked && (*last)->parent != cursor.block_hash)
+        co_return "block " + std::to_string(to) + " does not follow the one before";
     auto events = co_await events_of(network_.cursor->block_number + 1, to, {});
     if (!events) co_return events.error().message;
     for (const auto& event : *events)
         if (event.log.block_number == to && event.log.block_hash != (*last)->hash)
             co_return "block " + std::to_string(to) + " changed while it was read";
+    if (!linked) {
+        const auto first = co_await network_.node.block(BlockTag::number(cursor.block_number));
+        if (!first) co_return first.error().message;
+        if (!*first || (*first)->hash != cursor.block_hash)
+            co_return "the chain changed while it was read";
+    }
     const auto count = events->size();
-    if (co_await post(std::move(*events)) == Posted::stopped) co_return "the service stops";
+    const auto posted = co_await post(std::move(*events));
+    if (posted == Posted::stopped) co_return "the service stops";
+    if (posted == Posted::conflict) co_return "the chain changed while it was posted";
 
     const chain::Cursor next{to, (*last)->hash};
     const auto id = network_.config.network;
@@ -198,10 +196,12 @@ Task<Follower::Posted> Follower::post(std::vector<Event> events) {
     for (const auto& event : events) {
         auto request = co_await request_for(event);
         if (context_.stopping) co_return Posted::stopped;
+        if (!request && std::holds_alternative<chain::WithdrawInitiated>(event.event))
+            co_return Posted::conflict;
         if (!request) continue;
         if (has_to_wait(wave, *request)) {
             const auto posted = co_await post_wave(std::move(wave));
-            if (posted == Posted::stopped) co_return Posted::stopped;
+            if (posted != Posted::all) co_return posted;
             wave.clear();
         }
         const bool concerns_us = co_await concerns_our_books(*request);
@@ -228,14 +228,19 @@ Task<Follower::Posted> Follower::post_wave(std::vector<ledger::Request> wave) {
     while (!wave.empty()) {
         const auto answers = co_await context_.shards.call(wave);
         std::vector<ledger::Request> again;
+        bool conflict = false;
         for (std::size_t at = 0; at < wave.size(); ++at) {
             const auto* refusal = refusal_of(answers[at]);
             if (refusal && is_worth_repeating(*refusal))
                 again.push_back(std::move(wave[at]));
+            else if (refusal && refusal->error == Error::idempotency_conflict)
+                conflict = true;
             else
                 look_at(wave[at], answers[at]);
         }
         wave = std::move(again);
+        // What it is in the way of is undone first; what was posted is not posted again.
+        if (conflict) co_return Posted::conflict;
         if (wave.empty()) break;
         if (context_.stopping) co_return Posted::stopped;
         co_await context_.pause(kRetryPause);
@@ -261,12 +266,14 @@ void Follower::look_at(const ledger::Request& request, const ledger::Answer& ans
     changed_(*answer.terms, changed->state);
 }
 
+/// Nothing also for a withdrawal request whose block has changed since its log was read.
 Task<std::optional<ledger::Request>> Follower::request_for(const Event& event) {
     std::uint64_t requested_at = 0;
     // The event names only the end of the withdraw delay; the delay began with its block.
     while (std::holds_alternative<chain::WithdrawInitiated>(event.event) && requested_at == 0 &&
            !context_.stopping) {
         const auto block = co_await network_.node.block(BlockTag::number(event.log.block_number));
+        if (block && *block && (*block)->hash != event.log.block_hash) co_return std::nullopt;
         if (block && *block)
             requested_at = (*block)->timestamp;
         else
@@ -291,7 +298,8 @@ std::optional<ledger::Request> Follower::request_from(const Event& event,
     if (const auto* finalized = std::get_if<chain::WithdrawFinalized>(&event.event))
         return of_channel(finalized->channel, channel::WithdrawalFinalized{finalized->amount});
     if (const auto* initiated = std::get_if<chain::WithdrawInitiated>(&event.event))
-        return of_channel(initiated->channel, channel::WithdrawalRequested{requested_at});
+        return of_channel(initiated->channel,
+                          channel::WithdrawalRequested{requested_at, initiated->amount});
     const auto* settled = std::get_if<chain::SettledOnChain>(&event.event);
     const auto* asset = settled ? network_.asset_of(context_, settled->token) : nullptr;
     if (!asset) return std::nullopt;
@@ -312,10 +320,11 @@ Task<void> Follower::post_withdrawals_early() {
         spdlog::warn("{}: {}", network_.node.name(), events.error().message);
         co_return;
     }
-    std::set<std::pair<channel::TransactionHash, std::uint32_t>> still_early;
+    decltype(early_) still_early;
     std::set<channel::ChannelId> touched;
     for (auto& event : *events) {
-        const auto key = std::pair(event.log.transaction, event.log.log_index);
+        const auto key =
+            std::tuple(event.log.transaction, event.log.log_index, event.log.block_hash);
         const auto* initiated = std::get_if<chain::WithdrawInitiated>(&event.event);
         const bool first = touched.insert(withdrawing_channel(event.event)).second;
         if (!initiated || !first) continue;

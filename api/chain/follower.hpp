@@ -1,11 +1,13 @@
 #pragma once
 
 #include "api/chain/chain_context.hpp"
+#include "api/chain/reversals.hpp"
 #include "ledger/chain/escrow_events.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <tuple>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,8 +15,8 @@
 namespace millrace::api {
 
 /// Reads a network's blocks and posts the escrow's events to the shards, each once, in the order of
-/// the chain. Only blocks at their confirmations count, save that a withdrawal closes its channel
-/// as soon as it is seen.
+/// the chain, and undoes those that the chain takes back. Only blocks at their confirmations count,
+/// save that a withdrawal closes its channel as soon as it is seen.
 class Follower {
 public:
     /// Told of every state that an event of the chain has led to.
@@ -34,9 +36,8 @@ private:
         ledger::chain::Log log;
         ledger::chain::EscrowEvent event;
     };
-    enum class Posted { all, stopped };
+    enum class Posted { all, stopped, conflict };
 
-    Task<std::string> check_cursor();
     Task<std::string> advance(std::uint64_t target);
     Task<std::string> post_range(std::uint64_t to);
     Task<Posted> post(std::vector<Event> events);
@@ -55,9 +56,9 @@ private:
     ChainNetwork& network_;
     Changed changed_;
     std::uint64_t range_ = 1;
-    bool reorganised_ = false;
-    /// Logs above the cursor that were posted before their time.
-    std::set<std::pair<channel::TransactionHash, std::uint32_t>> early_;
+    Reversals reversals_;
+    /// Logs above the cursor that were posted before their time, as of their blocks.
+    std::set<std::tuple<channel::TransactionHash, std::uint32_t, channel::BlockHash>> early_;
 };
 
 }  // namespace millrace::api

@@ -14,11 +14,12 @@ NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
       sender_(context, network_),
       deposits_(context, network_, sender_),
       claims_(context, network_, sender_),
+      refunds_(context, network_, sender_),
       follower_(context, network_,
                 [this](const ledger::ChannelTerms& terms, const channel::State& state) {
                     claims_.changed(terms, state);
                 }),
-      health_{config.network, false, 0, "not started"} {}
+      health_{config.network, false, 0, "not started", {}, {}} {}
 
 Task<void> NetworkLoop::start() {
     co_await check_network();
@@ -69,7 +70,9 @@ Task<void> NetworkLoop::follow() {
 
 Task<std::string> NetworkLoop::follow_once() {
     auto trouble = co_await follower_.round();
-    if (trouble.empty()) co_await sender_.look_after();
+    if (!trouble.empty()) co_return trouble;
+    co_await sender_.look_after();
+    co_await refunds_.look_after();
     co_return trouble;
 }
 
@@ -95,6 +98,8 @@ void NetworkLoop::note(const std::string& trouble) {
     health_.following = trouble.empty();
     health_.block = network_.head.number;
     health_.error = trouble;
+    health_.nodes = network_.node.standing();
+    health_.counts = network_.counts;
 }
 
 ChainService::NetworkHealth NetworkLoop::health() const {

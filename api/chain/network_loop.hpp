@@ -6,6 +6,7 @@
 #include "api/chain/deposits.hpp"
 #include "api/chain/follower.hpp"
 #include "api/chain/outbox_sender.hpp"
+#include "api/chain/refunds.hpp"
 
 #include <mutex>
 
@@ -30,6 +31,7 @@ public:
     channel::Network id() const { return network_.config.network; }
     Deposits& deposits() { return deposits_; }
     Claims& claims() { return claims_; }
+    Refunds& refunds() { return refunds_; }
 
     /// From any thread.
     ChainService::NetworkHealth health() const;
@@ -45,6 +47,7 @@ private:
     OutboxSender sender_;
     Deposits deposits_;
     Claims claims_;
+    Refunds refunds_;
     Follower follower_;
 
     mutable std::mutex health_mutex_;

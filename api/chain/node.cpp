@@ -1,21 +1,13 @@
 #include "api/chain/node.hpp"
 
-#include "channel/error.hpp"
-
-#include <spdlog/spdlog.h>
-
 namespace millrace::api {
 
 namespace chain = ledger::chain;
 using chain::BlockTag;
-using channel::Result;
 
-Node::Node(boost::asio::any_io_executor executor, const NetworkConfig& network,
+Node::Node(boost::asio::any_io_executor executor, RpcSettings settings, channel::Address contract,
            channel::Address caller)
-    : rpc_(std::move(executor), {.urls = network.rpc_urls, .timeout = network.rpc_timeout}),
-      name_(channel::to_string(network.network) + " at " + rpc_.name()),
-      contract_(network.contract),
-      caller_(caller) {}
+    : rpc_(std::move(executor), std::move(settings)), contract_(contract), caller_(caller) {}
 
 Task<Node::Answer<std::uint64_t>> Node::chain_id() {
     return rpc_.call(chain::chain_id_request(), chain::read_number);
@@ -57,42 +49,6 @@ Task<Node::Answer<channel::TransactionHash>> Node::send(channel::Bytes raw) {
 
 Task<Node::Answer<std::optional<chain::Receipt>>> Node::receipt(channel::TransactionHash hash) {
     return rpc_.call(chain::receipt_request(hash), chain::read_receipt);
-}
-
-template <class T>
-Task<Result<T>> Node::view(channel::Address to, channel::Bytes data, BlockTag tag,
-                           Result<T> (*decode)(channel::BytesView)) {
-    const auto answer = co_await call(to, std::move(data), std::move(tag));
-    if (!answer) {
-        spdlog::warn("{}: a view of a contract failed: {}", name_, answer.error().message);
-        co_return channel::Error::rpc_read_failed;
-    }
-    co_return decode(*answer);
-}
-
-Task<Result<chain::ChannelTotals>> Node::channel_totals(channel::ChannelId id, BlockTag tag) {
-    return view(contract_, chain::channels_call(id), std::move(tag), chain::decode_channels);
-}
-
-Task<Result<chain::PendingWithdrawal>> Node::pending_withdrawal(channel::ChannelId id,
-                                                                BlockTag tag) {
-    return view(contract_, chain::pending_withdrawals_call(id), std::move(tag),
-                chain::decode_pending_withdrawals);
-}
-
-Task<Result<std::uint64_t>> Node::refund_nonce(channel::ChannelId id, BlockTag tag) {
-    return view(contract_, chain::refund_nonce_call(id), std::move(tag),
-                chain::decode_refund_nonce);
-}
-
-Task<Result<chain::ReceiverTotals>> Node::receiver_totals(channel::Address receiver,
-                                                          channel::Address token) {
-    return view(contract_, chain::receivers_call(receiver, token), BlockTag::latest(),
-                chain::decode_receivers);
-}
-
-Task<Result<channel::Word>> Node::token_balance(channel::Address token, channel::Address holder) {
-    return view(token, chain::balance_of_call(holder), BlockTag::latest(), chain::decode_word);
 }
 
 }  // namespace millrace::api

@@ -1,9 +1,6 @@
 #pragma once
 
 #include "api/chain/rpc_client.hpp"
-#include "api/config.hpp"
-#include "channel/result.hpp"
-#include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/json_rpc.hpp"
 
 #include <optional>
@@ -12,14 +9,14 @@
 
 namespace millrace::api {
 
-/// The questions this service asks of a network's nodes. Used on one thread.
+/// The questions this service asks of one node. Used on one thread.
 class Node {
 public:
     template <class T>
     using Answer = ledger::chain::RpcResult<T>;
 
     /// Throws std::invalid_argument for a malformed URL. Calls are made as `caller`.
-    Node(boost::asio::any_io_executor executor, const NetworkConfig& network,
+    Node(boost::asio::any_io_executor executor, RpcSettings settings, channel::Address contract,
          channel::Address caller);
 
     Task<Answer<std::uint64_t>> chain_id();
@@ -35,30 +32,12 @@ public:
     Task<Answer<channel::TransactionHash>> send(channel::Bytes raw);
     Task<Answer<std::optional<ledger::chain::Receipt>>> receipt(channel::TransactionHash hash);
 
-    /// Views of the escrow and the token; a node that cannot answer, and an answer that is none,
-    /// are `rpc_read_failed`.
-    Task<channel::Result<ledger::chain::ChannelTotals>> channel_totals(channel::ChannelId id,
-                                                                       ledger::chain::BlockTag tag);
-    Task<channel::Result<ledger::chain::PendingWithdrawal>> pending_withdrawal(
-        channel::ChannelId id, ledger::chain::BlockTag tag);
-    Task<channel::Result<std::uint64_t>> refund_nonce(channel::ChannelId id,
-                                                      ledger::chain::BlockTag tag);
-    Task<channel::Result<ledger::chain::ReceiverTotals>> receiver_totals(channel::Address receiver,
-                                                                         channel::Address token);
-    Task<channel::Result<channel::Word>> token_balance(channel::Address token,
-                                                       channel::Address holder);
-
-    const std::string& name() const { return name_; }
+    /// Host and port.
+    std::string name() const { return rpc_.name(); }
     void close() { rpc_.close(); }
 
 private:
-    template <class T>
-    Task<channel::Result<T>> view(channel::Address to, channel::Bytes data,
-                                  ledger::chain::BlockTag tag,
-                                  channel::Result<T> (*decode)(channel::BytesView));
-
     RpcClient rpc_;
-    std::string name_;
     channel::Address contract_;
     channel::Address caller_;
 };

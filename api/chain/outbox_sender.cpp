@@ -2,9 +2,12 @@
 
 #include "channel/hex.hpp"
 #include "ledger/chain/revert.hpp"
+#include "ledger/settlement/due.hpp"
+#include "ledger/settlement/push.hpp"
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <stdexcept>
@@ -19,12 +22,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// In looks, which happen once per poll interval.
-constexpr unsigned kLooksToBroadcastAgain = 10;
-constexpr unsigned kLooksToRaiseFees = 30;
-constexpr unsigned kLooksToGiveUp = 5;
-/// A transaction is stuck only if blocks went by without it.
-constexpr std::uint64_t kBlocksToRaiseFees = 3;
+/// Looks happen once per poll interval. What the nodes say of a nonce has to hold for so many in a
+/// row before a transaction is given up or a gap filled: they may lag behind each other.
+constexpr unsigned kLooksToBelieve = 20;
 constexpr int kWriteAttempts = 5;
 constexpr auto kRetryPause = 200ms;
 
@@ -63,10 +63,10 @@ Task<void> OutboxSender::start() {
         throw std::runtime_error(network_.node.name() +
                                  ": cannot read the relayer's nonce: " + count.error().message);
     network_.nonce_min = *count;
-    const auto balance = co_await network_.node.coin_balance(context_.relayer.address());
+    const auto balance = co_await network_.node.coin_balance(context_.signer.relayer());
     if (balance && balance->is_zero())
         spdlog::warn("{}: the relayer {} holds no {}: deposits and claims cannot be sent",
-                     network_.node.name(), channel::to_hex(context_.relayer.address()),
+                     network_.node.name(), channel::to_hex(context_.signer.relayer()),
                      network_.config.coin);
 }
 
@@ -78,7 +78,7 @@ chain::Fees OutboxSender::fees() const {
 Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     const auto turn = co_await network_.nonces.take();
     for (int attempt = 1;; ++attempt) {
-        const ledger::Sender sender{network_.config.network, context_.relayer, network_.nonce_min};
+        const ledger::Sender sender{network_.config.network, context_.signer, network_.nonce_min};
         try {
             const auto work = [write, sender](pqxx::connection& connection) {
                 return write(connection, sender);
@@ -90,14 +90,26 @@ Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     }
 }
 
+void OutboxSender::count(std::string_view step) {
+    ++network_.counts.transactions[std::string(step)];
+}
+
+/// Whatever the nodes answer, it may have reached them: the receipt tells.
 Task<void> OutboxSender::broadcast(OutboxEntry entry) {
-    watched_[entry.id].broadcast_at_block = network_.head.number;
+    auto& watch = watched_[entry.id];
+    if (watch.attempt != entry.hash) {
+        watch.attempt = entry.hash;
+        watch.attempt_at_block = network_.head.number;
+        watch.looks = 0;
+    }
     const auto sent = co_await network_.node.send(entry.raw);
     if (!sent && !is_known_already(sent.error())) {
+        count("refused");
         spdlog::warn("{}: transaction {} (nonce {}) was not taken: {}", network_.node.name(),
                      channel::to_hex(entry.hash), entry.nonce, sent.error().message);
         co_return;
     }
+    count("broadcast");
     if (entry.status != ledger::OutboxStatus::queued) co_return;
     const auto& assets = context_.assets;
     const ChainContext::Work work = [entry, &assets](pqxx::transaction_base& transaction) {
@@ -129,7 +141,18 @@ Task<void> OutboxSender::look_after() {
         if (!waiting.contains(entry.signer)) found = co_await look_at(entry, watch);
         if (found == Found::mined) continue;
         waiting.insert(entry.signer);
-        co_await push(entry, watch, found);
+        std::string unsigned_because;
+        try {
+            co_await push(entry, watch, found);
+        } catch (const chain::SignerUnavailable& error) {
+            unsigned_because = error.what();
+        } catch (const chain::SignerRefused& error) {
+            unsigned_because = error.what();
+        }
+        // Without the signer it stays as it is; nothing else waits for that.
+        if (!unsigned_because.empty())
+            spdlog::warn("{}: transaction {} is stuck: {}", network_.node.name(),
+                         channel::to_hex(entry.hash), unsigned_because);
     }
 }
 
@@ -144,8 +167,20 @@ Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch&
     }
     watch.mined_at_block = (*receipt)->block_number;
     // Ended only with the cursor behind it: what it did is in the books by then.
-    if ((*receipt)->block_number <= confirmed) co_await finish(entry, **receipt);
+    if ((*receipt)->block_number > confirmed) co_return Found::mined;
+    const bool is_real = co_await is_on_the_chain(**receipt);
+    if (!is_real) co_return Found::unknown;
+    co_await finish(entry, **receipt);
     co_return Found::mined;
+}
+
+/// A receipt of a block that is not on the chain any more is none.
+Task<bool> OutboxSender::is_on_the_chain(const chain::Receipt& receipt) {
+    const auto block = co_await network_.node.block(BlockTag::number(receipt.block_number));
+    if (block && *block && (*block)->hash == receipt.block_hash) co_return true;
+    spdlog::warn("{}: the receipt of transaction {} is of a block that is not on the chain",
+                 network_.node.name(), channel::to_hex(receipt.transaction));
+    co_return false;
 }
 
 /// Of the newest attempt, or of one before its fees were raised.
@@ -160,35 +195,66 @@ Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
     chain::RpcResult<std::optional<chain::Receipt>> receipt = std::optional<chain::Receipt>{};
     for (const auto& hash : hashes) {
         receipt = co_await network_.node.receipt(hash);
+        if (receipt && *receipt && (*receipt)->transaction != hash)
+            receipt = chain::RpcFailure{
+                chain::RpcFailure::Kind::malformed, 0, "a receipt of another transaction", {}};
         if (!receipt || *receipt) break;
     }
     co_return receipt;
 }
 
 Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found) {
-    const bool never_sent_here = watch.broadcast_at_block == 0 && watch.looks == 0;
-    ++watch.looks;
     // What a former relayer key has signed can only be sent again as it is.
-    const bool is_next = found == Found::missing && entry.signer == context_.relayer.address();
+    const bool is_next = found == Found::missing && entry.signer == context_.signer.relayer();
     if (is_next && co_await is_superseded(entry, watch)) {
         co_await give_up(entry);
         co_return;
     }
-    const bool blocks_went_by =
-        network_.head.number >= watch.broadcast_at_block + kBlocksToRaiseFees;
-    if (is_next && blocks_went_by && watch.looks % kLooksToRaiseFees == 0) {
-        co_await raise_fees(entry);
-    } else if (never_sent_here || watch.looks % kLooksToBroadcastAgain == 0) {
-        const auto since = watch.broadcast_at_block;
-        co_await broadcast(entry);
-        if (since != 0) watch.broadcast_at_block = since;
+    if (is_next) co_await fill_gap(entry, watch);
+    const bool is_new = watch.attempt != entry.hash;
+    const auto left = is_next ? co_await seconds_left(entry) : std::nullopt;
+    const ledger::PushState state{
+        .fees = entry.fees,
+        .market = fees(),
+        .cap = network_.config.max_fee_per_gas,
+        .is_next = is_next,
+        .looks = is_new ? 0 : ++watch.looks,
+        .blocks = network_.head.number - std::min(watch.attempt_at_block, network_.head.number),
+        .seconds_left = left,
+    };
+    const auto decision = ledger::decide_push(state);
+    switch (decision.push) {
+        case ledger::Push::wait:
+            co_return;
+        case ledger::Push::raise:
+            co_return co_await raise_fees(entry, decision.fees);
+        case ledger::Push::at_cap:
+            count("at_cap");
+            spdlog::error("{}: transaction {} is stuck and its fees are at their cap",
+                          network_.node.name(), channel::to_hex(entry.hash));
+            [[fallthrough]];
+        case ledger::Push::rebroadcast:
+            co_await broadcast(entry);
     }
 }
 
-/// Its nonce was used by a transaction that is not in this outbox. Seen several times before it is
-/// believed, because nodes behind one address may lag behind each other.
+/// How long what a claim secures can still be lost. Looked up each time, because a payer may begin
+/// to withdraw while the claim is on its way.
+Task<std::optional<std::int64_t>> OutboxSender::seconds_left(const OutboxEntry& entry) {
+    if (entry.purpose != Purpose::claim) co_return std::nullopt;
+    const auto claim_id = entry.reference;
+    const auto work = [claim_id](pqxx::transaction_base& transaction) {
+        return ledger::claim_deadline(transaction, claim_id);
+    };
+    const auto deadline = co_await context_.read(work);
+    if (!deadline) co_return std::nullopt;
+    const auto time = std::chrono::floor<std::chrono::seconds>(now()).time_since_epoch().count();
+    co_return static_cast<std::int64_t>(*deadline) - time;
+}
+
+/// Its nonce was used, at its confirmations, by a transaction that is not in this outbox, while the
+/// nodes agree that none of its own attempts was mined.
 Task<bool> OutboxSender::is_superseded(const OutboxEntry& entry, Watch& watch) {
-    if (watch.looks < kLooksToGiveUp) co_return false;
     const auto count =
         co_await network_.node.transaction_count(BlockTag::number(network_.cursor->block_number));
     if (!count || *count <= entry.nonce) {
@@ -196,26 +262,56 @@ Task<bool> OutboxSender::is_superseded(const OutboxEntry& entry, Watch& watch) {
         co_return false;
     }
     network_.nonce_min = std::max(network_.nonce_min, *count);
-    co_return ++watch.looks_with_nonce_used >= kLooksToGiveUp;
+    co_return ++watch.looks_with_nonce_used >= kLooksToBelieve;
 }
 
-Task<void> OutboxSender::raise_fees(const OutboxEntry& entry) {
-    const auto raised = chain::bumped(entry.fees, network_.config.max_fee_per_gas);
-    if (!raised) {
-        spdlog::warn("{}: transaction {} is stuck and its fees are at their cap",
-                     network_.node.name(), channel::to_hex(entry.hash));
+/// A nonce below that no transaction of ours has, and that the chain still waits for: whoever had
+/// it has gone, and everything behind it would wait for ever. It is used up by a transfer of
+/// nothing, rather than by signing the next one again, which could then be mined twice.
+Task<void> OutboxSender::fill_gap(const OutboxEntry& entry, Watch& watch) {
+    const auto unused =
+        co_await network_.node.transaction_count(BlockTag::number(network_.head.number));
+    if (!unused || *unused >= entry.nonce) {
+        watch.looks_behind_gap = 0;
         co_return;
     }
-    const auto market = fees();
-    const chain::Fees wanted{std::max(raised->max_fee, market.max_fee), raised->priority_fee};
-    const auto* key = &context_.relayer;
-    const auto work = [entry, key, wanted](pqxx::connection& connection) {
+    if (++watch.looks_behind_gap < kLooksToBelieve) co_return;
+    watch.looks_behind_gap = 0;
+    const auto from = *unused;
+    const auto before = entry.nonce;
+    const auto wanted = fees();
+    const Write work = [from, before, wanted](pqxx::connection& connection,
+                                              const ledger::Sender& sender) {
         pqxx::work transaction(connection);
-        auto made = ledger::raise_fees(transaction, entry, *key, wanted, now());
+        std::vector<OutboxEntry> made;
+        const auto missing = ledger::missing_nonce(transaction, sender.network,
+                                                   sender.signer.relayer(), from, before);
+        if (!missing) return made;
+        made.push_back(ledger::fill_nonce(transaction, sender, *missing, wanted, now()));
+        transaction.commit();
+        return made;
+    };
+    const auto made = co_await write_down(work);
+    for (const auto& filler : made) {
+        count("filled");
+        spdlog::warn(
+            "{}: nobody uses nonce {} of the relayer: it is filled, so that those behind "
+            "it can be mined",
+            network_.node.name(), filler.nonce);
+        co_await broadcast(filler);
+    }
+}
+
+Task<void> OutboxSender::raise_fees(const OutboxEntry& entry, chain::Fees wanted) {
+    auto* const signer = &context_.signer;
+    const auto work = [entry, signer, wanted](pqxx::connection& connection) {
+        pqxx::work transaction(connection);
+        auto made = ledger::raise_fees(transaction, entry, *signer, wanted, now());
         transaction.commit();
         return made;
     };
     const auto replacement = co_await context_.database.run(work);
+    count("raised");
     spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
                  network_.node.name(), channel::to_hex(entry.hash),
                  channel::to_hex(replacement.hash), channel::to_string(wanted.max_fee));
@@ -258,6 +354,7 @@ Task<std::string> OutboxSender::why_reverted(const OutboxEntry& entry, std::uint
 }
 
 Task<void> OutboxSender::give_up(const OutboxEntry& entry) {
+    count("superseded");
     spdlog::error("{}: nonce {} of the relayer was used by another transaction than {}",
                   network_.node.name(), entry.nonce, channel::to_hex(entry.hash));
     const ledger::OutboxResult result{entry.hash, false, 0,
@@ -279,6 +376,7 @@ Task<void> OutboxSender::record_end(const OutboxEntry& entry, ledger::OutboxResu
     };
     co_await context_.commit_in_order(work);
     watched_.erase(entry.id);
+    count(result.succeeded ? "confirmed" : "failed");
     if (result.succeeded)
         spdlog::info("{}: {} transaction {} is confirmed in block {}", network_.node.name(),
                      ledger::to_string(entry.purpose), channel::to_hex(result.hash),

@@ -26,7 +26,7 @@ public:
 
     /// Runs `write`, which enqueues transactions and commits, on a database thread, with nobody
     /// else taking nonces here. It is repeated when another process took a nonce first. Throws what
-    /// the database throws.
+    /// the database and the signer throw.
     using Write =
         std::function<std::vector<ledger::OutboxEntry>(pqxx::connection&, const ledger::Sender&)>;
     Task<std::vector<ledger::OutboxEntry>> write_down(Write write);
@@ -40,23 +40,31 @@ public:
 private:
     /// What is remembered of an entry between two looks, and may be forgotten by a restart.
     struct Watch {
-        unsigned looks = 0;
+        /// The attempt that was broadcast last, at which block, and looks since.
+        channel::TransactionHash attempt;
+        std::uint64_t attempt_at_block = 0;
+        std::uint64_t looks = 0;
+        /// Looks in a row at which its nonce was used up without it, or could not be reached.
         unsigned looks_with_nonce_used = 0;
-        std::uint64_t broadcast_at_block = 0;
+        unsigned looks_behind_gap = 0;
         std::optional<std::uint64_t> mined_at_block;
     };
     enum class Found { mined, missing, unknown };
 
     Task<Found> look_at(const ledger::OutboxEntry& entry, Watch& watch);
+    Task<bool> is_on_the_chain(const ledger::chain::Receipt& receipt);
     Task<ledger::chain::RpcResult<std::optional<ledger::chain::Receipt>>> receipt_of(
         const ledger::OutboxEntry& entry);
     Task<void> push(const ledger::OutboxEntry& entry, Watch& watch, Found found);
     Task<bool> is_superseded(const ledger::OutboxEntry& entry, Watch& watch);
-    Task<void> raise_fees(const ledger::OutboxEntry& entry);
+    Task<void> fill_gap(const ledger::OutboxEntry& entry, Watch& watch);
+    Task<std::optional<std::int64_t>> seconds_left(const ledger::OutboxEntry& entry);
+    Task<void> raise_fees(const ledger::OutboxEntry& entry, ledger::chain::Fees wanted);
     Task<void> finish(const ledger::OutboxEntry& entry, const ledger::chain::Receipt& receipt);
     Task<void> give_up(const ledger::OutboxEntry& entry);
     Task<bool> post_fee(const ledger::chain::Receipt& receipt, channel::Amount fee);
     Task<std::string> why_reverted(const ledger::OutboxEntry& entry, std::uint64_t block);
+    void count(std::string_view step);
     Task<void> record_end(const ledger::OutboxEntry& entry, ledger::OutboxResult result,
                           channel::Amount swept);
 

@@ -1,3 +1,4 @@
+#include "api/cli/channel_refund.hpp"
 #include "api/cli/coins.hpp"
 #include "api/cli/commands.hpp"
 #include "api/cli/http_client.hpp"
@@ -110,6 +111,7 @@ int show_channel(const ServiceOptions& options, const std::string& id, unsigned 
     table.add({"balance", amount(coins, channel, "balance")});
     table.add({"charged", amount(coins, channel, "chargedCumulativeAmount")});
     table.add({"reserved", amount(coins, channel, "reservedAmount")});
+    table.add({"on its way back", amount(coins, channel, "refundingAmount")});
     table.add({"signed up to", amount(coins, channel, "signedMaxClaimable")});
     table.add({"claimed on chain", amount(coins, channel, "totalClaimed")});
     table.add({"seq", text(channel, "seq")});
@@ -149,10 +151,11 @@ void add_show(CLI::App& parent, Action& action) {
 }  // namespace
 
 void add_channel(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("channel", "Look at channels of a running service");
+    auto* command = app.add_subcommand("channel", "Channels of a running service");
     command->require_subcommand(1);
     add_list(*command, action);
     add_show(*command, action);
+    add_channel_refund(*command, action);
 }
 
 }  // namespace millrace::api

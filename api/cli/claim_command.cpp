@@ -72,12 +72,79 @@ int show_claim(const ServiceOptions& options, const std::string& id) {
     return print_claim(service.get("/v1/claims/" + escaped(id)), options.json);
 }
 
+int list_claims(const ServiceOptions& options) {
+    const ServiceClient service(options);
+    const auto claims = service.get("/v1/claims");
+    const auto left_out = service.get("/v1/quarantine");
+    if (options.json) {
+        fmt::print("{{\"claims\":{},\"quarantine\":{}}}\n",
+                   json::serialize(claims.value.at("claims")),
+                   json::serialize(left_out.value.at("channels")));
+        return kExitDone;
+    }
+    Table made({{"claim"},
+                {"status"},
+                {"channels", Table::Align::right},
+                {"base units", Table::Align::right},
+                {"error"}});
+    for (const auto& claim : claims.value.at("claims").as_array())
+        made.add({text(claim, "claimId"), text(claim, "status"), text(claim, "channels"),
+                  text(claim, "amount"), text(claim, "error")});
+    fmt::print("{}", made.text());
+    const auto& channels = left_out.value.at("channels").as_array();
+    if (channels.empty()) return kExitDone;
+    Table quarantine({{"left out"},
+                      {"reason"},
+                      {"detail"},
+                      {"base units", Table::Align::right},
+                      {"since"},
+                      {"tried again"}});
+    for (const auto& one : channels)
+        quarantine.add({text(one, "channelId"), text(one, "reason"), text(one, "detail"),
+                        text(one, "amount"), text(one, "since"), text(one, "retryAt")});
+    fmt::print("\n{}", quarantine.text());
+    return kExitDone;
+}
+
+/// A channel's id is twice as long as a claim's.
+bool is_channel(const std::string& id) {
+    constexpr std::size_t kChannelIdSize = 66;
+    return id.size() == kChannelIdSize;
+}
+
+int retry(const ServiceOptions& options, const std::string& id) {
+    const ServiceClient service(options);
+    const auto* path = is_channel(id) ? "/v1/quarantine/" : "/v1/claims/";
+    return print_claim(service.post(path + escaped(id) + "/retry", "{}"), options.json);
+}
+
+void add_list(CLI::App& parent, Action& action) {
+    auto* command =
+        parent.add_subcommand("list", "The newest claims, and the channels left out of them");
+    const auto options = add_service_options(*command, Audience::parties);
+    command->footer("Example:\n  millrace claim list --key provider.key");
+    command->callback([&action, options] { action = [options] { return list_claims(*options); }; });
+}
+
+void add_retry(CLI::App& parent, Action& action) {
+    auto* command = parent.add_subcommand(
+        "retry", "Take a channel that was left out, or all of a claim, up again, and claim");
+    const auto options = add_service_options(*command, Audience::parties);
+    const auto id = std::make_shared<std::string>();
+    command->add_option("id", *id, "Of the channel or the claim")
+        ->required()
+        ->type_name("CHANNEL|CLAIM");
+    command->footer("Example:\n  millrace claim retry 0x… --key provider.key");
+    command->callback(
+        [&action, options, id] { action = [options, id] { return retry(*options, *id); }; });
+}
+
 void add_show(CLI::App& parent, Action& action) {
     auto* command = parent.add_subcommand("show", "What became of a claim");
     const auto options = add_service_options(*command, Audience::parties);
     const auto id = std::make_shared<std::string>();
     command->add_option("claim", *id, "Its id")->required()->type_name("CLAIM");
-    command->footer("Example:\n  millrace claim show clm_… --key provider.key");
+    command->footer("Example:\n  millrace claim show 0x… --key provider.key");
     command->callback(
         [&action, options, id] { action = [options, id] { return show_claim(*options, *id); }; });
 }
@@ -98,7 +165,9 @@ void add_claim(CLI::App& app, Action& action) {
     command->footer(
         "Example:\n  millrace claim --key provider.key --wait 60\n\n"
         "Exit codes: 0 done or on its way, 1 failed or nothing is due");
+    add_list(*command, action);
     add_show(*command, action);
+    add_retry(*command, action);
     command->callback([&action, command, options] {
         if (command->get_subcommands().empty()) action = [options] { return make_claim(*options); };
     });

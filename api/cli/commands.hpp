@@ -27,6 +27,7 @@ struct CommandError : std::runtime_error {
 
 // Each adds one subcommand, which sets `action` when it is named.
 void add_serve(CLI::App& app, Action& action);
+void add_signer(CLI::App& app, Action& action);
 void add_migrate(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_channel(CLI::App& app, Action& action);

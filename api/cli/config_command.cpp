@@ -1,6 +1,6 @@
-#include "api/chain/key_file.hpp"
 #include "api/cli/commands.hpp"
 #include "api/config.hpp"
+#include "api/signer/open_signer.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
@@ -12,6 +12,8 @@ namespace {
 std::vector<std::string> warnings(const Config& config) {
     std::vector<std::string> found;
     if (config.networks.empty()) found.emplace_back("no [[networks]]: serve will not start");
+    if (config.signer.socket.empty() && !config.keys.in_process)
+        found.emplace_back("signer.socket is empty: serve will not start");
     if (config.auth.token_secret.empty())
         found.emplace_back(
             "auth.token_secret is empty: everybody has to log in again after each "
@@ -25,14 +27,8 @@ std::vector<std::string> warnings(const Config& config) {
 
 int check(const std::string& path) {
     const auto config = load_config(path);
-    for (const auto& [setting, file] :
-         {std::pair{"keys.receiver_authorizer_file", config.keys.receiver_authorizer_file},
-          std::pair{"keys.relayer_file", config.keys.relayer_file}}) {
-        if (!file.empty())
-            read_key_file(setting, file);
-        else if (!config.networks.empty())
-            fmt::print("warning: {} is empty: make one with: millrace keys new\n", setting);
-    }
+    // Otherwise the keys are the signer's business, and not to be read by anybody else.
+    if (config.keys.in_process) read_keys(config.keys);
     for (const auto& warning : warnings(config)) fmt::print("warning: {}\n", warning);
     fmt::print("{}: good ({} networks)\n", path.empty() ? "defaults" : path,
                config.networks.size());
@@ -45,7 +41,7 @@ void add_config(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("config", "Look at the configuration");
     command->require_subcommand(1);
     auto* check_command = command->add_subcommand(
-        "check", "Read a file, the environment and the key files, and tell all that is wrong");
+        "check", "Read a file and the environment, and tell all that is wrong");
     const auto path = std::make_shared<std::string>("config/millrace.toml");
     check_command->add_option("file", *path, "TOML file")->type_name("FILE");
     check_command->footer(

@@ -1,5 +1,10 @@
 #include "api/auth/random.hpp"
+#include "api/chain/key_file.hpp"
 #include "api/cli/commands.hpp"
+#include "api/config.hpp"
+#include "api/keys/keystore.hpp"
+#include "api/keys/password.hpp"
+#include "api/keys/secret_file.hpp"
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
@@ -31,8 +36,8 @@ channel::SecretKey draw_key(SecretBytes& bytes) {
 void write_secret(const std::string& path, const std::string& text) {
     const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file < 0)
-        throw CommandError(fmt::format("{}: cannot be made ({}); name another file with --out",
-                                       path, std::strerror(errno)));
+        throw CommandError(
+            fmt::format("{}: cannot be made ({}); name another file", path, std::strerror(errno)));
     const auto written = write(file, text.data(), text.size());
     const bool complete = written == static_cast<ssize_t>(text.size()) && fsync(file) == 0;
     if (close(file) != 0 || !complete) {
@@ -41,41 +46,118 @@ void write_secret(const std::string& path, const std::string& text) {
     }
 }
 
-int make_key(std::string path, bool json) {
+struct NewKey {
+    std::string out;
+    std::string keystore;
+    std::string password_file;
+    bool json = false;
+};
+
+Password new_password(const NewKey& wanted) {
+    const std::string remedy = "name a file that holds it with --password-file";
+    if (!wanted.password_file.empty())
+        return read_password_file("--password-file", wanted.password_file);
+    auto password = ask_password("Password for " + wanted.keystore, remedy);
+    if (password.text().empty()) throw CommandError("an empty password protects nothing");
+    if (ask_password("Once more", remedy).text() != password.text())
+        throw CommandError("these are two different passwords");
+    return password;
+}
+
+std::string keystore_text(const SecretBytes& key, const NewKey& wanted) {
+    KeystoreRandom random;
+    fill_random(random.salt);
+    fill_random(random.iv);
+    fill_random(random.id);
+    const auto password = new_password(wanted);
+    return encrypt_key(key, password.text(), random) + '\n';
+}
+
+int make_key(const NewKey& wanted) {
     SecretBytes bytes{};
     const auto address = draw_key(bytes).address();
+    const bool encrypted = !wanted.keystore.empty();
+    auto path = encrypted ? wanted.keystore : wanted.out;
     if (path.empty()) path = channel::to_hex(address) + ".key";
-    auto text = channel::to_hex(channel::BytesView(bytes)) + '\n';
+    auto text = encrypted ? keystore_text(bytes, wanted)
+                          : channel::to_hex(channel::BytesView(bytes)) + '\n';
     OPENSSL_cleanse(bytes.data(), bytes.size());
     write_secret(path, text);
     OPENSSL_cleanse(text.data(), text.size());
-    if (json) {
+    if (wanted.json) {
         fmt::print(R"({{"address":"{}","file":"{}"}})"
                    "\n",
                    channel::to_hex(address), path);
     } else {
         fmt::print("{}\n", channel::to_checksum(address));
-        fmt::print(stderr, "The key is in {}; whoever has the file has the money.\n", path);
+        fmt::print(stderr, "The key is in {}; whoever has the file{} has the money.\n", path,
+                   encrypted ? " and its password" : "");
     }
     return kExitDone;
+}
+
+/// Of a keystore, what it says of itself, unless it is opened.
+int show_key(const std::string& path, const std::string& password_file) {
+    channel::Address address;
+    if (password_file.empty()) {
+        Password text(read_secret_file("FILE", path));
+        try {
+            if (is_keystore(text.text())) address = claimed_address(text.text());
+        } catch (const KeystoreError& error) {
+            throw CommandError(fmt::format("{} is no keystore: {}", path, error.what()));
+        }
+    }
+    if (address.is_zero()) address = read_key_file("FILE", path, password_file).address();
+    fmt::print("{}\n", channel::to_checksum(address));
+    return kExitDone;
+}
+
+void add_keys_new(CLI::App& keys, Action& action) {
+    auto* command = keys.add_subcommand("new",
+                                        "Make a key, write it to a file only its owner "
+                                        "can read, and print its address");
+    const auto wanted = std::make_shared<NewKey>();
+    command
+        ->add_option("--out", wanted->out,
+                     "Where to, in the clear; default: <address>.key in this folder")
+        ->type_name("FILE");
+    command
+        ->add_option("--keystore", wanted->keystore,
+                     "Where to, encrypted with a password (Web3 Secret Storage, version 3)")
+        ->type_name("FILE")
+        ->excludes("--out");
+    command
+        ->add_option("--password-file", wanted->password_file,
+                     "Its first line is the password; otherwise it is asked for")
+        ->type_name("FILE")
+        ->needs("--keystore");
+    command->add_flag("--json", wanted->json, R"(Print {"address", "file"})");
+    command->footer("Example:\n  millrace keys new --keystore relayer.json");
+    command->callback([&action, wanted] { action = [wanted] { return make_key(*wanted); }; });
+}
+
+void add_keys_show(CLI::App& keys, Action& action) {
+    auto* command = keys.add_subcommand("show", "Print the address of a key file or keystore");
+    const auto path = std::make_shared<std::string>();
+    const auto password_file = std::make_shared<std::string>();
+    command->add_option("file", *path, "Key file or keystore")->type_name("FILE")->required();
+    command
+        ->add_option("--password-file", *password_file,
+                     "Open the keystore with the password in this file, rather than believe it")
+        ->type_name("FILE");
+    command->footer("Example:\n  millrace keys show relayer.json");
+    command->callback([&action, path, password_file] {
+        action = [path, password_file] { return show_key(*path, *password_file); };
+    });
 }
 
 }  // namespace
 
 void add_keys(CLI::App& app, Action& action) {
-    auto* command = app.add_subcommand("keys", "Make signing keys");
+    auto* command = app.add_subcommand("keys", "Make signing keys, and look at them");
     command->require_subcommand(1);
-    auto* make = command->add_subcommand("new",
-                                         "Make a key, write it to a file only its owner "
-                                         "can read, and print its address");
-    const auto path = std::make_shared<std::string>();
-    const auto json = std::make_shared<bool>(false);
-    make->add_option("--out", *path, "Where to; default: <address>.key in this folder")
-        ->type_name("FILE");
-    make->add_flag("--json", *json, R"(Print {"address", "file"})");
-    make->footer("Example:\n  millrace keys new --out relayer.key");
-    make->callback(
-        [&action, path, json] { action = [path, json] { return make_key(*path, *json); }; });
+    add_keys_new(*command, action);
+    add_keys_show(*command, action);
 }
 
 void add_version(CLI::App& app, Action& action) {

@@ -52,8 +52,8 @@ int run_command(int argc, char** argv) {
     app.option_defaults()->always_capture_default();
     app.get_formatter()->column_width(34);
     Action action;
-    for (const auto add : {add_serve, add_migrate, add_config, add_channel, add_claim, add_audit,
-                           add_keys, add_dev, add_demo, add_bench, add_version})
+    for (const auto add : {add_serve, add_signer, add_migrate, add_config, add_channel, add_claim,
+                           add_audit, add_keys, add_dev, add_demo, add_bench, add_version})
         add(app, action);
     try {
         app.parse(argc, argv);

@@ -3,6 +3,7 @@
 #include "api/config.hpp"
 #include "api/log.hpp"
 #include "api/service.hpp"
+#include "api/signer/open_signer.hpp"
 #include "ledger/migrate.hpp"
 
 #include <fmt/format.h>
@@ -21,6 +22,7 @@ int serve_with(const std::string& path) {
         throw ConfigError(
             "no networks are configured: name a file with --config that has "
             "[[networks]]; config/millrace.toml shows every key");
+    require_signer(config);
     start_log(config.log);
     try {
         return serve(config);

@@ -42,6 +42,9 @@ public:
     /// `body` is a JSON object.
     ServiceAnswer post(const std::string& target, const std::string& body) const;
 
+    /// Of the options, or of the login; empty without either.
+    const std::string& token() const { return token_; }
+
 private:
     ServiceAnswer ask(std::string method, std::string target, std::string body) const;
     void log_in(const std::string& key_file);

@@ -22,7 +22,11 @@ Task<HttpResponse> get_channel(RestContext& context, RestRequest request);
 Task<HttpResponse> get_payments(RestContext& context, RestRequest request);
 
 Task<HttpResponse> post_claim(RestContext& context, RestRequest request);
+Task<HttpResponse> get_claims(RestContext& context, RestRequest request);
 Task<HttpResponse> get_claim(RestContext& context, RestRequest request);
+Task<HttpResponse> post_claim_retry(RestContext& context, RestRequest request);
+Task<HttpResponse> get_quarantine(RestContext& context, RestRequest request);
+Task<HttpResponse> post_quarantine_retry(RestContext& context, RestRequest request);
 
 Task<HttpResponse> get_accounts(RestContext& context, RestRequest request);
 Task<HttpResponse> get_account(RestContext& context, RestRequest request);

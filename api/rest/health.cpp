@@ -44,13 +44,15 @@ Task<HttpResponse> get_readyz(RestContext& context, RestRequest) {
     const bool shards = stats && leases_hold(*stats);
     const bool chain = std::all_of(networks.begin(), networks.end(),
                                    [](const auto& health) { return health.following; });
+    const bool signer = context.chain.signer_health().available;
     const bool draining = context.draining;
-    const bool ready = shards && chain && !draining;
+    const bool ready = shards && chain && signer && !draining;
     JsonObject body;
     body.flag("ready", ready)
         .flag("database", stats.has_value())
         .flag("shards", shards)
         .flag("chain", chain)
+        .flag("signer", signer)
         .flag("draining", draining)
         .list("networks", networks, network_json);
     co_return HttpResponse{ready ? 200u : 503u, "application/json", body.take(), {}};
@@ -58,9 +60,10 @@ Task<HttpResponse> get_readyz(RestContext& context, RestRequest) {
 
 Task<HttpResponse> get_metrics(RestContext& context, RestRequest) {
     const auto stats = co_await context.stats.get(context.database);
-    const Metrics::Observation observation{context.shards.channel_count(), context.shards.queued(),
-                                           context.shards.signatures_checked(),
-                                           context.chain.health(), stats};
+    const Metrics::Observation observation{
+        context.shards.channel_count(),      context.shards.queued(),
+        context.shards.signatures_checked(), context.chain.health(),
+        context.chain.signer_health(),       stats};
     co_return HttpResponse{
         200, "text/plain; version=0.0.4; charset=utf-8", context.metrics.text(observation), {}};
 }

@@ -7,11 +7,11 @@ namespace millrace::api::stream {
 namespace {
 
 /// In the order of the enumerators.
-constexpr std::array<std::string_view, 15> kNames{
-    "server.info",       "auth.challenge",  "auth.login",       "channel.open",
-    "channel.topUp",     "channel.get",     "channel.list",     "payment.pay",
-    "payment.authorize", "payment.charge",  "payment.release",  "settlement.claim",
-    "settlement.get",    "events.subscribe", "events.unsubscribe"};
+constexpr std::array<std::string_view, 16> kNames{
+    "server.info",      "auth.challenge",    "auth.login",       "channel.open",
+    "channel.topUp",    "channel.get",       "channel.list",     "channel.refund",
+    "payment.pay",      "payment.authorize", "payment.charge",   "payment.release",
+    "settlement.claim", "settlement.get",    "events.subscribe", "events.unsubscribe"};
 static_assert(kNames.size() == static_cast<std::size_t>(Method::events_unsubscribe) + 1);
 
 }  // namespace

@@ -18,7 +18,7 @@
 
 namespace millrace::api::stream {
 
-/// stream-protocol, table of methods. `payment.accept` and `channel.refund` are not served yet.
+/// stream-protocol, table of methods. `payment.accept` is not served yet.
 enum class Method : std::uint8_t {
     server_info,
     auth_challenge,
@@ -27,6 +27,7 @@ enum class Method : std::uint8_t {
     channel_top_up,
     channel_get,
     channel_list,
+    channel_refund,
     payment_pay,
     payment_authorize,
     payment_charge,
@@ -66,6 +67,10 @@ struct ListChannels {
     std::optional<channel::ChannelId> cursor;
     std::size_t limit = 100;
 };
+struct AskForRefund {
+    channel::ChannelId channel;
+    channel::AskRefund asked;
+};
 struct MakeClaim {
     std::optional<channel::Network> network;
     std::optional<channel::Address> token;
@@ -84,9 +89,9 @@ struct Unsubscribe {
 
 /// What a request asks for, checked in form, or why it is none. A payment's `caller` and `reply_to`
 /// are left to the session.
-using Command =
-    std::variant<Failure, ledger::PaymentRequest, ServerInfo, AskChallenge, Login, OpenAChannel,
-                 TopUp, GetChannel, ListChannels, MakeClaim, GetClaim, Subscribe, Unsubscribe>;
+using Command = std::variant<Failure, ledger::PaymentRequest, ServerInfo, AskChallenge, Login,
+                             OpenAChannel, TopUp, GetChannel, ListChannels, AskForRefund, MakeClaim,
+                             GetClaim, Subscribe, Unsubscribe>;
 
 /// One request of a frame.
 struct Call {

@@ -84,6 +84,11 @@ Task<Reply> list_channels(const Services& services, channel::Address caller, Lis
     co_return out;
 }
 
+Task<Reply> refund(const Services& services, channel::Address caller, AskForRefund asked) {
+    const auto sent = co_await services.chain.refund(asked.channel, caller, asked.asked);
+    co_return reply_of(sent);
+}
+
 Task<Reply> make_claim(const Services& services, channel::Address caller, MakeClaim asked) {
     const auto claim = co_await services.chain.claim(caller, asked.network, asked.token);
     co_return reply_of(claim);

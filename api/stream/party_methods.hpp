@@ -14,6 +14,7 @@ Task<Reply> open_channel(const Services& services, channel::Address caller, Open
 Task<Reply> top_up(const Services& services, channel::Address caller, TopUp asked);
 Task<Reply> get_channel(const Services& services, channel::Address caller, GetChannel asked);
 Task<Reply> list_channels(const Services& services, channel::Address caller, ListChannels asked);
+Task<Reply> refund(const Services& services, channel::Address caller, AskForRefund asked);
 Task<Reply> make_claim(const Services& services, channel::Address caller, MakeClaim asked);
 Task<Reply> get_claim(const Services& services, channel::Address caller, GetClaim asked);
 

@@ -90,6 +90,13 @@ ListChannels list_channels(Members& params) {
     return list;
 }
 
+AskForRefund ask_for_refund(Members& params) {
+    AskForRefund ask{params.fixed<channel::ChannelId>("channelId"), {}};
+    if (params.has("amount")) ask.asked.amount = params.amount("amount");
+    ask.asked.voucher = read_voucher(params, ask.channel);
+    return ask;
+}
+
 }  // namespace
 
 void read_channel_command(Method method, std::optional<Json> object, Command& command) {
@@ -102,6 +109,8 @@ void read_channel_command(Method method, std::optional<Json> object, Command& co
         command = TopUp{id, deposit(params)};
     } else if (method == Method::channel_get) {
         command = GetChannel{params.fixed<channel::ChannelId>("channelId")};
+    } else if (method == Method::channel_refund) {
+        command = ask_for_refund(params);
     } else {
         command = list_channels(params);
     }

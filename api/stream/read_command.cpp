@@ -79,7 +79,10 @@ void read(Method method, Members& params, std::optional<Json> object, const Limi
         case Method::channel_open:
         case Method::channel_top_up:
         case Method::channel_get:
-        case Method::channel_list: read_channel_command(method, object, command); return;
+        case Method::channel_list:
+        case Method::channel_refund:
+            read_channel_command(method, object, command);
+            return;
         case Method::payment_pay:
         case Method::payment_authorize:
         case Method::payment_charge:

@@ -3,6 +3,7 @@
 #include "api/config.hpp"
 #include "api/stream/call.hpp"
 #include "api/stream/json.hpp"
+#include "api/stream/members.hpp"
 
 #include <optional>
 
@@ -18,5 +19,8 @@ void read_payment(Method method, std::optional<Json> params, const LimitsConfig&
                   Command& command);
 /// The same for channel.* only.
 void read_channel_command(Method method, std::optional<Json> params, Command& command);
+
+/// The member `voucher` of a request about this channel.
+channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& channel);
 
 }  // namespace millrace::api::stream

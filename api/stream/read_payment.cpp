@@ -14,27 +14,6 @@ channel::InferenceId inference_id(Members& members, std::string_view key) {
     return parsed ? *parsed : channel::InferenceId{};
 }
 
-channel::SignedVoucher voucher(Members& params, const channel::ChannelId& channel) {
-    auto members = params.object("voucher");
-    members.refuse_others({"channelId", "maxClaimableAmount", "signature"});
-    // x402 vouchers name their channel; here it is the request's, so it may be left out.
-    if (members.has("channelId") && members.fixed<channel::ChannelId>("channelId") != channel)
-        members.fail(failure(channel::Error::channel_id_mismatch));
-    channel::SignedVoucher voucher{members.amount("maxClaimableAmount"), {}};
-    const auto text = members.text("signature");
-    if (members.failed()) return voucher;
-    // Text that is no hex is a malformed parameter; bytes that are no signature are a bad voucher.
-    const auto bytes = channel::parse_hex(text);
-    if (!bytes) {
-        members.fail("signature", bytes.error());
-        return voucher;
-    }
-    const auto signature = channel::parse_signature(*bytes);
-    if (!signature) members.fail("signature", signature.error());
-    else voucher.signature = *signature;
-    return voucher;
-}
-
 /// The detail of a payment grows member by member: what is stored, hashed and given to
 /// subscribers is compact JSON with these members alone, in this order.
 class Detail {
@@ -116,7 +95,7 @@ void read_pay(Members& params, std::size_t detail_bytes_max, ledger::PaymentRequ
     channel::Pay pay{inference_id(inference, "id"), {}, {}};
     request.detail = inference_detail(inference, params, detail_bytes_max);
     pay.amount = params.positive_amount("amount");
-    pay.voucher = voucher(params, request.channel);
+    pay.voucher = read_voucher(params, request.channel);
     request.command = std::move(pay);
 }
 
@@ -126,7 +105,7 @@ void read_authorize(Members& params, std::size_t detail_bytes_max,
     channel::Authorize authorize{inference_id(inference, "id"), {}, {}};
     request.detail = inference_detail(inference, params, detail_bytes_max);
     authorize.max_amount = params.positive_amount("maxAmount");
-    if (params.has("voucher")) authorize.voucher = voucher(params, request.channel);
+    if (params.has("voucher")) authorize.voucher = read_voucher(params, request.channel);
     request.command = std::move(authorize);
 }
 
@@ -143,6 +122,29 @@ void read_release(Members& params, std::size_t detail_bytes_max, ledger::Payment
 }
 
 }  // namespace
+
+channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& channel) {
+    auto members = params.object("voucher");
+    members.refuse_others({"channelId", "maxClaimableAmount", "signature"});
+    // x402 vouchers name their channel; here it is the request's, so it may be left out.
+    if (members.has("channelId") && members.fixed<channel::ChannelId>("channelId") != channel)
+        members.fail(failure(channel::Error::channel_id_mismatch));
+    channel::SignedVoucher voucher{members.amount("maxClaimableAmount"), {}};
+    const auto text = members.text("signature");
+    if (members.failed()) return voucher;
+    // Text that is no hex is a malformed parameter; bytes that are no signature are a bad voucher.
+    const auto bytes = channel::parse_hex(text);
+    if (!bytes) {
+        members.fail("signature", bytes.error());
+        return voucher;
+    }
+    const auto signature = channel::parse_signature(*bytes);
+    if (!signature)
+        members.fail("signature", signature.error());
+    else
+        voucher.signature = *signature;
+    return voucher;
+}
 
 void read_payment(Method method, std::optional<Json> object, const LimitsConfig& limits,
                   Command& command) {

@@ -202,6 +202,16 @@ std::string render(const OpenedChannel& opened) {
     return out;
 }
 
+std::string render(const RefundSent& sent) {
+    std::string out = R"({"channelId":)";
+    append_hex_string(out, sent.id.view());
+    out += R"(,"amount":)";
+    append_quoted(out, sent.amount);
+    out += R"(,"transaction":)";
+    append_hex_string(out, sent.transaction.view());
+    return out + '}';
+}
+
 std::string render(const ClaimSummary& claim) {
     std::string out = R"({"claimId":)";
     append_json_string(out, claim.claim_id);

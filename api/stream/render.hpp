@@ -36,6 +36,7 @@ void append_channel(std::string& out, const ledger::ChannelRecord& record,
                     const ledger::Asset& asset);
 
 std::string render(const OpenedChannel& opened);
+std::string render(const RefundSent& sent);
 std::string render(const ClaimSummary& claim);
 
 /// The result of `server.info`.

@@ -214,6 +214,8 @@ Task<Reply> Session::perform(Command command) {
         co_return co_await get_channel(services, caller, *get);
     if (const auto* list = std::get_if<ListChannels>(&command))
         co_return co_await list_channels(services, caller, *list);
+    if (const auto* wanted = std::get_if<AskForRefund>(&command))
+        co_return co_await refund(services, caller, *wanted);
     if (const auto* claim = std::get_if<MakeClaim>(&command))
         co_return co_await make_claim(services, caller, *claim);
     if (auto* claim = std::get_if<GetClaim>(&command))

@@ -4,6 +4,9 @@
 #include "channel/uint256.hpp"
 #include "ledger/chain/abi.hpp"
 
+#include <algorithm>
+#include <optional>
+
 namespace millrace::ledger::chain {
 namespace {
 
@@ -56,6 +59,94 @@ Bytes encode(std::span<const VoucherClaim> rows) {
 
 Bytes call_with_id(const Selector& selector, const channel::ChannelId& id) {
     return encode_call(selector, AbiTuple{}.add(Word{id.bytes}));
+}
+
+bool has_selector(BytesView data, const Selector& selector) {
+    return data.size() >= selector.size() &&
+           std::equal(selector.begin(), selector.end(), data.begin());
+}
+
+bool is_single_relayed_call(BytesView data) {
+    const auto is = [&](const Selector& selector) { return has_selector(data, selector); };
+    return is(kDeposit) || is(kClaimWithSignature) || is(kSettle) || is(kRefundWithSignature);
+}
+
+/// The number that the word at `at` holds, if it is one within the bytes.
+std::optional<std::size_t> size_at(BytesView bytes, std::size_t at) {
+    if (at > bytes.size() || bytes.size() - at < Word::size) return std::nullopt;
+    Word word;
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), Word::size, word.bytes.begin());
+    const auto value = channel::uint64_from(word);
+    if (!value || *value > bytes.size()) return std::nullopt;
+    return static_cast<std::size_t>(*value);
+}
+
+/// The elements of the one argument `bytes[]`.
+std::optional<std::vector<Bytes>> decode_multicall(BytesView arguments) {
+    const auto array_at = size_at(arguments, 0);
+    const auto count = array_at ? size_at(arguments, *array_at) : std::nullopt;
+    if (!count) return std::nullopt;
+    const auto array = arguments.subspan(*array_at + Word::size);
+    std::vector<Bytes> calls;
+    auto left = array.size();
+    for (std::size_t n = 0; n < *count; ++n) {
+        const auto at = size_at(array, n * Word::size);
+        const auto length = at ? size_at(array, *at) : std::nullopt;
+        if (!length || array.size() - *at - Word::size < *length) return std::nullopt;
+        // Calls that overlap are no calls, and would take memory beyond measure.
+        if (*length > left) return std::nullopt;
+        left -= *length;
+        const auto call = array.subspan(*at + Word::size, *length);
+        calls.emplace_back(call.begin(), call.end());
+    }
+    return calls;
+}
+
+std::optional<VoucherClaim> decode_row(BytesView row) {
+    constexpr std::size_t kHeadWords = 10;
+    constexpr std::size_t kHead = kHeadWords * Word::size;
+    if (row.size() < kHead + Word::size + channel::Signature::size) return std::nullopt;
+    const auto words = decode_words(row.first(kHead), kHeadWords);
+    if (!words) return std::nullopt;
+    const auto payer = address_from_word((*words)[0]);
+    const auto payer_authorizer = address_from_word((*words)[1]);
+    const auto receiver = address_from_word((*words)[2]);
+    const auto receiver_authorizer = address_from_word((*words)[3]);
+    const auto token = address_from_word((*words)[4]);
+    const auto delay = channel::uint64_from((*words)[5]);
+    const auto max_claimable = channel::amount_from_word((*words)[7]);
+    const auto total_claimed = channel::amount_from_word((*words)[9]);
+    if (!payer || !payer_authorizer || !receiver || !receiver_authorizer || !token || !delay ||
+        !max_claimable || !total_claimed)
+        return std::nullopt;
+    VoucherClaim claim{{*payer, *payer_authorizer, *receiver, *receiver_authorizer, *token, *delay,
+                        {(*words)[6].bytes}},
+                       *max_claimable,
+                       {},
+                       *total_claimed};
+    const auto signature = row.subspan(kHead + Word::size, channel::Signature::size);
+    std::copy(signature.begin(), signature.end(), claim.signature.bytes.begin());
+    return claim;
+}
+
+/// The rows of `claim`, if that is how they are encoded.
+std::optional<std::vector<VoucherClaim>> decode_claim(BytesView data) {
+    if (!has_selector(data, kClaim)) return std::nullopt;
+    const auto arguments = data.subspan(kClaim.size());
+    const auto array_at = size_at(arguments, 0);
+    const auto count = array_at ? size_at(arguments, *array_at) : std::nullopt;
+    if (!count) return std::nullopt;
+    const auto array = arguments.subspan(*array_at + Word::size);
+    std::vector<VoucherClaim> rows;
+    for (std::size_t n = 0; n < *count; ++n) {
+        const auto at = size_at(array, n * Word::size);
+        const auto row = at && *at <= array.size() ? decode_row(array.subspan(*at)) : std::nullopt;
+        if (!row) return std::nullopt;
+        rows.push_back(*row);
+    }
+    // Only in the one encoding: nothing can hide behind another reading of the same bytes.
+    if (claim_call(rows) != Bytes(data.begin(), data.end())) return std::nullopt;
+    return rows;
 }
 
 struct TwoAmounts {
@@ -127,8 +218,35 @@ Bytes multicall_call(std::vector<Bytes> calls) {
     return encode_call(kMulticall, AbiTuple{}.add_dynamic(encode_array(std::move(elements))));
 }
 
+bool is_relayed_call(BytesView data) {
+    if (!has_selector(data, kMulticall)) return is_single_relayed_call(data);
+    const auto calls = decode_multicall(data.subspan(kMulticall.size()));
+    // Only in the one encoding: nothing can hide behind another reading of the same bytes.
+    return calls && !calls->empty() && multicall_call(*calls) == Bytes(data.begin(), data.end()) &&
+           std::all_of(calls->begin(), calls->end(),
+                       [](const Bytes& call) { return is_single_relayed_call(call); });
+}
+
+std::optional<std::vector<VoucherClaim>> direct_claim_rows(BytesView data) {
+    if (!has_selector(data, kMulticall)) return decode_claim(data);
+    const auto calls = decode_multicall(data.subspan(kMulticall.size()));
+    if (!calls || calls->empty() || multicall_call(*calls) != Bytes(data.begin(), data.end()))
+        return std::nullopt;
+    const bool others_are_relayed =
+        std::all_of(calls->begin() + 1, calls->end(),
+                    [](const Bytes& call) { return is_single_relayed_call(call); });
+    return others_are_relayed ? decode_claim(calls->front()) : std::nullopt;
+}
+
 Bytes channels_call(const channel::ChannelId& id) {
     return call_with_id(kChannels, id);
+}
+
+Bytes many_channels_call(std::span<const channel::ChannelId> ids) {
+    std::vector<Bytes> calls;
+    calls.reserve(ids.size());
+    for (const auto& id : ids) calls.push_back(channels_call(id));
+    return multicall_call(std::move(calls));
 }
 
 Bytes pending_withdrawals_call(const channel::ChannelId& id) {
@@ -167,6 +285,29 @@ channel::Result<ChannelTotals> decode_channels(BytesView answer) {
     const auto amounts = decode_two_amounts(answer);
     if (!amounts) return amounts.error();
     return ChannelTotals{amounts->first, amounts->second};
+}
+
+/// bytes[] of elements of two words each: offset, count, an offset for each, then length and words.
+channel::Result<std::vector<ChannelTotals>> decode_many_channels(BytesView answer,
+                                                                 std::size_t count) {
+    constexpr std::size_t kElementWords = 3;
+    const auto words = decode_words(answer, 2 + count * (1 + kElementWords));
+    if (!words) return words.error();
+    const auto is = [&](std::size_t at, std::uint64_t value) {
+        return (*words)[at] == channel::word_from(value);
+    };
+    bool sound = is(0, Word::size) && is(1, count);
+    std::vector<ChannelTotals> totals;
+    for (std::size_t n = 0; n < count && sound; ++n) {
+        const auto element = count + n * kElementWords;
+        sound = is(2 + n, element * Word::size) && is(2 + element, 2 * Word::size);
+        const auto balance = channel::amount_from_word((*words)[2 + element + 1]);
+        const auto claimed = channel::amount_from_word((*words)[2 + element + 2]);
+        sound = sound && balance && claimed;
+        if (sound) totals.push_back({*balance, *claimed});
+    }
+    if (!sound) return channel::Error::rpc_read_failed;
+    return totals;
 }
 
 channel::Result<PendingWithdrawal> decode_pending_withdrawals(BytesView answer) {

@@ -6,7 +6,9 @@
 #include "channel/result.hpp"
 #include "channel/voucher.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,10 +37,22 @@ channel::Bytes initiate_withdraw_call(const channel::ChannelConfig& config, chan
 channel::Bytes finalize_withdraw_call(const channel::ChannelConfig& config);
 channel::Bytes multicall_call(std::vector<channel::Bytes> calls);
 channel::Bytes channels_call(const channel::ChannelId& id);
+/// All of them in one call: `multicall` of views.
+channel::Bytes many_channels_call(std::span<const channel::ChannelId> ids);
 channel::Bytes pending_withdrawals_call(const channel::ChannelId& id);
 channel::Bytes refund_nonce_call(const channel::ChannelId& id);
 channel::Bytes receivers_call(const channel::Address& receiver, const channel::Address& token);
 channel::Bytes channel_id_call(const channel::ChannelConfig& config);
+
+/// Whether this is calldata that the relayer sends for others: deposit, claimWithSignature, settle,
+/// refundWithSignature, or a multicall of these encoded as by `multicall_call`. What needs a right
+/// of the sender (claim, refund, withdrawals) is not.
+bool is_relayed_call(channel::BytesView data);
+
+/// The rows that this calldata claims by the right of its sender: `claim`, or a multicall of one
+/// `claim` and then calls of the kind above, encoded as by `claim_call` and `multicall_call`.
+/// Nullopt for anything else.
+std::optional<std::vector<VoucherClaim>> direct_claim_rows(channel::BytesView data);
 
 /// abi.encode(validAfter, validBefore, salt, signature) for the ERC-3009 collector.
 channel::Bytes erc3009_collector_data(const channel::Word& valid_after,
@@ -64,6 +78,9 @@ struct ReceiverTotals {
 };
 /// What views answer; `rpc_read_failed` for bytes that are no such answer.
 channel::Result<ChannelTotals> decode_channels(channel::BytesView answer);
+/// What `multicall` of `channels` for so many ids answers.
+channel::Result<std::vector<ChannelTotals>> decode_many_channels(channel::BytesView answer,
+                                                                 std::size_t count);
 channel::Result<PendingWithdrawal> decode_pending_withdrawals(channel::BytesView answer);
 channel::Result<std::uint64_t> decode_refund_nonce(channel::BytesView answer);
 channel::Result<ReceiverTotals> decode_receivers(channel::BytesView answer);

@@ -21,6 +21,8 @@ struct Log {
     channel::BlockHash block_hash;
     channel::TransactionHash transaction;
     std::uint32_t log_index = 0;
+
+    friend bool operator==(const Log&, const Log&) = default;
 };
 
 /// The events of the escrow contract (x402-batch-settlement, Contract behaviour).

@@ -11,12 +11,23 @@ using channel::Amount;
 using channel::Uint128;
 
 constexpr std::uint64_t kTransferGas = 60'000;
+constexpr std::uint64_t kLeastPart = 10;
+constexpr std::uint64_t kUsualPart = 8;
 
-std::optional<Amount> raised_by_an_eighth(Amount amount) {
+/// Raised by that part of itself, rounded up, and by one at least.
+std::optional<Amount> raised_by(Amount amount, std::uint64_t part) {
     const auto units = amount.units();
-    const auto raised = channel::add(amount, Amount{units / 8 + (units % 8 == 0 ? 0 : 1)});
+    const auto rounded_up = units / part + (units % part == 0 ? 0 : 1);
+    const auto raised = channel::add(amount, Amount{std::max<Uint128>(rounded_up, 1)});
     if (!raised) return std::nullopt;
-    return std::max(*raised, Amount{units + 1});
+    return *raised;
+}
+
+std::optional<Amount> raised_within(Amount amount, Amount most) {
+    const auto enough = raised_by(amount, kLeastPart);
+    const auto wanted = raised_by(amount, kUsualPart);
+    if (!enough || *enough > most) return std::nullopt;
+    return wanted ? std::min(*wanted, most) : most;
 }
 
 }  // namespace
@@ -29,10 +40,11 @@ Fees fees_for(Amount base_fee, Amount priority_fee, Amount cap) {
 }
 
 std::optional<Fees> bumped(const Fees& fees, Amount cap) {
-    const auto max_fee = raised_by_an_eighth(fees.max_fee);
-    const auto priority_fee = raised_by_an_eighth(fees.priority_fee);
-    if (!max_fee || !priority_fee || *max_fee > cap) return std::nullopt;
-    return Fees{*max_fee, std::min(*priority_fee, *max_fee)};
+    const auto max_fee = raised_within(fees.max_fee, cap);
+    if (!max_fee) return std::nullopt;
+    const auto priority_fee = raised_within(fees.priority_fee, *max_fee);
+    if (!priority_fee) return std::nullopt;
+    return Fees{*max_fee, *priority_fee};
 }
 
 std::uint64_t gas_limit_for(std::uint64_t estimate) {

@@ -19,8 +19,8 @@ struct Fees {
 /// Room for the base fee to double, plus the priority fee; at most `cap`.
 Fees fees_for(channel::Amount base_fee, channel::Amount priority_fee, channel::Amount cap);
 
-/// Both fields raised by an eighth, rounded up: nodes take a replacement from 10 % on. Nullopt
-/// when that would pass `cap`.
+/// Both fields raised by an eighth, rounded up, or as far as `cap` lets them: nodes take a
+/// replacement from 10 % on, of both. Nullopt when `cap` does not leave room for that.
 std::optional<Fees> bumped(const Fees& fees, channel::Amount cap);
 
 /// The most that one transaction may use on current mainnets (EIP-7825).

@@ -86,6 +86,8 @@ struct Block {
     std::uint64_t timestamp = 0;
     /// Wei per gas; zero before EIP-1559.
     channel::Amount base_fee;
+
+    friend bool operator==(const Block&, const Block&) = default;
 };
 
 struct Receipt {
@@ -96,6 +98,8 @@ struct Receipt {
     std::uint64_t gas_used = 0;
     channel::Amount gas_price;
     std::vector<Log> logs;
+
+    friend bool operator==(const Receipt&, const Receipt&) = default;
 };
 
 /// The answer to the call with that id. Quantities are "0x" and hex digits without leading zeros

@@ -20,6 +20,7 @@ channel::State snapshot(const ChannelTotals& totals, const PendingWithdrawal& wi
         .charged = totals.total_claimed,
         .total_claimed = totals.total_claimed,
         .withdraw_requested_at = withdrawal.initiated_at,
+        .withdraw_amount = withdrawal.amount,
         .refund_nonce = refund_nonce,
     };
 }

@@ -57,8 +57,8 @@ channel::Digest signing_hash(const Transaction& transaction) {
     return channel::keccak256(unsigned_bytes(transaction));
 }
 
-SignedTransaction sign(const Transaction& transaction, const channel::SecretKey& key) {
-    const auto signature = key.sign(signing_hash(transaction));
+SignedTransaction with_signature(const Transaction& transaction,
+                                 const channel::Signature& signature) {
     auto list = fields(transaction);
     list.add_number(std::uint64_t{signature.bytes.back() - 27u});
     list.add_number(word_at(signature, 0));
@@ -66,6 +66,10 @@ SignedTransaction sign(const Transaction& transaction, const channel::SecretKey&
     auto raw = typed(list);
     const auto hash = channel::keccak256(raw);
     return {std::move(raw), {hash.bytes}};
+}
+
+SignedTransaction sign(const Transaction& transaction, const channel::SecretKey& key) {
+    return with_signature(transaction, key.sign(signing_hash(transaction)));
 }
 
 }  // namespace millrace::ledger::chain

@@ -40,6 +40,9 @@ struct SignedTransaction {
 channel::Bytes unsigned_bytes(const Transaction& transaction);
 /// What the sender signs: keccak256 of `unsigned_bytes`.
 channel::Digest signing_hash(const Transaction& transaction);
+/// With the signature over `signing_hash` in its place.
+SignedTransaction with_signature(const Transaction& transaction,
+                                 const channel::Signature& signature);
 SignedTransaction sign(const Transaction& transaction, const channel::SecretKey& key);
 
 }  // namespace millrace::ledger::chain

@@ -1,33 +1,103 @@
 #include "ledger/settlement/claim_plan.hpp"
 
-#include "channel/voucher.hpp"
-
 #include <algorithm>
+#include <limits>
+#include <tuple>
 
 namespace millrace::ledger {
 
 using channel::Amount;
+using channel::Uint128;
 
-std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due) {
+namespace {
+
+constexpr std::uint64_t kWeiPerCoin = 1'000'000'000'000'000'000;
+constexpr std::uint64_t kPercent = 100;
+
+std::optional<Uint128> multiply(Uint128 a, Uint128 b) {
+    if (a != 0 && b > Amount::max().units() / a) return std::nullopt;
+    return a * b;
+}
+
+std::optional<PlannedRow> row_of(const DueChannel& channel) {
+    const auto claimable = std::min({channel.charged, channel.signed_max, channel.balance});
+    if (claimable <= channel.total_claimed) return std::nullopt;
+    return PlannedRow{channel.id,
+                      {channel.config, channel.signed_max, channel.signature, claimable},
+                      *channel::subtract(claimable, channel.total_claimed),
+                      channel.deadline,
+                      channel.reverted_rows};
+}
+
+/// No deadline is later than any.
+auto by_value_at_risk(const PlannedRow& row) {
+    const auto deadline = row.deadline.value_or(std::numeric_limits<std::uint64_t>::max());
+    return std::tuple(!row.deadline, deadline, Amount::max().units() - row.increment.units(),
+                      row.id);
+}
+
+bool is_occasion(std::span<const PlannedRow> rows, const ClaimPolicy& policy) {
+    if (policy.occasion == Occasion::asked) return true;
+    if (std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.deadline; }))
+        return true;
+    const auto sum = total(rows);
+    // More than any amount is enough for anything.
+    const auto due = sum ? *sum : Amount::max();
+    if (policy.occasion == Occasion::watching &&
+        (policy.threshold.is_zero() || due < policy.threshold))
+        return false;
+    return is_worth(due, claim_gas(rows.size()), policy);
+}
+
+std::size_t most_beside(const PlannedRow& row) {
+    if (row.reverted_rows == 0) return kClaimRowsMax;
+    return std::max<std::size_t>(row.reverted_rows / 2, 1);
+}
+
+}  // namespace
+
+bool is_worth(Amount amount, std::uint64_t gas, const ClaimPolicy& policy) {
+    if (policy.coin_price.is_zero()) return true;
+    const auto wei = multiply(policy.gas_price.units(), gas);
+    const auto scaled = wei ? multiply(*wei, policy.coin_price.units()) : wei;
+    if (!scaled) return false;
+    const auto cost = *scaled / kWeiPerCoin + (*scaled % kWeiPerCoin == 0 ? 0 : 1);
+    const auto cost_percent = multiply(cost, kPercent);
+    const auto allowed = multiply(amount.units(), policy.gas_percent_max);
+    if (!cost_percent) return false;
+    return !allowed || *cost_percent <= *allowed;
+}
+
+std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimPolicy& policy) {
     std::vector<PlannedRow> rows;
     for (const DueChannel& channel : due) {
-        const auto claimable = std::min({channel.charged, channel.signed_max, channel.balance});
-        if (claimable <= channel.total_claimed) continue;
-        rows.push_back({channel.id,
-                        {channel.config, channel.signed_max, channel.signature, claimable},
-                        *channel::subtract(claimable, channel.total_claimed)});
+        auto row = row_of(channel);
+        if (!row) continue;
+        const bool in_any_case = policy.occasion == Occasion::asked || row->deadline;
+        if (in_any_case || is_worth(row->increment, kClaimRowGas, policy))
+            rows.push_back(std::move(*row));
     }
-    std::sort(rows.begin(), rows.end(),
-              [](const PlannedRow& a, const PlannedRow& b) { return a.id < b.id; });
+    if (!is_occasion(rows, policy)) return {};
+    std::sort(rows.begin(), rows.end(), [](const PlannedRow& a, const PlannedRow& b) {
+        return by_value_at_risk(a) < by_value_at_risk(b);
+    });
     return rows;
 }
 
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max) {
-    const auto size = std::clamp<std::size_t>(rows_max, 1, kClaimRowsMax);
+    const auto limit = std::clamp<std::size_t>(rows_max, 1, kClaimRowsMax);
     std::vector<std::span<const PlannedRow>> cut;
-    for (; !rows.empty(); rows = rows.subspan(cut.back().size())) {
-        cut.push_back(rows.first(std::min(size, rows.size())));
+    while (!rows.empty()) {
+        std::size_t size = 1;
+        auto most = std::min(limit, most_beside(rows[0]));
+        for (; size < rows.size(); ++size) {
+            const auto narrowed = std::min(most, most_beside(rows[size]));
+            if (size + 1 > narrowed) break;
+            most = narrowed;
+        }
+        cut.push_back(rows.first(size));
+        rows = rows.subspan(size);
     }
     return cut;
 }
@@ -50,17 +120,18 @@ channel::Result<Amount> to_sweep(std::span<const PlannedRow> rows,
     return channel::add(*unsettled, *claimed);
 }
 
-channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
-                              std::span<const PlannedRow> rows,
-                              const channel::SecretKey& authorizer) {
-    std::vector<channel::ClaimEntry> entries;
+channel::Bytes claim_calldata(const chain::EscrowContract& escrow, std::span<const PlannedRow> rows,
+                              chain::Signer& signer) {
     std::vector<chain::VoucherClaim> claims;
-    for (const PlannedRow& row : rows) {
-        entries.push_back({row.id, row.claim.max_claimable, row.claim.total_claimed});
-        claims.push_back(row.claim);
-    }
-    const auto signature = authorizer.sign(channel::digest(escrow_separator, entries));
-    return chain::claim_with_signature_call(claims, signature);
+    claims.reserve(rows.size());
+    for (const PlannedRow& row : rows) claims.push_back(row.claim);
+    return chain::claim_with_signature_call(claims, signer.sign_claims(escrow, claims));
+}
+
+channel::Bytes direct_claim_calldata(std::span<const PlannedRow> rows) {
+    std::vector<chain::VoucherClaim> claims;
+    for (const PlannedRow& row : rows) claims.push_back(row.claim);
+    return chain::claim_call(claims);
 }
 
 }  // namespace millrace::ledger

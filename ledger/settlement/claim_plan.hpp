@@ -4,10 +4,13 @@
 #include "channel/bytes.hpp"
 #include "channel/config.hpp"
 #include "channel/result.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/fees.hpp"
+#include "ledger/chain/signer.hpp"
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,6 +26,11 @@ struct DueChannel {
     /// The highest accepted voucher and the payer's signature over it.
     channel::Amount signed_max;
     channel::Signature signature;
+    /// Unix seconds from which the payer may take back what is not claimed by then; nullopt while
+    /// no withdrawal is pending.
+    std::optional<std::uint64_t> deadline;
+    /// Channels in the newest claim that was to claim this one and was reverted on chain; 0: none.
+    std::size_t reverted_rows = 0;
 };
 
 /// A channel's row in a claim.
@@ -31,17 +39,59 @@ struct PlannedRow {
     chain::VoucherClaim claim;
     /// What it claims above what was claimed before.
     channel::Amount increment;
+    std::optional<std::uint64_t> deadline;
+    std::size_t reverted_rows = 0;
 };
 
-/// More rows would make a transaction that nodes do not take: a row is 480 bytes of calldata and
-/// some 22,000 gas, a transaction at most 128 KiB and 16,777,216 gas.
+/// What a plan is made for.
+enum class Occasion {
+    /// The provider asks: all that is due.
+    asked,
+    /// The interval is over: all that is worth its gas.
+    interval,
+    /// Between two intervals: only when a payer withdraws, or when the threshold is reached.
+    watching,
+};
+
+struct ClaimPolicy {
+    Occasion occasion = Occasion::asked;
+    /// Claims between two intervals once so much is due; zero: never.
+    channel::Amount threshold;
+    /// Wei per gas.
+    channel::Amount gas_price;
+    /// Token base units for 10^18 wei; zero: gas is not weighed against what it brings.
+    channel::Amount coin_price;
+    /// A row is worth its gas while that costs at most so many percent of what the row claims.
+    unsigned gas_percent_max = 100;
+};
+
+/// The gas model, from receipts of tests/api/chain_claim_batches_test.cpp: a row costs some 20,100
+/// gas, with the authorizer's signature over the batch some 22,100; the rest is the transaction
+/// itself, that signature, and a sweep to an account that never held the token.
+inline constexpr std::uint64_t kClaimRowGas = 25'000;
+inline constexpr std::uint64_t kClaimBaseGas = 160'000;
+constexpr std::uint64_t claim_gas(std::size_t rows) {
+    return kClaimBaseGas + rows * kClaimRowGas;
+}
+
+/// A row is 480 bytes of calldata with a signature of 65 bytes, and a transaction at most 128 KiB
+/// (what nodes pass on) and 16,777,216 gas (EIP-7825).
 inline constexpr std::size_t kClaimRowsMax = 250;
+static_assert(claim_gas(kClaimRowsMax) <= chain::kGasLimitMax);
 
-/// What to claim of which channels, in the order of their ids: all that is charged, and never more
-/// than the payer has signed for or the balance covers. Channels with nothing to gain are left out.
-std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due);
+/// What to claim of which channels: all that is charged, and never more than the payer has signed
+/// for or the balance covers. Ordered by value at risk: channels that are being withdrawn from
+/// first, by deadline, then by what is claimed, the most first. Channels with nothing to gain are
+/// left out, and, unless the provider asks, those that are not worth their gas. A channel that is
+/// being withdrawn from is never left out. Empty when the occasion is none.
+std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimPolicy& policy);
 
-/// Cuts rows into batches of at most `rows_max` (and `kClaimRowsMax`, and at least one).
+/// Whether `gas` costs at most the policy's percentage of `amount`.
+bool is_worth(channel::Amount amount, std::uint64_t gas, const ClaimPolicy& policy);
+
+/// Cuts rows into batches, in their order, of at most `rows_max` (and `kClaimRowsMax`, and at least
+/// one). A row whose claim was reverted goes into a batch of half as many rows as that had, so that
+/// a bad row stands alone after a few claims and holds up the others no longer.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
 
@@ -53,9 +103,13 @@ channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);
 channel::Result<channel::Amount> to_sweep(std::span<const PlannedRow> rows,
                                           const chain::ReceiverTotals& receiver);
 
-/// claimWithSignature for one batch, signed by `authorizer`, which is every row's.
-channel::Bytes claim_calldata(const channel::Digest& escrow_separator,
-                              std::span<const PlannedRow> rows,
-                              const channel::SecretKey& authorizer);
+/// claimWithSignature for one batch, signed by the signer's authorizer, which is every row's. May
+/// wait, and throws as `chain::Signer` does.
+channel::Bytes claim_calldata(const chain::EscrowContract& escrow, std::span<const PlannedRow> rows,
+                              chain::Signer& signer);
+
+/// claim for one batch, to be sent by the rows' own receiver authorizer: saves its signature, and
+/// some 2,000 gas a row.
+channel::Bytes direct_claim_calldata(std::span<const PlannedRow> rows);
 
 }  // namespace millrace::ledger

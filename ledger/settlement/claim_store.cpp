@@ -3,9 +3,12 @@
 #include "channel/hex.hpp"
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
+
+#include <array>
 
 namespace millrace::ledger {
 namespace {
@@ -31,7 +34,8 @@ constexpr const char* kOutboxLeft = R"sql(
     select count(*) filter (where status = 'queued'),
         count(*) filter (where status in ('queued', 'sent')),
         count(*) filter (where status = 'failed'),
-        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], '')
+        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], ''),
+        count(*) filter (where status = 'failed' and block_number > 0)
     from outbox where purpose = 'claim' and reference = $1)sql";
 constexpr const char* kMarkSentClaim = R"sql(
     update claim set status = 'sent', updated_at = $2::timestamptz
@@ -40,9 +44,19 @@ constexpr const char* kFinishClaim = R"sql(
     update claim set status = $2, amount = $3::numeric, error = nullif($4, ''),
         updated_at = $5::timestamptz
     where claim_id = $1 and status in ('queued', 'sent'))sql";
+constexpr const char* kReopenClaim = R"sql(
+    update claim set status = 'sent', error = null, updated_at = $2::timestamptz
+    where claim_id = $1 and status in ('confirmed', 'failed'))sql";
 constexpr const char* kReadClaim = R"sql(
     select claim_id, asset_id, receiver, status, channels, amount, coalesce(error, '') as error
     from claim where claim_id = $1)sql";
+constexpr const char* kClaimsOf = R"sql(
+    select claim_id from claim
+    where receiver = $1::bytea and ($2 = '' or (created_at, claim_id) < (
+        select created_at, claim_id from claim where claim_id = $2))
+    order by created_at desc, claim_id desc
+    limit $3)sql";
+constexpr const char* kChannelsOf = "select channel_id from claim_row where claim_id = $1";
 constexpr const char* kTransactions = R"sql(
     select hash from outbox where purpose = 'claim' and reference = $1 order by nonce)sql";
 
@@ -90,6 +104,7 @@ void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
             channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
         if (written.affected_rows() != 1)
             throw ClaimInTheWay("a channel is in another claim that is still on its way");
+        release_from_quarantine(transaction, std::array{row.id});
     }
 }
 
@@ -117,7 +132,7 @@ std::string_view to_string(ClaimStatus status) {
 }
 
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
-                           const Sender& sender, Time now) {
+                           std::vector<OutboxEntry> transactions, Time now) {
     // First, because it makes every other writer wait: the check of the rows holds until commit.
     const auto seq = take_seq(transaction);
     RecordedClaim recorded;
@@ -132,7 +147,7 @@ RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& 
     transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id, to_bytea(claim.receiver),
                              claim.rows.size(), channel::to_string(claim.amount), to_rfc3339(now));
     write_rows(transaction, claim);
-    recorded.outbox = enqueue(transaction, sender, claim.drafts, now);
+    recorded.outbox = enqueue(transaction, std::move(transactions), now);
     for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);
     recorded.event = write_event(transaction, seq, recorded.record, claim.asset, now);
     return recorded;
@@ -159,6 +174,16 @@ std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transactio
         kFinishClaim, claim_id, std::string(to_string(status)), channel::to_string(swept),
         std::string(left[3].c_str()), to_rfc3339(now));
     if (changed.affected_rows() == 0) return std::nullopt;
+    if (left[4].as<std::int64_t>() != 0)
+        quarantine_reverted(transaction, claim_id, left[3].c_str(), now);
+    return event_of(transaction, claim_id, assets, now);
+}
+
+std::optional<SettlementEvent> claim_reopened(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, const Assets& assets,
+                                              Time now) {
+    const auto changed = transaction.exec_params(kReopenClaim, claim_id, to_rfc3339(now));
+    if (changed.affected_rows() == 0) return std::nullopt;
     return event_of(transaction, claim_id, assets, now);
 }
 
@@ -180,6 +205,23 @@ std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
     for (const auto& hash : transaction.exec_params(kTransactions, claim_id))
         claim.transactions.push_back(from_bytea<channel::TransactionHash>(hash[0]));
     return claim;
+}
+
+std::vector<ClaimRecord> list_claims(pqxx::transaction_base& transaction,
+                                     const channel::Address& receiver, const std::string& after,
+                                     std::size_t limit) {
+    std::vector<ClaimRecord> claims;
+    for (const auto& row : transaction.exec_params(kClaimsOf, to_bytea(receiver), after, limit))
+        claims.push_back(*read_claim(transaction, row[0].c_str()));
+    return claims;
+}
+
+std::vector<channel::ChannelId> claimed_channels(pqxx::transaction_base& transaction,
+                                                 const std::string& claim_id) {
+    std::vector<channel::ChannelId> ids;
+    for (const auto& row : transaction.exec_params(kChannelsOf, claim_id))
+        ids.push_back(from_bytea<channel::ChannelId>(row[0]));
+    return ids;
 }
 
 }  // namespace millrace::ledger

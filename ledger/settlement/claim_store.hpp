@@ -52,7 +52,6 @@ struct NewClaim {
     /// None: claimed before, only to be swept.
     std::span<const PlannedRow> rows;
     channel::Amount amount;
-    std::vector<OutboxDraft> drafts;
 };
 
 /// One of the rows' channels is in another claim that is still on its way.
@@ -70,10 +69,11 @@ struct RecordedClaim {
 /// event before the mutex is let go. They wait for other writers of the database, other processes
 /// included, so that no two claims take the same channel.
 
-/// Writes down a claim, its rows, its transactions and its first event. Throws ClaimInTheWay, and
-/// pqxx::unique_violation as `enqueue` does.
+/// Writes down a claim, its rows, its transactions (of `sign_drafts`) and its first event; its
+/// channels are in quarantine no longer. Throws ClaimInTheWay, and pqxx::unique_violation as
+/// `enqueue` does.
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
-                           const Sender& sender, Time now);
+                           std::vector<OutboxEntry> transactions, Time now);
 
 /// Notes that the claim is sent once none of its transactions is still to be broadcast. Nullopt
 /// when that changed nothing.
@@ -83,12 +83,28 @@ std::optional<SettlementEvent> claim_sent(pqxx::transaction_base& transaction,
 
 /// Ends the claim once all of its transactions are confirmed or failed: confirmed if all are
 /// confirmed, else failed with the first error. `swept` is what the receiver got by the
-/// transaction that ended last, the one that sweeps. Nullopt when that changed nothing.
+/// transaction that ended last, the one that sweeps. A channel whose claim was reverted on chain
+/// with no other row in it goes into quarantine. Nullopt when that changed nothing.
 std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transaction,
                                               const std::string& claim_id, channel::Amount swept,
                                               const Assets& assets, Time now);
 
+/// Notes that an ended claim is on its way again, because the chain took back the block that one of
+/// its transactions ended in. Nullopt when it had not ended.
+std::optional<SettlementEvent> claim_reopened(pqxx::transaction_base& transaction,
+                                              const std::string& claim_id, const Assets& assets,
+                                              Time now);
+
 std::optional<ClaimRecord> read_claim(pqxx::transaction_base& transaction,
                                       const std::string& claim_id);
+
+/// The receiver's claims, newest first, behind the claim `after` (empty: from the newest).
+std::vector<ClaimRecord> list_claims(pqxx::transaction_base& transaction,
+                                     const channel::Address& receiver, const std::string& after,
+                                     std::size_t limit);
+
+/// The channels that a claim was to claim.
+std::vector<channel::ChannelId> claimed_channels(pqxx::transaction_base& transaction,
+                                                 const std::string& claim_id);
 
 }  // namespace millrace::ledger

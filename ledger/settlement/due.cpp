@@ -10,27 +10,55 @@ namespace {
 
 constexpr const char* kDueChannels = R"sql(
     select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
-        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed
+        withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed,
+        case when status = 'closing' then withdraw_requested_at + withdraw_delay_seconds end
+            as deadline,
+        coalesce((select m.channels from claim_row r join claim m on m.claim_id = r.claim_id
+            where r.channel_id = c.channel_id and m.status = 'failed'
+                and r.total_claimed > c.total_claimed
+                and exists (select from outbox o where o.purpose = 'claim'
+                    and o.reference = m.claim_id and o.status = 'failed' and o.block_number > 0)
+            order by m.updated_at desc limit 1), 0) as reverted_rows
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
-        and charged > total_claimed and signature is not null
+        and charged > total_claimed and signature is not null and not in_doubt
+        and (refunding = 0 or status = 'closing')
         and not exists (
             select from claim_row r join claim m on m.claim_id = r.claim_id
             where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))
+        and not exists (
+            select from claim_quarantine q
+            where q.channel_id = c.channel_id and q.retry_at > $4::timestamptz
+                and q.balance = c.balance and q.total_claimed = c.total_claimed
+                and q.signature = c.signature)
     order by channel_id)sql";
 constexpr const char* kUnfinishedClaim = R"sql(
     select exists (select from claim
         where receiver = $1::bytea and asset_id = $2 and status in ('queued', 'sent')))sql";
 constexpr const char* kDueReceivers = R"sql(
     select owner from account a
-    where asset_id = $1 and kind = 'earned' and credits - debits >= $2::numeric
+    where asset_id = $1 and kind in ('earned', 'claimed')
         and not exists (select from claim m
             where m.receiver = a.owner and m.asset_id = a.asset_id
                 and m.status in ('queued', 'sent'))
+    group by owner
+    having sum(credits - debits) >= $2::numeric
     order by owner)sql";
+constexpr const char* kUnswept = R"sql(
+    select exists (select from account
+        where asset_id = $1 and kind = 'claimed' and owner = $2::bytea and credits > debits))sql";
 constexpr const char* kClosing = R"sql(
     select channel_id, asset_id, receiver from channel
     where status = 'closing' and charged > total_claimed)sql";
+constexpr const char* kClaimDeadline = R"sql(
+    select min(withdraw_requested_at + withdraw_delay_seconds)
+    from claim_row r join channel c on c.channel_id = r.channel_id
+    where r.claim_id = $1 and c.status = 'closing')sql";
+
+std::optional<std::uint64_t> seconds_from(const pqxx::field& field) {
+    if (field.is_null()) return std::nullopt;
+    return field.as<std::uint64_t>();
+}
 
 DueChannel due_from(const pqxx::row& row, const Asset& asset) {
     return {
@@ -50,6 +78,8 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
         .total_claimed = amount_from(row["total_claimed"]),
         .signed_max = amount_from(row["signed_max"]),
         .signature = from_bytea<channel::Signature>(row["signature"]),
+        .deadline = seconds_from(row["deadline"]),
+        .reverted_rows = row["reverted_rows"].as<std::size_t>(),
     };
 }
 
@@ -57,10 +87,10 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
 
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
-                                     const channel::Address& authorizer) {
+                                     const channel::Address& authorizer, Time now) {
     std::vector<DueChannel> due;
-    for (const auto& row :
-         transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id, to_bytea(authorizer)))
+    for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
+                                                   to_bytea(authorizer), to_rfc3339(now)))
         due.push_back(due_from(row, asset));
     return due;
 }
@@ -68,6 +98,11 @@ std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const 
 bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
                           const channel::Address& receiver) {
     return transaction.exec_params1(kUnfinishedClaim, to_bytea(receiver), asset_id)[0].as<bool>();
+}
+
+bool has_unswept(pqxx::transaction_base& transaction, std::int32_t asset_id,
+                 const channel::Address& receiver) {
+    return transaction.exec_params1(kUnswept, asset_id, to_bytea(receiver))[0].as<bool>();
 }
 
 std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
@@ -86,6 +121,11 @@ std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction
         closing.push_back({from_bytea<channel::ChannelId>(row[0]), row[1].as<std::int32_t>(),
                            from_bytea<channel::Address>(row[2])});
     return closing;
+}
+
+std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
+                                            const std::string& claim_id) {
+    return seconds_from(transaction.exec_params1(kClaimDeadline, claim_id)[0]);
 }
 
 }  // namespace millrace::ledger

@@ -4,8 +4,11 @@
 #include "channel/bytes.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/settlement/claim_plan.hpp"
+#include "ledger/time.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include <pqxx/pqxx>
@@ -13,26 +16,38 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, and in no unfinished claim.
+/// claimed, in no unfinished claim, not in doubt, and not in quarantine at `now`. Those that a refund
+/// is on its way for are left to it, because it claims what is charged, unless their payer withdraws
+/// as well.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
-                                     const channel::Address& authorizer);
+                                     const channel::Address& authorizer, Time now);
 
 /// True while a claim of this receiver and asset is neither confirmed nor failed.
 bool has_unfinished_claim(pqxx::transaction_base& transaction, std::int32_t asset_id,
                           const channel::Address& receiver);
 
-/// Receivers with at least `amount_min` (and more than nothing) earned and not yet claimed, and
-/// without an unfinished claim.
+/// True if something was claimed for the receiver and not swept to it, as a refund leaves it.
+bool has_unswept(pqxx::transaction_base& transaction, std::int32_t asset_id,
+                 const channel::Address& receiver);
+
+/// Receivers with at least `amount_min` (and more than nothing) earned and not yet swept to them,
+/// and without an unfinished claim.
 std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
                                             std::int32_t asset_id, channel::Amount amount_min);
 
-/// A channel whose payer is taking its money back, with something left to claim.
+/// A channel whose payer is taking its money back. What is reserved there may still be charged, and
+/// has to be claimed then.
 struct ClosingChannel {
     channel::ChannelId id;
     std::int32_t asset_id = 0;
     channel::Address receiver;
 };
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
+
+/// Unix seconds from which the payer of one of the claim's channels may take back what is not
+/// claimed by then, the earliest; nullopt when no withdrawal is pending.
+std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
+                                            const std::string& claim_id);
 
 }  // namespace millrace::ledger

@@ -40,7 +40,12 @@ constexpr const char* kKeepAttempt = R"sql(
 constexpr const char* kReplace = R"sql(
     update outbox set max_fee = $2::numeric, priority_fee = $3::numeric, raw = $4::bytea,
         hash = $5::bytea, updated_at = $6::timestamptz
-    where outbox_id = $1)sql";
+    where outbox_id = $1 and hash = $7::bytea and status in ('queued', 'sent')
+        and max_fee < $2::numeric and priority_fee < $3::numeric)sql";
+constexpr const char* kNonces = R"sql(
+    select nonce from outbox
+    where network = $1 and signer = $2::bytea and nonce >= $3 and nonce < $4
+    order by nonce)sql";
 constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
 constexpr const char* kFinish = R"sql(
     update outbox set status = $2, hash = $3::bytea, block_number = $4, gas_used = $5,
@@ -62,7 +67,9 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .network = *network,
         .signer = from_bytea<channel::Address>(row["signer"]),
         .nonce = row["nonce"].as<std::uint64_t>(),
-        .purpose = enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim}),
+        .purpose = enum_from(row["purpose"],
+                             std::array{Purpose::deposit, Purpose::claim, Purpose::refund,
+                                        Purpose::filler}),
         .reference = row["reference"].c_str(),
         .to = from_bytea<channel::Address>(row["to_address"]),
         .data = bytes_from(row["data"]),
@@ -76,20 +83,19 @@ OutboxEntry entry_from(const pqxx::row& row) {
     };
 }
 
-void sign_into(OutboxEntry& entry, const channel::SecretKey& key) {
-    auto made = chain::sign(
-        {
-            .chain_id = entry.network.chain_id,
-            .nonce = entry.nonce,
-            .priority_fee = entry.fees.priority_fee,
-            .max_fee = entry.fees.max_fee,
-            .gas_limit = entry.gas_limit,
-            .to = entry.to,
-            .value = {},
-            .data = entry.data,
-            .access_list = {},
-        },
-        key);
+void sign_into(OutboxEntry& entry, chain::Signer& signer) {
+    const chain::Transaction transaction{
+        .chain_id = entry.network.chain_id,
+        .nonce = entry.nonce,
+        .priority_fee = entry.fees.priority_fee,
+        .max_fee = entry.fees.max_fee,
+        .gas_limit = entry.gas_limit,
+        .to = entry.to,
+        .value = {},
+        .data = entry.data,
+        .access_list = {},
+    };
+    auto made = chain::with_signature(transaction, signer.sign_transaction(transaction));
     entry.raw = std::move(made.raw);
     entry.hash = made.hash;
 }
@@ -97,7 +103,7 @@ void sign_into(OutboxEntry& entry, const channel::SecretKey& key) {
 OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint64_t nonce) {
     OutboxEntry entry{
         .network = sender.network,
-        .signer = sender.key.address(),
+        .signer = sender.signer.relayer(),
         .nonce = nonce,
         .purpose = draft.purpose,
         .reference = draft.reference,
@@ -108,14 +114,35 @@ OutboxEntry entry_for(const OutboxDraft& draft, const Sender& sender, std::uint6
         .raw = {},
         .hash = {},
     };
-    sign_into(entry, sender.key);
+    sign_into(entry, sender.signer);
     return entry;
+}
+
+std::int64_t write(pqxx::transaction_base& transaction, const OutboxEntry& entry, Time now) {
+    return transaction
+        .exec_params1(
+            kInsert, channel::to_string(entry.network), to_bytea(entry.signer), entry.nonce,
+            std::string(to_string(entry.purpose)), entry.reference, to_bytea(entry.to),
+            to_bytea(channel::BytesView(entry.data)), entry.gas_limit,
+            channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
+            to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
+        .as<std::int64_t>();
 }
 
 }  // namespace
 
 std::string_view to_string(Purpose purpose) {
-    return purpose == Purpose::deposit ? "deposit" : "claim";
+    switch (purpose) {
+        case Purpose::deposit:
+            return "deposit";
+        case Purpose::claim:
+            return "claim";
+        case Purpose::refund:
+            return "refund";
+        case Purpose::filler:
+            return "filler";
+    }
+    return "";
 }
 
 std::string_view to_string(OutboxStatus status) {
@@ -132,27 +159,27 @@ std::string_view to_string(OutboxStatus status) {
     return "";
 }
 
-std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
-                                 const std::vector<OutboxDraft>& drafts, Time now) {
-    const auto network = channel::to_string(sender.network);
-    const auto signer = to_bytea(sender.key.address());
-    const auto next = transaction.exec_params1(kNextNonce, network, signer)[0].as<std::uint64_t>();
+std::vector<OutboxEntry> sign_drafts(pqxx::transaction_base& transaction, const Sender& sender,
+                                     const std::vector<OutboxDraft>& drafts) {
+    const auto next = transaction
+                          .exec_params1(kNextNonce, channel::to_string(sender.network),
+                                        to_bytea(sender.signer.relayer()))[0]
+                          .as<std::uint64_t>();
     auto nonce = std::max(next, sender.nonce_min);
     std::vector<OutboxEntry> entries;
-    for (const auto& draft : drafts) {
-        auto entry = entry_for(draft, sender, nonce++);
-        entry.id = transaction
-                       .exec_params1(kInsert, network, signer, entry.nonce,
-                                     std::string(to_string(entry.purpose)), entry.reference,
-                                     to_bytea(entry.to), to_bytea(channel::BytesView(entry.data)),
-                                     entry.gas_limit, channel::to_string(entry.fees.max_fee),
-                                     channel::to_string(entry.fees.priority_fee),
-                                     to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash),
-                                     to_rfc3339(now))[0]
-                       .as<std::int64_t>();
-        entries.push_back(std::move(entry));
-    }
+    for (const auto& draft : drafts) entries.push_back(entry_for(draft, sender, nonce++));
     return entries;
+}
+
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction,
+                                 std::vector<OutboxEntry> entries, Time now) {
+    for (auto& entry : entries) entry.id = write(transaction, entry, now);
+    return entries;
+}
+
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
+                                 const std::vector<OutboxDraft>& drafts, Time now) {
+    return enqueue(transaction, sign_drafts(transaction, sender, drafts), now);
 }
 
 std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
@@ -175,15 +202,44 @@ void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time
 }
 
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
-                       const channel::SecretKey& key, const chain::Fees& fees, Time now) {
+                       chain::Signer& signer, const chain::Fees& fees, Time now) {
     auto raised = entry;
     raised.fees = fees;
-    sign_into(raised, key);
+    sign_into(raised, signer);
     transaction.exec_params0(kKeepAttempt, entry.id, to_rfc3339(now));
-    transaction.exec_params0(
+    const auto replaced = transaction.exec_params(
         kReplace, entry.id, channel::to_string(fees.max_fee), channel::to_string(fees.priority_fee),
-        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now));
+        to_bytea(channel::BytesView(raised.raw)), to_bytea(raised.hash), to_rfc3339(now),
+        to_bytea(entry.hash));
+    if (replaced.affected_rows() != 1)
+        throw std::runtime_error("a transaction changed while its fees were to be raised");
     return raised;
+}
+
+std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
+                                           channel::Network network, const channel::Address& signer,
+                                           std::uint64_t unused, std::uint64_t before) {
+    auto next = unused;
+    for (const auto& row : transaction.exec_params(kNonces, channel::to_string(network),
+                                                   to_bytea(signer), unused, before)) {
+        if (row[0].as<std::uint64_t>() != next) break;
+        ++next;
+    }
+    return next < before ? std::optional(next) : std::nullopt;
+}
+
+OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
+                       std::uint64_t nonce, const chain::Fees& fees, Time now) {
+    constexpr std::uint64_t kTransferGas = 21'000;
+    OutboxDraft nothing;
+    nothing.purpose = Purpose::filler;
+    nothing.reference = "nonce:" + std::to_string(nonce);
+    nothing.to = sender.signer.relayer();
+    nothing.gas_limit = kTransferGas;
+    nothing.fees = fees;
+    auto filler = entry_for(nothing, sender, nonce);
+    filler.id = write(transaction, filler, now);
+    return filler;
 }
 
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,

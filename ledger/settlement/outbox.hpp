@@ -3,8 +3,8 @@
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
 #include "channel/network.hpp"
-#include "channel/secp256k1.hpp"
 #include "ledger/chain/fees.hpp"
+#include "ledger/chain/signer.hpp"
 #include "ledger/time.hpp"
 
 #include <cstdint>
@@ -17,8 +17,9 @@
 
 namespace millrace::ledger {
 
-/// What a transaction is for: relaying a deposit, or claiming and sweeping.
-enum class Purpose { deposit, claim };
+/// What a transaction is for: relaying a deposit, claiming and sweeping, giving a payer its unspent
+/// money back, or using up a nonce that nothing else will use, so that those behind it can be mined.
+enum class Purpose { deposit, claim, refund, filler };
 std::string_view to_string(Purpose purpose);
 
 enum class OutboxStatus { queued, sent, confirmed, failed };
@@ -27,7 +28,7 @@ std::string_view to_string(OutboxStatus status);
 /// A transaction that is still to be given its nonce.
 struct OutboxDraft {
     Purpose purpose = Purpose::deposit;
-    /// Deposits: `deposit_reference`; claims: the claim's id.
+    /// Deposits: `deposit_reference`; claims: the claim's id; refunds: `refund_reference`.
     std::string reference;
     channel::Address to;
     channel::Bytes data;
@@ -55,13 +56,21 @@ struct OutboxEntry {
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
 struct Sender {
     channel::Network network;
-    const channel::SecretKey& key;
+    chain::Signer& signer;
     std::uint64_t nonce_min = 0;
 };
 
-/// Gives each draft the next nonce of the sender, signs it and writes it down, inside the caller's
-/// transaction. To be broadcast only after that has committed. A concurrent writer makes one of
-/// the two fail with pqxx::unique_violation: nothing was written then, and it may be repeated.
+/// Gives each draft the next nonce of the sender and has it signed; writes nothing. Waits for the
+/// signer, so that nothing else may wait for `transaction`, and throws as `chain::Signer` does.
+std::vector<OutboxEntry> sign_drafts(pqxx::transaction_base& transaction, const Sender& sender,
+                                     const std::vector<OutboxDraft>& drafts);
+
+/// Writes signed transactions down, inside the caller's transaction. To be broadcast only after
+/// that has committed. A concurrent writer makes one of the two fail with pqxx::unique_violation:
+/// nothing was written then, and it may be repeated from `sign_drafts` on.
+std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction,
+                                 std::vector<OutboxEntry> entries, Time now);
+/// Both in one, for a transaction that has written nothing yet.
 std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Sender& sender,
                                  const std::vector<OutboxDraft>& drafts, Time now);
 
@@ -76,10 +85,22 @@ std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
 /// The node has taken it. Repeating it changes nothing.
 void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now);
 
+/// The first nonce from `unused` (the next that the chain takes) up to `before` that is in no
+/// transaction of the signer here: whoever had it, it is not ours, and what is behind it waits.
+std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
+                                           channel::Network network, const channel::Address& signer,
+                                           std::uint64_t unused, std::uint64_t before);
+
+/// Writes down a transfer of nothing from the sender to itself with that nonce. As `enqueue`.
+OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
+                       std::uint64_t nonce, const chain::Fees& fees, Time now);
+
 /// The same transaction with higher fees takes the place of the one in the outbox, which is kept as
-/// a former attempt. Gives what is to be broadcast now.
+/// a former attempt. Gives what is to be broadcast now. Signed before anything is written; throws as
+/// `chain::Signer` does, and std::runtime_error, when nothing may be committed, unless both fees
+/// rise and `entry` is what is in the outbox, unfinished.
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
-                       const channel::SecretKey& key, const chain::Fees& fees, Time now);
+                       chain::Signer& signer, const chain::Fees& fees, Time now);
 
 /// Hashes under which the transaction was broadcast before its fees were raised.
 std::vector<channel::TransactionHash> former_hashes(pqxx::transaction_base& transaction,

@@ -46,7 +46,9 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     : anvil(std::move(anvil_arguments)), directory_(temporary_directory()) {
     write_key("relayer", kRelayer);
     write_key("authorizer", kAuthorizer);
-    config.keys = {directory_ / "authorizer", directory_ / "relayer"};
+    config.keys.receiver_authorizer_file = directory_ / "authorizer";
+    config.keys.relayer_file = directory_ / "relayer";
+    config.keys.in_process = true;
     api::NetworkConfig network;
     network.network = {Anvil::kChainId};
     network.rpc_urls = {anvil.url()};
@@ -186,14 +188,24 @@ channel::ChannelId ChainStack::opened(unsigned payer, const channel::ChannelConf
 std::optional<channel::Error> ChainStack::pay(unsigned payer,
                                               const channel::ChannelConfig& config_of,
                                               std::uint64_t amount, std::uint64_t max_claimable) {
-    const channel::Voucher voucher{id(config_of), channel::Amount{max_claimable}};
-    const auto signature = Anvil::key(payer).sign(channel::digest(escrow_separator(), voucher));
+    return command(config_of.payer, id(config_of),
+                   channel::Pay{*channel::InferenceId::parse("p" + std::to_string(payments_ + 1)),
+                                channel::Amount{amount}, voucher(payer, config_of, max_claimable)});
+}
+
+channel::SignedVoucher ChainStack::voucher(unsigned payer, const channel::ChannelConfig& config_of,
+                                           std::uint64_t max_claimable) const {
+    const channel::Voucher promise{id(config_of), channel::Amount{max_claimable}};
+    return {promise.max_claimable,
+            Anvil::key(payer).sign(channel::digest(escrow_separator(), promise))};
+}
+
+std::optional<channel::Error> ChainStack::command(const channel::Address& caller,
+                                                  const channel::ChannelId& id_of,
+                                                  ledger::PaymentCommand command_of) {
     const auto number = ++payments_;
-    const channel::Pay command{*channel::InferenceId::parse("p" + std::to_string(number)),
-                               channel::Amount{amount},
-                               {voucher.max_claimable, signature}};
-    shards_->submit(ledger::Request{ledger::PaymentRequest{
-        {kGateway, 0, number}, config_of.payer, voucher.channel_id, command, "{}"}});
+    shards_->submit(ledger::Request{
+        ledger::PaymentRequest{{kGateway, 0, number}, caller, id_of, std::move(command_of), "{}"}});
     std::optional<channel::Error> error;
     const bool answered = wait([&] {
         for (const auto& answer : answers_) {
@@ -249,6 +261,11 @@ bool ChainStack::wait(const std::function<bool()>& condition) {
         changed_.wait_for(lock, 20ms);
     }
     return true;
+}
+
+void ChainStack::wait_a_moment() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 15ms);
 }
 
 bool ChainStack::wait_for_status(const channel::ChannelId& id_of, channel::Status status) {

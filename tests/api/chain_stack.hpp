@@ -74,6 +74,13 @@ public:
     std::optional<channel::Error> pay(unsigned payer, const channel::ChannelConfig& config,
                                       std::uint64_t amount, std::uint64_t max_claimable);
 
+    /// A request of a party about its payments; the refusal, if any.
+    std::optional<channel::Error> command(const channel::Address& caller,
+                                          const channel::ChannelId& id,
+                                          ledger::PaymentCommand command);
+    channel::SignedVoucher voucher(unsigned payer, const channel::ChannelConfig& config,
+                                   std::uint64_t max_claimable) const;
+
     /// The newest state that the shards have told of the channel.
     channel::State state(const channel::ChannelId& id);
     std::vector<std::string> channel_events(const channel::ChannelId& id);
@@ -82,6 +89,8 @@ public:
     /// Until the condition holds, looking again whenever something was committed; false when it
     /// does not hold in time.
     bool wait(const std::function<bool()>& condition);
+    /// Until something is committed, or for a few milliseconds.
+    void wait_a_moment();
     bool wait_for_status(const channel::ChannelId& id, channel::Status status);
     bool wait_for_event(const channel::ChannelId& id, const std::string& name);
     /// Until the follower has looked at the newest block and at what it brought.
@@ -103,8 +112,8 @@ private:
     std::unique_ptr<api::Shards> shards_;
     std::unique_ptr<api::ChainService> chain_;
 
-    std::mutex mutex_;
-    std::condition_variable changed_;
+    std::recursive_mutex mutex_;
+    std::condition_variable_any changed_;
     std::map<channel::ChannelId, channel::State> states_;
     std::map<channel::ChannelId, std::vector<std::string>> channel_events_;
     std::vector<api::ChainService::SettlementEvent> settlement_events_;

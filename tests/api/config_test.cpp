@@ -54,7 +54,7 @@ decimals = 6
 int keys_known() {
     int known = 0;
     std::vector<std::string> texts;
-    for (const auto* section : {"server", "limits", "auth", "ledger", "keys", "log"})
+    for (const auto* section : {"server", "limits", "auth", "ledger", "keys", "signer", "log"})
         texts.push_back(std::string("[") + section + "]\nunheard = 1\n");
     texts.push_back(kNetwork + "unheard = 1\n" + kToken);
     texts.push_back(kNetwork + kToken + "unheard = 1\n");
@@ -114,9 +114,10 @@ drain_timeout_ms = 1500
 token_ttl_seconds = 60
 auditor_token_sha256 = ["0000000000000000000000000000000000000000000000000000000000000000"]
 )" + kNetwork +
-                              "confirmations = 3\nclaim_interval_seconds = 60\nmax_fee_per_gas = "
+                              "confirmations = 3\nclaim_interval_seconds = 60\nrpc_agreement = 2\n"
+                              "claim_gas_percent_max = 5\nmax_fee_per_gas = "
                               "\"340282366920938463463374607431768211455\"\n" +
-                              kToken + "deposit_min = \"5\"\n");
+                              kToken + "deposit_min = \"5\"\ncoin_price = \"3000000000\"\n");
     CHECK(config.server.host == "::1");
     CHECK(config.server.port == 1);
     CHECK_FALSE(config.server.metrics_public);
@@ -127,6 +128,9 @@ auditor_token_sha256 = ["0000000000000000000000000000000000000000000000000000000
     const auto& network = config.networks[0];
     CHECK(network.network.chain_id == 8453);
     CHECK(network.rpc_urls == std::vector<std::string>{"https://a.example", "https://b.example"});
+    CHECK(network.rpc_agreement == 2);
+    CHECK(network.claim_gas_percent_max == 5);
+    CHECK(network.tokens.at(0).coin_price == channel::Amount{3'000'000'000});
     CHECK(network.confirmations == 3);
     CHECK(network.claim_interval == std::chrono::seconds{60});
     CHECK(network.max_fee_per_gas == channel::Amount::max());
@@ -180,6 +184,8 @@ TEST_CASE("config: a value that will not do is told with file, line, key and rem
         {"[auth]\nauditor_token_sha256 = [\"abc\"]\n", "sha256sum"},
         {"[auth]\nauditor_token_sha256 = [1]\n", "has to be a list of texts"},
         {"[ledger]\npostgres = \"\"\n", "ledger.postgres: has to be a connection URI"},
+        {"[signer]\ntimeout_ms = 1\n", "signer.timeout_ms: has to be a whole number from 100"},
+        {"[keys]\nin_process = 1\n", "keys.in_process: has to be true or false"},
         {"[log]\nlevel = \"loud\"\n", "log.level: has to be one of: trace, debug, info"},
         {"[log]\nformat = \"xml\"\n", "log.format: has to be one of: console, json"},
         {"[server\n", "test.toml:1: not TOML"},

@@ -20,7 +20,9 @@ TEST_CASE("dashboard: every figure that it shows is measured", "[metrics]") {
     api::Metrics metrics;
     metrics.request("payment.pay", "ok");
     api::Metrics::Observation observation;
-    observation.networks.push_back({channel::Network{1}, true, 7, {}});
+    const api::ChainCounts counts{{{"broadcast", 1}}, {{"claimed", 1}}};
+    observation.networks.push_back(
+        {channel::Network{1}, true, 7, {}, {{"127.0.0.1:8545", true, {}, 0}}, counts});
     ledger::Stats stats;
     stats.outbox_pending["eip155:1"] = 1;
     stats.leases.push_back({0, "holder", 1, 0});

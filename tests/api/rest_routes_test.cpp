@@ -37,6 +37,7 @@ TEST_CASE("rest: probes say whether the service can work", "[rest]") {
     CHECK(ready.status() == 200);
     CHECK(ready.text("/ready") == "true");
     CHECK(ready.text("/networks/0/network") == "eip155:31337");
+    CHECK(ready.text("/signer") == "true");
 
     stack.draining = true;
     const auto draining = stack.get("/readyz");
@@ -60,7 +61,7 @@ TEST_CASE("rest: paths and methods that do not exist", "[rest]") {
     const auto deleted = stack.request("DELETE", "/v1/networks", {});
     CHECK(deleted.status() == 405);
     CHECK(deleted.header("Allow") == "GET");
-    CHECK(stack.get("/v1/claims").header("Allow") == "POST");
+    CHECK(stack.request("DELETE", "/v1/claims", {}).header("Allow") == "POST, GET");
 }
 
 TEST_CASE("rest: who may use a route", "[rest]") {
@@ -85,6 +86,11 @@ TEST_CASE("rest: who may use a route", "[rest]") {
         {"GET", unknown + "/payments", 401, 404, 404, 403},
         {"POST", "/v1/claims", 401, 409, 403, 403},
         {"GET", "/v1/claims/none", 401, 404, 403, 403},
+        {"GET", "/v1/claims", 401, 200, 403, 403},
+        {"POST", "/v1/claims/none/retry", 401, 404, 403, 403},
+        {"GET", "/v1/quarantine", 401, 200, 403, 403},
+        {"POST", "/v1/quarantine/0x" + std::string(64, '1') + "/retry", 401, 404, 403, 403},
+        {"POST", "/v1/quarantine/none/retry", 401, 400, 403, 403},
         {"GET", "/v1/ledger/accounts", 401, 403, 200, 403},
         {"GET", "/v1/ledger/accounts/" + account(stack, "escrow"), 401, 403, 200, 403},
         {"GET", "/v1/ledger/entries", 401, 403, 200, 403},
@@ -373,4 +379,40 @@ TEST_CASE("rest: a stranger cannot make series without end", "[rest]") {
     CHECK_THAT(text,
                Catch::Contains("millrace_requests_total{method=\"other\",outcome=\"other\"} 2000"));
     CHECK_THAT(text, Catch::Contains("millrace_database_up 0"));
+}
+
+TEST_CASE("rest: a provider sees its claims, what is left out of them, and takes it up again",
+          "[rest]") {
+    RestStack stack;
+    const auto config = stack.open(1000);
+    stack.pay(config, 2);
+    const auto id = channel::to_hex(stack.chain.id(config));
+    const auto bytes = "'\\x" + id.substr(2) + "'";
+    const auto good = stack.chain.query("select encode(signature, 'hex') from channel");
+    stack.chain.query("update channel set signature = decode(repeat('1b', 65), 'hex') returning 1");
+    const auto provider = stack.token(RestStack::kProvider);
+    CHECK(stack.post("/v1/claims", {.bearer = provider}).status() == 409);
+    const auto left_out = stack.get("/v1/quarantine", {.bearer = provider});
+    CHECK(left_out.text("/channels/0/channelId") == id);
+    CHECK(left_out.text("/channels/0/reason") == "invalid_signature");
+    CHECK(left_out.text("/channels/0/detail") == "InvalidSignature()");
+    CHECK(left_out.text("/channels/0/amount") == "2");
+    const auto payer = stack.token(RestStack::kPayer);
+    CHECK(stack.get("/v1/quarantine", {.bearer = payer}).text("/channels") == "[]");
+    CHECK(stack.post("/v1/quarantine/" + id + "/retry", {.bearer = payer}).status() == 403);
+    CHECK(stack.post("/v1/quarantine/" + id + "/retry", {.bearer = provider}).status() == 409);
+    CHECK(stack.get("/v1/quarantine", {.bearer = provider}).text("/channels/0/attempts") == "1");
+
+    stack.chain.query("update channel set signature = decode('" + good +
+                      "', 'hex') where channel_id = " + bytes + " returning 1");
+    const auto retried = stack.post("/v1/quarantine/" + id + "/retry", {.bearer = provider});
+    CHECK(retried.status() == 201);
+    CHECK(stack.get("/v1/quarantine", {.bearer = provider}).text("/channels") == "[]");
+    const auto claims = stack.get("/v1/claims", {.bearer = provider});
+    CHECK(claims.text("/claims/0/claimId") == retried.text("/claimId"));
+    CHECK(claims.text("/next").empty());
+    const auto behind = stack.get(
+        "/v1/claims", {.query = {{"after", retried.text("/claimId")}}, .bearer = provider});
+    CHECK(behind.text("/claims") == "[]");
+    CHECK(stack.get("/v1/claims", {.bearer = payer}).text("/claims") == "[]");
 }

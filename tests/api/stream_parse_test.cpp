@@ -157,6 +157,19 @@ TEST_CASE("parse: the other methods are read", "[stream][parse]") {
     CHECK(std::get<MakeClaim>(claimed.command).network->chain_id == 10);
 }
 
+TEST_CASE("parse: a refund is read, of an amount or of all", "[stream][parse]") {
+    Parser parser;
+    const auto id = R"({"channelId":)" + quoted(kChannel) + R"(,"voucher":)" + voucher();
+    const auto all = parser.one(request("channel.refund", id + "}"));
+    CHECK(all.method == Method::channel_refund);
+    const auto& asked = std::get<AskForRefund>(all.command);
+    CHECK(channel::to_hex(asked.channel) == kChannel);
+    CHECK_FALSE(asked.asked.amount.has_value());
+    CHECK(asked.asked.voucher.max_claimable == channel::Amount{10});
+    const auto some = parser.one(request("channel.refund", id + R"(,"amount":"7"})"));
+    CHECK(std::get<AskForRefund>(some.command).asked.amount == channel::Amount{7});
+}
+
 TEST_CASE("parse: ids come back as they were given", "[stream][parse]") {
     Parser parser;
     const auto id_of = [&](const std::string& id) {
@@ -197,7 +210,6 @@ TEST_CASE("parse: a frame or an envelope that is none", "[stream][parse]") {
          "-32600 invalid_request id 128"},
         {R"({"jsonrpc":"2.0","id":1,"method":"no.such"})", "-32601  method "},
         {R"({"jsonrpc":"2.0","id":1,"method":"payment.accept"})", "-32601  method "},
-        {R"({"jsonrpc":"2.0","id":1,"method":"channel.refund"})", "-32601  method "},
         {request("server.info", "[]"), "-32602 invalid_params params "},
         {request("server.info", "null"), "-32602 invalid_params params "},
         {request("server.info", R"({"a":{"b":1,"\u0062":1}})"), "-32600 invalid_request b "},
@@ -224,6 +236,10 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         return deposit(R"({"erc3009Authorization":{"validAfter":"0","validBefore":"1","salt":)" +
                        salt + R"(,"signature":"0x01")" + more + "}}");
     };
+    const auto refund = [](const std::string& params) {
+        return request("channel.refund", params + (params == "{}" ? "" : "}"));
+    };
+    const auto id = R"({"channelId":)" + quoted(kChannel);
     const std::vector<Case> cases{
         {request("payment.pay", "{}"), "-32602 invalid_params channelId "},
         {request("payment.pay", R"({"channelId":1})"), "-32602 invalid_params channelId "},
@@ -242,8 +258,8 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         {pay(R"("1")", voucher(R"("1")", "beef")), "-32602 not_hex voucher.signature "},
         {pay(R"("1")", voucher(R"("1")", "0x")), bad_voucher},
         {pay(R"("1")", voucher(R"("1")", kSignature.substr(0, 130))), bad_voucher},
-        {pay(R"("1")", R"({"maxClaimableAmount":"1","signature":")" + kSignature +
-                           R"(","memo":1})"),
+        {pay(R"("1")",
+             R"({"maxClaimableAmount":"1","signature":")" + kSignature + R"(","memo":1})"),
          "-32602 invalid_params voucher.memo "},
         {pay(R"("1")", R"({"channelId":"0x)" + std::string(64, 'b') +
                            R"(","maxClaimableAmount":"1","signature":")" + kSignature + "\"}"),
@@ -275,6 +291,14 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
          "-32602 invalid_params deposit.authorization.erc3009Authorization.salt "},
         {open(config(), authorization("\"7\"", R"(,"v":27)")),
          "-32602 invalid_params deposit.authorization.erc3009Authorization.v "},
+        {refund("{}"), "-32602 invalid_params channelId "},
+        {refund(id), "-32602 invalid_params voucher "},
+        {refund(id + R"(,"voucher":)" + voucher(R"("1")", "0x")), bad_voucher},
+        {refund(id + R"(,"voucher":)" + voucher("1")),
+         "-32602 invalid_params voucher.maxClaimableAmount "},
+        {refund(id + R"(,"amount":5,"voucher":)" + voucher()), "-32602 invalid_params amount "},
+        {refund(id + R"(,"amount":"-5","voucher":)" + voucher()), "-32602 not_decimal amount "},
+        {refund(id + R"(,"amount":null,"voucher":)" + voucher()), "-32602 invalid_params amount "},
         {request("channel.list", R"({"limit":0})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":1001})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":"5"})"), "-32602 invalid_params limit "},

@@ -47,6 +47,7 @@ StreamStack::StreamStack(const Change& change) {
     config.ledger.postgres = books.postgres.url();
     config.keys.relayer_file = directory_ / "relayer";
     config.keys.receiver_authorizer_file = directory_ / "authorizer";
+    config.keys.in_process = true;
     write_key(config.keys.relayer_file, 1);
     write_key(config.keys.receiver_authorizer_file, 2);
     if (change) change(config);

@@ -13,8 +13,8 @@ TEST_CASE("state: a status has its name on the wire", "[channel][state]") {
 }
 
 TEST_CASE("state: the fixtures are consistent", "[channel][state]") {
-    for (const auto& state :
-         {pending_channel(), open_channel(), closing_channel(), closed_channel(), full_channel()}) {
+    for (const auto& state : {pending_channel(), open_channel(), closing_channel(),
+                              refunding_channel(), closed_channel(), full_channel()}) {
         CHECK(is_consistent(state));
     }
 }
@@ -35,11 +35,26 @@ TEST_CASE("state: each broken invariant is seen", "[channel][state]") {
     CHECK(broken(open_channel(), [](State& s) { s.withdraw_requested_at = 1; }));
     CHECK(broken(open_channel(), [](State& s) { s.status = Status::closed; }));
     CHECK(broken(open_channel(), [](State& s) { s.status = Status::closing; }));
+    CHECK(broken(open_channel(), [](State& s) { s.owed = 299_units; }));
+    CHECK(broken(open_channel(), [](State& s) { s.owed = 301_units; }));
+    CHECK(broken(refunding_channel(), [](State& s) { s.refunding = 501_units; }));
+    CHECK(broken(refunding_channel(), [](State& s) { s.balance = 849_units; }));
     CHECK(broken(full_channel(), [](State& s) { s.signed_max = 1_units; }));
     CHECK(broken(closing_channel(), [](State& s) { s.withdraw_requested_at = 0; }));
     CHECK(broken(closed_channel(), [](State& s) { s.balance = 301_units; }));
     CHECK(broken(closed_channel(), [](State& s) { s.reservations[kNew] = {}; }));
     CHECK(broken(pending_channel(), [](State& s) { s.balance = 1_units; }));
+}
+
+TEST_CASE("state: a refund on its way takes nothing that is charged", "[channel][state]") {
+    State state = refunding_channel();
+    CHECK(spendable(state) == 650_units);
+    state.refunding = 700_units;
+    CHECK(spendable(state) == 300_units);
+    state.refunding = Amount::max();
+    CHECK(spendable(state) == 300_units);
+    CHECK(spendable(open_channel()) == 1000_units);
+    CHECK(spendable(pending_channel()) == 0_units);
 }
 
 }  // namespace

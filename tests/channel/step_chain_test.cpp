@@ -97,7 +97,7 @@ TEST_CASE("claim: more than the balance contradicts the contract", "[channel][st
 
 TEST_CASE("withdrawal: from the request on nothing new is taken", "[channel][step]") {
     State state = open_channel();
-    CHECK(apply(state, WithdrawalRequested{1'700'000'000}).value() == kNothing);
+    CHECK(apply(state, WithdrawalRequested{1'700'000'000, 900_units}).value() == kNothing);
     CHECK(state == closing_channel());
     CHECK(decide(state, pay(1_units, 501_units)).refusal() == Refusal{Error::channel_closing});
 }
@@ -180,7 +180,9 @@ TEST_CASE("withdrawal: after it the old voucher stands above the balance", "[cha
     CHECK(decide(state, pay(1_units, 251_units)).refusal() ==
           Refusal{Error::cumulative_exceeds_balance, 250_units});
 
-    REQUIRE(apply(state, DepositConfirmed{100_units}).has_value());
+    REQUIRE(apply(state, DepositConfirmed{150_units}).has_value());
+    CHECK(decide(state, authorize(101_units), Limits{}).refusal() ==
+          Refusal{Error::cumulative_exceeds_balance, 400_units, "maxAmount"});
     CHECK(decide(state, authorize(100_units), Limits{}).accepted());
     CHECK(is_consistent(state));
 }
@@ -208,11 +210,38 @@ TEST_CASE("refund: one that moves nothing still counts", "[channel][step]") {
     CHECK(state == expected);
 }
 
-TEST_CASE("refund: leaves a pending withdrawal pending", "[channel][step]") {
+TEST_CASE("refund: leaves of a pending withdrawal what it does not cover", "[channel][step]") {
     State state = closing_channel();
-    CHECK(apply(state, RefundConfirmed{900_units}).has_value());
+    CHECK(apply(state, RefundConfirmed{899_units}).has_value());
     CHECK(state.status == Status::closing);
     CHECK(state.withdraw_requested_at == 1'700'000'000);
+    CHECK(state.withdraw_amount == 1_units);
+    CHECK(is_consistent(state));
+    CHECK(apply(state, WithdrawalFinalized{1_units}).has_value());
+    CHECK(state.status == Status::closed);
+    CHECK(state.withdraw_amount == 0_units);
+    CHECK(is_consistent(state));
+}
+
+TEST_CASE("refund: of all that a pending withdrawal asked for ends it", "[channel][step]") {
+    State state = closing_channel();
+    state.withdraw_amount = 400_units;
+    CHECK(apply(state, RefundConfirmed{400_units}).has_value());
+    CHECK(state.status == Status::open);
+    CHECK(state.withdraw_requested_at == 0);
+    CHECK(is_consistent(state));
+
+    State emptied = closing_channel();
+    CHECK(apply(emptied, RefundConfirmed{900_units}).has_value());
+    CHECK(emptied.status == Status::closed);
+    CHECK(is_consistent(emptied));
+}
+
+TEST_CASE("refund: leaves a withdrawal of unknown amount pending", "[channel][step]") {
+    State state = closing_channel();
+    state.withdraw_amount = 0_units;
+    CHECK(apply(state, RefundConfirmed{900_units}).has_value());
+    CHECK(state.status == Status::closing);
     CHECK(is_consistent(state));
     CHECK(apply(state, WithdrawalFinalized{0_units}).has_value());
     CHECK(state.status == Status::closed);

@@ -29,6 +29,7 @@ inline State open_channel() {
         .status = Status::open,
         .balance = 1000_units,
         .charged = 300_units,
+        .owed = 300_units,
         .reserved = 200_units,
         .signed_max = 500_units,
         .signature = mark(1),
@@ -41,6 +42,16 @@ inline State closing_channel() {
     State state = open_channel();
     state.status = Status::closing;
     state.withdraw_requested_at = 1'700'000'000;
+    state.withdraw_amount = 900_units;
+    return state;
+}
+
+/// 350 of the 500 that are neither charged nor reserved are on their way back to the payer.
+inline State refunding_channel() {
+    State state = open_channel();
+    state.refunding = 350_units;
+    state.refunds_begun = 3;
+    state.refund_nonce = 2;
     return state;
 }
 
@@ -53,6 +64,7 @@ inline State closed_channel() {
         .status = Status::closed,
         .balance = 300_units,
         .charged = 300_units,
+        .owed = 300_units,
         .signed_max = 500_units,
         .signature = mark(1),
         .total_claimed = 300_units,
@@ -66,6 +78,7 @@ inline State full_channel() {
         .status = Status::open,
         .balance = Amount::max(),
         .charged = Amount{Amount::max().units() - 10},
+        .owed = Amount{Amount::max().units() - 10},
         .signed_max = Amount::max(),
         .signature = mark(1),
     };

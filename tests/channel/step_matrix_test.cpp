@@ -1,3 +1,4 @@
+#include "channel/refund.hpp"
 #include "tests/channel/step_fixture.hpp"
 
 #include <functional>
@@ -33,20 +34,30 @@ const std::vector<std::pair<std::string, std::function<Outcome(const State&)>>> 
          return outcome_of(decide(s, Charge{kHeld, 60_units, Finality::final}));
      }},
     {"release", [](const State& s) { return outcome_of(decide(s, Release{kHeld})); }},
+    {"ask for a refund",
+     [](const State& s) {
+         return outcome_of(decide(s, AskRefund{10_units, {s.charged, mark(2)}, 0}));
+     }},
 };
 
 const std::vector<std::pair<State, std::vector<Outcome>>> kOutcomes{
     {pending_channel(),
      {Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
-      Error::channel_not_open, Error::channel_not_open, Error::channel_not_open}},
+      Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
+      Error::channel_not_open}},
     {open_channel(),
-     {std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt}},
+     {std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt,
+      std::nullopt}},
+    {refunding_channel(),
+     {std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt,
+      Error::channel_busy}},
     {closing_channel(),
      {Error::channel_closing, Error::channel_closing, Error::channel_closing, std::nullopt,
-      std::nullopt, std::nullopt}},
+      std::nullopt, std::nullopt, Error::channel_closing}},
     {closed_channel(),
      {Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
-      Error::channel_not_open, Error::channel_not_open, Error::channel_not_open}},
+      Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
+      Error::channel_not_open}},
 };
 
 TEST_CASE("matrix: every status takes or refuses every command as laid down", "[channel][step]") {

@@ -12,6 +12,7 @@ TEST_CASE("pay: charges at once and takes the higher voucher", "[channel][step]"
     apply(state, decision.event());
     State expected = open_channel();
     expected.charged = 340_units;
+    expected.owed = 340_units;
     expected.signed_max = 540_units;
     expected.signature = mark(2);
     CHECK(state == expected);

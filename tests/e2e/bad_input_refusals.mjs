@@ -354,6 +354,44 @@ const topUp = async ({ payer, channel }) => [
   "channel.topUp",
   { channelId: channel.id, deposit: await payer.deposit(channel.id, 10n) },
 ];
+const refund = async ({ payer, channel }) => [
+  "channel.refund",
+  { channelId: channel.id, voucher: await payer.voucher(channel.id, 0n) },
+];
+/** A refund of all that is unspent (1200 of it are charged, 500 reserved), but for `change`. */
+const askBack = (change) => async (world) => {
+  const { payer, channel } = world;
+  const params = { channelId: channel.id, voucher: await payer.voucher(channel.id, 1200n) };
+  return ["channel.refund", (await change(params, world)) ?? params];
+};
+const signedFor = (max) =>
+  askBack(async (params, { payer, channel }) => {
+    params.voucher = await payer.voucher(channel.id, max);
+  });
+const mismatch = refused(x402("cumulative_amount_mismatch"), "voucher.maxClaimableAmount", "1200");
+const badAmount = refused(x402("refund_amount_invalid"), "amount", "998300");
+const refunds = [
+  ["refund signed for less than is charged", signedFor(1199n), mismatch],
+  ["refund signed for more than is charged", signedFor(1201n), mismatch],
+  ["refund signed for the reservations too", signedFor(1700n), mismatch],
+  ["refund of nothing", askBack((params) => ({ ...params, amount: "0" })), badAmount],
+  ["refund of what is reserved", askBack((params) => ({ ...params, amount: "998301" })), badAmount],
+  [
+    "refund signed by another payer",
+    askBack(async (params, { other, channel }) => {
+      params.voucher = await other.voucher(channel.id, 1200n);
+    }),
+    badSignature,
+  ],
+  ["refund without a voucher", askBack(({ channelId }) => ({ channelId })), invalid("voucher")],
+  ["refund of a number", askBack((params) => ({ ...params, amount: 5 })), invalid("amount")],
+  [
+    "refund of a channel that nobody knows",
+    askBack((params) => ({ ...params, channelId: `0x${"9".repeat(64)}` })),
+    refused("channel_unknown", "channelId"),
+  ],
+].map(([name, call, expect]) => ({ name, call, expect }));
+
 const parties = [
   ["channel.get by a stranger", "stranger", get],
   ["channel.get by another payer of the provider", "other", get],
@@ -365,6 +403,8 @@ const parties = [
   ["pay by a stranger with the payer's voucher", "stranger", pay(() => {})],
   ["top up by the provider", "provider", topUp],
   ["top up by a stranger", "stranger", topUp],
+  ["refund to the payer asked for by the provider", "provider", refund],
+  ["refund asked for by a stranger with the payer's voucher", "stranger", refund],
   [
     "events of another party's channel",
     "stranger",
@@ -378,6 +418,7 @@ const anonymous = [
   ["payment.charge", charge("job", "1")],
   ["settlement.claim", async () => ["settlement.claim", {}]],
   ["channel.list", async () => ["channel.list", {}]],
+  ["channel.refund", refund],
   ["events.subscribe", async () => ["events.subscribe", { topics: ["payment"] }]],
 ].map(([name, call]) => ({
   name: `${name} without login`,
@@ -675,6 +716,7 @@ export const kRefusals = [
   members,
   used,
   charges,
+  refunds,
   parties,
   anonymous,
   logins,

@@ -17,6 +17,11 @@ export const escrowAbi = parseAbi([
   "function channels(bytes32 channelId) view returns (uint128 balance, uint128 totalClaimed)",
   "function receivers(address receiver, address token) view returns (uint128 totalClaimed, uint128 totalSettled)",
   "function getChannelId((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config) view returns (bytes32)",
+  "function refundNonce(bytes32 channelId) view returns (uint256)",
+  "function pendingWithdrawals(bytes32 channelId) view returns (uint128 amount, uint40 initiatedAt)",
+  "function initiateWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config, uint128 amount)",
+  "function finalizeWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config)",
+  "event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount)",
 ]);
 export const tokenAbi = parseAbi([
   "function balanceOf(address holder) view returns (uint256)",
@@ -166,6 +171,52 @@ export class Chain {
       args: [channelId],
     });
     return { balance, totalClaimed };
+  }
+
+  async refundNonce(channelId) {
+    return this.rpc.readContract({
+      address: this.contract,
+      abi: escrowAbi,
+      functionName: "refundNonce",
+      args: [channelId],
+    });
+  }
+
+  /** The amounts of all refunds of a channel, in the order of the chain. */
+  async refunds(channelId) {
+    const logs = await this.rpc.getContractEvents({
+      address: this.contract,
+      abi: escrowAbi,
+      eventName: "Refunded",
+      args: { channelId },
+      fromBlock: 0n,
+    });
+    return logs.map(({ args }) => args.amount);
+  }
+
+  /** A payer's own transaction to the escrow contract, once it is mined. */
+  async transact(account, functionName, args) {
+    const wallet = createWalletClient({ account, chain: this.chain, transport: http() });
+    const hash = await wallet.writeContract({
+      address: this.contract,
+      abi: escrowAbi,
+      functionName,
+      args,
+    });
+    const receipt = await this.rpc.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+    if (receipt.status !== "success") throw new Error(`${functionName} was reverted`);
+    return receipt;
+  }
+
+  /** Moves the clock of a development chain. */
+  async passTime(seconds) {
+    await this.rpc.request({ method: "evm_increaseTime", params: [seconds] });
+    await this.rpc.request({ method: "evm_mine", params: [] });
+  }
+
+  /** Unix seconds of a block; of the newest, when none is named. */
+  async time(blockNumber) {
+    return (await this.rpc.getBlock({ blockNumber })).timestamp;
   }
 
   /** Gives `to` tokens of `from`, an account with coin. */

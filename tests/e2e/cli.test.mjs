@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { devAccount } from "./chain.mjs";
-import { Client } from "./client.mjs";
+import { Client, until } from "./client.mjs";
 import { kBinary, Stack } from "./stack.mjs";
 
 let stack;
@@ -75,9 +75,44 @@ test("claim: a provider gets what is due, once", async () => {
   assert.equal(amount, "250000");
   const shown = await millrace(["claim", "show", claimId, "--key", provider]);
   assert.match(shown.out, /status +confirmed/);
+  const list = await millrace(["claim", "list", "--key", provider]);
+  assert.equal(list.code, 0, list.err);
+  assert.match(list.out, new RegExp(`${claimId} +confirmed +1 +250000`));
+  const json = await millrace(["claim", "list", "--key", provider, "--json"]);
+  assert.deepEqual(JSON.parse(json.out).quarantine, []);
+  const retried = await millrace(["claim", "retry", claimId, "--key", provider]);
+  assert.match(retried.err, /Nothing is due/);
+  const unknown = await millrace(["claim", "retry", `0x${"1".repeat(64)}`, "--key", provider]);
+  assert.equal(unknown.code, 1);
   const again = await millrace(["claim", "--key", provider]);
   assert.equal(again.code, 1);
   assert.match(again.err, /Nothing is due/);
+});
+
+test("channel refund: of a part and of all, with the payer's key alone", async () => {
+  const file = join(directory, "payer.key");
+  const { privateKey } = devAccount(1).getHdKey();
+  writeFileSync(file, `0x${Buffer.from(privateKey).toString("hex")}\n`, { mode: 0o600 });
+  const by = (key, ...more) => millrace(["channel", "refund", channel.id, "--key", key, ...more]);
+  const stranger = await by(provider);
+  assert.equal(stranger.code, 1);
+  assert.match(stranger.err, /signed by 0x\w{40}, not by --key/);
+  const part = await by(file, "--amount", "50000", "--json");
+  assert.equal(part.code, 0, part.err);
+  assert.equal(JSON.parse(part.out).amount, "50000");
+  await until(
+    async () => JSON.parse((await asAuditor(["channel", "show", channel.id, "--json"])).out),
+    ({ refundNonce }) => refundNonce === "1",
+    { what: "the first refund" },
+  );
+  const rest = await by(file);
+  assert.equal(rest.code, 0, rest.err);
+  assert.match(rest.out, /amount +700000 base units/);
+  await until(
+    async () => JSON.parse((await asAuditor(["channel", "show", channel.id, "--json"])).out),
+    ({ status, balance }) => status === "closed" && balance === "250000",
+    { what: "the channel closed" },
+  );
 });
 
 test("audit trial-balance: balanced, now and at a moment", async () => {

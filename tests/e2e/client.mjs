@@ -195,6 +195,16 @@ export class Client {
     return this.call("payment.release", { channelId, inferenceId, reason });
   }
 
+  /** Asks for unspent money back; without an amount, for all of it. */
+  async refund(channel, amount) {
+    const { chargedCumulativeAmount } = await this.get(channel.id);
+    return this.call("channel.refund", {
+      channelId: channel.id,
+      amount: amount === undefined ? undefined : String(amount),
+      voucher: await this.voucher(channel.id, chargedCumulativeAmount),
+    });
+  }
+
   /** Claims all that is due and waits until the chain has confirmed it. */
   async claim(params = {}) {
     const { claimId } = await this.call("settlement.claim", params);

@@ -223,6 +223,30 @@ TEST_CASE("escrow: answers of views are read strictly") {
     CHECK(decode_channels(Bytes(63, 0)).error() == Error::rpc_read_failed);
 }
 
+TEST_CASE("escrow: many channels in one call are read strictly") {
+    const auto word = [](std::uint64_t value) { return word_from(value); };
+    const std::vector<Word> good{word(32),  word(2),  word(64), word(160), word(64),
+                                 word(100), word(40), word(64), word(7),   word(5)};
+    const auto read = [](const std::vector<Word>& words, std::size_t count) {
+        return decode_many_channels(log_with({}, {}, words).data, count);
+    };
+    const auto totals = read(good, 2).value();
+    REQUIRE(totals.size() == 2);
+    CHECK(totals[0].balance == Amount{100});
+    CHECK(totals[1].total_claimed == Amount{5});
+    CHECK(read({word(32), word(0)}, 0).value().empty());
+    CHECK(read(good, 1).error() == Error::rpc_read_failed);
+    CHECK(read(good, 3).error() == Error::rpc_read_failed);
+    for (const std::size_t at : {0, 1, 2, 3, 4, 7}) {
+        auto bad = good;
+        bad[at] = word(96);
+        CHECK(read(bad, 2).error() == Error::rpc_read_failed);
+    }
+    auto huge = good;
+    huge[5].bytes[15] = 1;
+    CHECK(read(huge, 2).error() == Error::rpc_read_failed);
+}
+
 TEST_CASE("escrow: topics are those of the published clients") {
     const auto expected = vectors()["topics"];
     for (const auto& [signature, topic] : expected.members()) {

@@ -112,7 +112,10 @@ TEST_CASE("fees: a bump raises both fields by at least an eighth, or is none") {
     CHECK(bumped({Amount{801}, Amount{81}}, Amount{10'000}) == Fees{Amount{902}, Amount{92}});
     CHECK(bumped({Amount{0}, Amount{0}}, Amount{10'000}) == Fees{Amount{1}, Amount{1}});
     CHECK(bumped({Amount{800}, Amount{80}}, Amount{900}).has_value());
-    CHECK_FALSE(bumped({Amount{800}, Amount{80}}, Amount{899}).has_value());
+    CHECK(bumped({Amount{800}, Amount{80}}, Amount{899}) == Fees{Amount{899}, Amount{90}});
+    CHECK(bumped({Amount{801}, Amount{100}}, Amount{882}) == Fees{Amount{882}, Amount{113}});
+    CHECK_FALSE(bumped({Amount{801}, Amount{100}}, Amount{881}).has_value());
+    CHECK(bumped({Amount{100}, Amount{100}}, Amount{111}) == Fees{Amount{111}, Amount{111}});
     CHECK_FALSE(bumped({Amount::max(), Amount{1}}, Amount::max()).has_value());
 }
 

@@ -1,13 +1,18 @@
 #include "channel/hex.hpp"
 #include "ledger/chain/cursor.hpp"
+#include "ledger/chain/key_signer.hpp"
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/settlement/due.hpp"
 #include "ledger/settlement/outbox.hpp"
 #include "ledger/settlement/payer_channels.hpp"
+#include "ledger/settlement/quarantine.hpp"
 #include "tests/support/ledger_fixture.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <array>
 
 #include <pqxx/pqxx>
 
@@ -40,14 +45,23 @@ auto commit(Books& books, Work work) {
     return result;
 }
 
+void change(Books& books, const std::string& sql) {
+    commit(books, [&](pqxx::work& transaction) { return transaction.exec(sql).affected_rows(); });
+}
+
 ledger::OutboxResult result_of(const ledger::OutboxEntry& entry, bool succeeded) {
     return {entry.hash, succeeded, 7, 21'000, units(42), succeeded ? "" : "reverted"};
+}
+
+ledger::chain::KeySigner signer_of(unsigned relayer) {
+    return {key(relayer + 100), key(relayer)};
 }
 
 /// Two channels of receiver 900 with 60 and 40 charged, in the database as shards leave them.
 struct Due {
     Books books;
     std::vector<Payer> payers;
+    ledger::chain::KeySigner signer = signer_of(4);
 
     Due() {
         auto shard = books.shard();
@@ -66,19 +80,19 @@ struct Due {
     const channel::Address& authorizer() const {
         return payers[0].terms.config.receiver_authorizer;
     }
-    std::vector<ledger::PlannedRow> plan() {
+    std::vector<ledger::PlannedRow> plan(ledger::Time at = kNoon) {
         return commit(books, [&](pqxx::work& transaction) {
             return ledger::plan_claim(
-                ledger::due_channels(transaction, asset(), receiver(), authorizer()));
+                ledger::due_channels(transaction, asset(), receiver(), authorizer(), at), {});
         });
     }
     ledger::RecordedClaim record(const std::string& id, const std::vector<ledger::PlannedRow>& rows,
                                  std::size_t transactions = 1) {
         return commit(books, [&](pqxx::work& transaction) {
-            const ledger::NewClaim claim{id,         asset(),
-                                         receiver(), rows,
-                                         units(100), {transactions, draft(Purpose::claim, id)}};
-            return ledger::record_claim(transaction, claim, {kNetwork, key(4), 0}, kNoon);
+            const ledger::NewClaim claim{id, asset(), receiver(), rows, units(100)};
+            auto signed_drafts = ledger::sign_drafts(transaction, {kNetwork, signer, 0},
+                                                     {transactions, draft(Purpose::claim, id)});
+            return ledger::record_claim(transaction, claim, std::move(signed_drafts), kNoon);
         });
     }
 };
@@ -87,7 +101,7 @@ struct Due {
 
 TEST_CASE("outbox: nonces follow each other, above what the chain says is used", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto nonces = [&](std::uint64_t nonce_min, std::size_t count) {
         const auto entries = commit(books, [&](pqxx::work& transaction) {
             return ledger::enqueue(transaction, {kNetwork, relayer, nonce_min},
@@ -105,7 +119,7 @@ TEST_CASE("outbox: nonces follow each other, above what the chain says is used",
 
 TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const std::vector<OutboxDraft> drafts{draft(Purpose::deposit, "x")};
     commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 0}, drafts, kNoon);
@@ -122,7 +136,7 @@ TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
 
 TEST_CASE("outbox: what was written is read back as it was, newest first", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto entries = commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 0},
                                {draft(Purpose::deposit, "x"), draft(Purpose::claim, "x"),
@@ -139,7 +153,7 @@ TEST_CASE("outbox: what was written is read back as it was, newest first", "[set
     CHECK(found->hash == entries[2].hash);
     CHECK(found->data == channel::Bytes{1, 2, 3});
     CHECK(found->fees == entries[2].fees);
-    CHECK(found->signer == relayer.address());
+    CHECK(found->signer == relayer.relayer());
     CHECK(found->status == ledger::OutboxStatus::queued);
     const auto none = commit(books, [](pqxx::work& transaction) {
         return ledger::find_outbox(transaction, Purpose::deposit, "y");
@@ -149,7 +163,7 @@ TEST_CASE("outbox: what was written is read back as it was, newest first", "[set
 
 TEST_CASE("outbox: raised fees keep the nonce and what was broadcast before", "[settlement]") {
     Books books;
-    const auto relayer = key(4);
+    auto relayer = signer_of(4);
     const auto entry = commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
                                kNoon)
@@ -183,10 +197,12 @@ TEST_CASE("due: channels of the receiver, its asset and our authorizer, until th
     REQUIRE(rows.size() == 2);
     CHECK(*ledger::total(rows) == units(100));
     commit(due.books, [&](pqxx::work& transaction) {
-        CHECK(ledger::due_channels(transaction, due.asset(), key(77).address(), due.authorizer())
+        CHECK(ledger::due_channels(transaction, due.asset(), key(77).address(), due.authorizer(),
+                                   kNoon)
                   .empty());
-        CHECK(ledger::due_channels(transaction, due.asset(), due.receiver(), key(77).address())
-                  .empty());
+        CHECK(
+            ledger::due_channels(transaction, due.asset(), due.receiver(), key(77).address(), kNoon)
+                .empty());
         CHECK(ledger::due_receivers(transaction, due.books.token, units(100)) ==
               std::vector<channel::Address>{due.receiver()});
         CHECK(ledger::due_receivers(transaction, due.books.token, units(101)).empty());
@@ -275,10 +291,164 @@ TEST_CASE("claim: one failed transaction fails it, and its channels are due agai
     REQUIRE(ended.has_value());
     CHECK(ended->name == "failed");
     CHECK(ended->data.find("\"error\":\"reverted\"") != std::string::npos);
-    CHECK(due.plan().size() == 2);
+    REQUIRE(due.plan().size() == 2);
+    CHECK(due.plan()[0].reverted_rows == 2);
     const auto none = commit(
         due.books, [](pqxx::work& transaction) { return ledger::read_claim(transaction, "0x02"); });
     CHECK_FALSE(none.has_value());
+}
+
+TEST_CASE("claim: a channel whose claim alone was reverted on chain goes into quarantine",
+          "[settlement]") {
+    Due due;
+    const auto rows = due.plan();
+    const auto recorded = due.record("0x01", {rows[0]});
+    commit(due.books, [&](pqxx::work& transaction) {
+        ledger::finish_outbox(transaction, recorded.outbox[0].id,
+                              result_of(recorded.outbox[0], false), kNoon);
+        return ledger::claim_finished(transaction, "0x01", {}, due.books.assets, kNoon);
+    });
+    REQUIRE(due.plan().size() == 1);
+    CHECK(due.plan()[0].id == rows[1].id);
+    const auto after = due.plan(kNoon + std::chrono::seconds{61});
+    REQUIRE(after.size() == 2);
+    CHECK(due.books.query("select reason, detail, amount, attempts from claim_quarantine") ==
+          "reverted|reverted|" + channel::to_string(rows[0].increment) + "|1");
+    CHECK(std::count_if(after.begin(), after.end(),
+                        [](const auto& row) { return row.reverted_rows == 1; }) == 1);
+}
+
+TEST_CASE("claim: a nonce that another transaction took is no fault of its channels",
+          "[settlement]") {
+    Due due;
+    const auto recorded = due.record("0x01", {due.plan()[0]});
+    commit(due.books, [&](pqxx::work& transaction) {
+        const ledger::OutboxResult gone{recorded.outbox[0].hash, false, 0, 0, {}, "taken"};
+        ledger::finish_outbox(transaction, recorded.outbox[0].id, gone, kNoon);
+        return ledger::claim_finished(transaction, "0x01", {}, due.books.assets, kNoon);
+    });
+    const auto rows = due.plan();
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0].reverted_rows == 0);
+    CHECK(rows[1].reverted_rows == 0);
+}
+
+TEST_CASE("quarantine: left out until time, a change of state or somebody takes it up again",
+          "[settlement]") {
+    Due due;
+    const auto rows = due.plan();
+    const std::vector<ledger::BadRow> bad{
+        {rows[0], ledger::RowFault::invalid_signature, "InvalidSignature()"}};
+    const auto put = [&](ledger::Time at) {
+        commit(due.books, [&](pqxx::work& transaction) {
+            ledger::quarantine(transaction, bad, at);
+            return 0;
+        });
+    };
+    const auto listed = [&] {
+        return commit(due.books, [&](pqxx::work& transaction) {
+            return ledger::list_quarantine(transaction, due.receiver(), std::nullopt, 10);
+        });
+    };
+    put(kNoon);
+    CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
+    CHECK(due.plan(kNoon + std::chrono::seconds{60}).size() == 2);
+    put(kNoon + std::chrono::seconds{60});
+    CHECK(due.plan(kNoon + std::chrono::seconds{179}).size() == 1);
+    REQUIRE(listed().size() == 1);
+    const auto one = listed()[0];
+    CHECK(one.id == rows[0].id);
+    CHECK(one.reason == "invalid_signature");
+    CHECK(one.detail == "InvalidSignature()");
+    CHECK(one.amount == rows[0].increment);
+    CHECK(one.attempts == 2);
+    CHECK(one.retry_at > one.since);
+    SECTION("a new voucher") {
+        change(due.books, "update channel set signature = decode(repeat('07', 65), 'hex')");
+    }
+    SECTION("asked for") {
+        const auto id = rows[0].id;
+        CHECK(commit(due.books, [&](pqxx::work& transaction) {
+                  return ledger::release_from_quarantine(transaction, std::array{id});
+              }) == 1);
+        CHECK(listed().empty());
+    }
+    REQUIRE(due.plan().size() == 2);
+    due.record("0x01", due.plan());
+    CHECK(listed().empty());
+    CHECK(ledger::quarantine_pause(1) == std::chrono::seconds{60});
+    CHECK(ledger::quarantine_pause(3) == std::chrono::seconds{240});
+    CHECK(ledger::quarantine_pause(1000) == std::chrono::seconds{600});
+}
+
+TEST_CASE("claim: its deadline is the earliest of the withdrawals from its channels",
+          "[settlement]") {
+    Due due;
+    due.record("0x01", due.plan());
+    const auto deadline = [&] {
+        return commit(due.books, [](pqxx::work& transaction) {
+            return ledger::claim_deadline(transaction, "0x01");
+        });
+    };
+    CHECK_FALSE(deadline().has_value());
+    change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
+    CHECK(deadline() == 1000 + due.payers[0].terms.config.withdraw_delay_seconds);
+}
+
+TEST_CASE("outbox: fees of a nonce rise, and only of the attempt that was looked at",
+          "[settlement]") {
+    Books books;
+    auto relayer = signer_of(4);
+    const auto entry = commit(books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
+                               kNoon)
+            .front();
+    });
+    const auto raise = [&](const ledger::chain::Fees& fees) {
+        return commit(books, [&](pqxx::work& transaction) {
+            return ledger::raise_fees(transaction, entry, relayer, fees, kNoon);
+        });
+    };
+    CHECK_THROWS(raise({units(2999), units(200)}));
+    CHECK_THROWS(raise({units(4000), units(100)}));
+    raise({units(4000), units(200)});
+    // Somebody has raised it since.
+    CHECK_THROWS(raise({units(5000), units(300)}));
+    CHECK(books.query("select max_fee, priority_fee from outbox") == "4000|200");
+    CHECK(books.query("select count(*) from outbox_attempt") == "1");
+}
+
+TEST_CASE("outbox: a gap between what the chain takes next and what is here is found and filled",
+          "[settlement]") {
+    Books books;
+    auto relayer = signer_of(4);
+    const auto missing = [&](std::uint64_t unused, std::uint64_t before) {
+        return commit(books, [&](pqxx::work& transaction) {
+            return ledger::missing_nonce(transaction, kNetwork, relayer.relayer(), unused, before);
+        });
+    };
+    commit(books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 5},
+                               {2, draft(Purpose::deposit, "x")}, kNoon);
+    });
+    CHECK(missing(3, 5) == 3u);
+    CHECK(missing(4, 6) == 4u);
+    CHECK_FALSE(missing(5, 5).has_value());
+    CHECK_FALSE(missing(5, 7).has_value());
+    const auto filler = commit(books, [&](pqxx::work& transaction) {
+        return ledger::fill_nonce(transaction, {kNetwork, relayer, 0}, 4, {units(3000), units(100)},
+                                  kNoon);
+    });
+    CHECK(filler.nonce == 4);
+    CHECK(filler.to == relayer.relayer());
+    CHECK(filler.data.empty());
+    CHECK_FALSE(missing(4, 6).has_value());
+    const auto unfinished = commit(books, [](pqxx::work& transaction) {
+        return ledger::unfinished_outbox(transaction, kNetwork);
+    });
+    REQUIRE(unfinished.size() == 3);
+    CHECK(unfinished[0].purpose == Purpose::filler);
+    CHECK(unfinished[0].raw == filler.raw);
 }
 
 TEST_CASE("cursor: only moves forward, one per network", "[settlement]") {

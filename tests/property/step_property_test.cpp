@@ -30,7 +30,8 @@ Amount plus(Amount a, Amount b) {
 State any_state(Status status) {
     State state;
     state.balance = any_amount_up_to(Amount::max());
-    state.charged = any_amount_up_to(state.balance);
+    const bool lost_backing = *rc::gen::inRange(0, 4) == 3;
+    state.charged = lost_backing ? state.balance : any_amount_up_to(state.balance);
     state.total_claimed = any_amount_up_to(state.charged);
     const auto reservations = *rc::gen::inRange(0, 4);
     for (int at = 0; at < reservations; ++at) {
@@ -47,8 +48,19 @@ State any_state(Status status) {
     const Amount used = plus(state.charged, state.reserved);
     state.signed_max = plus(used, any_amount_up_to(minus(Amount::max(), used)));
     state.signature = mark(1);
+    state.owed = state.charged;
+    if (lost_backing) {
+        state.owed = plus(state.charged, any_amount_up_to(minus(state.signed_max, state.charged)));
+    } else if (state.charged == state.total_claimed) {
+        state.owed = any_amount_up_to(state.charged);
+    }
     state.status = status;
     state.withdraw_requested_at = state.status == Status::closing ? 1'000 : 0;
+    if (state.status == Status::closing) state.withdraw_amount = any_amount_up_to(Amount::max());
+    if (*rc::gen::arbitrary<bool>()) {
+        const bool may_pass = state.reservations.empty();
+        state.refunding = any_amount_up_to(may_pass ? Amount::max() : minus(state.balance, used));
+    }
     RC_ASSERT(is_consistent(state));
     return state;
 }
@@ -57,9 +69,9 @@ State any_state() {
     return any_state(*rc::gen::element(Status::open, Status::open, Status::closing));
 }
 
-/// Balance that is neither charged nor reserved.
+/// Balance that is neither charged nor reserved, nor on its way back to the payer.
 Amount unspent(const State& state) {
-    return minus(minus(state.balance, state.charged), state.reserved);
+    return minus(minus(spendable(state), state.charged), state.reserved);
 }
 
 SignedVoucher any_voucher() {
@@ -135,7 +147,7 @@ TEST_CASE("step: authorize, charge in full and pay come to the same", "[channel]
         RC_PRE(!unspent(start).is_zero());
         const Amount amount = std::max(1_units, any_amount_up_to(unspent(start)));
         const Amount least = plus(plus(start.charged, start.reserved), amount);
-        const Amount spare = any_amount_up_to(minus(start.balance, least));
+        const Amount spare = any_amount_up_to(minus(spendable(start), least));
         const SignedVoucher voucher{plus(least, spare), mark(2)};
         const auto paid = decide(start, Pay{kNew, amount, voucher});
         const auto authorized = decide(start, Authorize{kNew, amount, voucher}, Limits{});
@@ -176,18 +188,99 @@ TEST_CASE("step: no event of the chain breaks a channel, refused ones change not
         if (!effect) RC_ASSERT((after == before));
         if (!effect) return;
         // Deposits come in; what is moved out leaves; charges change by what is reported alone.
-        RC_ASSERT(plus(before.charged, effect->charged_after_the_fact) ==
+        RC_ASSERT(plus(plus(before.charged, effect->charged_after_the_fact), effect->recharged) ==
                   plus(after.charged, effect->uncollectable));
+        RC_ASSERT(after.owed == before.owed);
         RC_ASSERT(plus(after.reserved, effect->released) == before.reserved);
         RC_ASSERT(after.signed_max == before.signed_max);
     };
     rc::prop("deposit", [&] { check_event(DepositConfirmed{any_amount_up_to(Amount::max())}); });
     rc::prop("claim", [&] { check_event(ClaimConfirmed{any_amount_up_to(Amount::max())}); });
-    rc::prop("withdrawal requested",
-             [&] { check_event(WithdrawalRequested{*rc::gen::arbitrary<std::uint64_t>()}); });
+    rc::prop("withdrawal requested", [&] {
+        check_event(WithdrawalRequested{*rc::gen::arbitrary<std::uint64_t>(),
+                                        any_amount_up_to(Amount::max())});
+    });
     rc::prop("withdrawal finalized",
              [&] { check_event(WithdrawalFinalized{any_amount_up_to(Amount::max())}); });
     rc::prop("refund", [&] { check_event(RefundConfirmed{any_amount_up_to(Amount::max())}); });
+}
+
+/// What the contract's events decide, without what a reversal may change for good: reservations
+/// that lost their cover stay dropped, a channel without available balance counts as closed, and a
+/// refund holds what it will take again.
+State lasting(State state) {
+    state.refunding = Amount{};
+    state.reservations.clear();
+    state.reserved = Amount{};
+    state.in_doubt = false;
+    if (state.status != Status::closing && state.balance == state.total_claimed)
+        state.status = Status::closed;
+    return state;
+}
+
+TEST_CASE("step: what an event of the chain did, its reversal undoes",
+          "[channel][property]") {
+    const auto check_pair = [](const auto& event, const auto& undoing) {
+        const State before = any_state();
+        State after = before;
+        const auto effect = apply(after, event);
+        RC_PRE(effect.has_value());
+        const auto undone = apply(after, undoing(before, *effect));
+        RC_ASSERT(undone.has_value());
+        RC_ASSERT(is_consistent(after));
+        RC_ASSERT(after.in_doubt);
+        RC_ASSERT(undone->moved == effect->moved);
+        RC_ASSERT(undone->recharged == effect->uncollectable);
+        RC_ASSERT(undone->uncollectable ==
+                  plus(effect->recharged, effect->charged_after_the_fact));
+        RC_ASSERT((lasting(after) == lasting(before)));
+    };
+    const auto bounded = [] { return Amount{any_amount_up_to(Amount::max()).units() >> 3}; };
+    rc::prop("deposit", [&] {
+        check_pair(DepositConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
+            return DepositUndone{effect.moved};
+        });
+    });
+    rc::prop("claim", [&] {
+        check_pair(ClaimConfirmed{bounded()}, [](const State&, const ChainEffect& effect) {
+            return ClaimUndone{effect.moved};
+        });
+    });
+    rc::prop("withdrawal finalized", [&] {
+        check_pair(WithdrawalFinalized{bounded()},
+                   [](const State& before, const ChainEffect& effect) {
+                       return WithdrawalFinalizedUndone{
+                           effect.moved, before.withdraw_requested_at, before.withdraw_amount};
+                   });
+    });
+    rc::prop("refund", [&] {
+        check_pair(RefundConfirmed{bounded()},
+                   [](const State& before, const ChainEffect& effect) {
+                       return RefundUndone{effect.moved, before.withdraw_requested_at,
+                                           before.withdraw_amount};
+                   });
+    });
+}
+
+TEST_CASE("step: no reversal breaks a channel, refused ones change nothing",
+          "[channel][property]") {
+    const auto check_event = [](const auto& event) {
+        const State before = any_state();
+        State after = before;
+        const auto effect = apply(after, event);
+        RC_ASSERT(is_consistent(after));
+        if (!effect) RC_ASSERT((after == before));
+    };
+    const auto any = [] { return any_amount_up_to(Amount::max()); };
+    rc::prop("deposit", [&] { check_event(DepositUndone{any()}); });
+    rc::prop("claim", [&] { check_event(ClaimUndone{any()}); });
+    rc::prop("withdrawal requested", [&] { check_event(WithdrawalRequestUndone{}); });
+    rc::prop("withdrawal finalized", [&] {
+        check_event(
+            WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>(), any()});
+    });
+    rc::prop("refund", [&] { check_event(RefundUndone{any(), *rc::gen::inRange<std::uint64_t>(0, 3), any()}); });
+    rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, any(), 3}}); });
 }
 
 }  // namespace

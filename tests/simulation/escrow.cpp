@@ -1,5 +1,8 @@
 #include "tests/simulation/escrow.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace simulation {
 
 using namespace millrace::channel;
@@ -21,18 +24,21 @@ std::optional<ChainEvent> Escrow::initiate_withdraw(const Wide& amount, std::uin
     if (pending_since_ != 0 || amount <= 0 || amount > available()) return std::nullopt;
     pending_ = amount;
     pending_since_ = now;
-    return WithdrawalRequested{now};
+    return WithdrawalRequested{now, nearest_amount(amount)};
 }
 
 std::optional<ChainEvent> Escrow::finalize_withdraw(std::uint64_t now) {
     if (pending_since_ == 0 || now < pending_since_ + kWithdrawDelay) return std::nullopt;
     pending_since_ = 0;
-    return WithdrawalFinalized{nearest_amount(pay_back(pending_))};
+    return WithdrawalFinalized{nearest_amount(pay_back(std::exchange(pending_, 0)))};
 }
 
 ChainEvent Escrow::refund(const Wide& amount) {
     ++refund_nonce_;
-    return RefundConfirmed{nearest_amount(pay_back(amount))};
+    const Wide paid = pay_back(amount);
+    pending_ -= std::min<Wide>(pending_, paid);
+    if (pending_ == 0) pending_since_ = 0;
+    return RefundConfirmed{nearest_amount(paid)};
 }
 
 Wide Escrow::pay_back(const Wide& amount) {

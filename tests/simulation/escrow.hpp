@@ -33,6 +33,7 @@ public:
     const Wide& claimed() const { return claimed_; }
     Wide available() const { return balance_ - claimed_; }
     std::uint64_t pending_since() const { return pending_since_; }
+    const Wide& pending() const { return pending_; }
     std::uint64_t refund_nonce() const { return refund_nonce_; }
     /// No token has appeared or vanished.
     bool conserves() const;

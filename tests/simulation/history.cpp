@@ -24,6 +24,21 @@ std::string name_of(const ChainEvent& event) {
     return kNames[event.index()];
 }
 
+Result<ChainEffect> undo(State& state, const ChainEvent& event, const Escrow& before) {
+    if (const auto* deposit = std::get_if<DepositConfirmed>(&event))
+        return apply(state, DepositUndone{deposit->amount});
+    if (const auto* claim = std::get_if<ClaimConfirmed>(&event))
+        return apply(state, ClaimUndone{nearest_amount(wide(claim->new_total_claimed) -
+                                                       before.claimed())});
+    if (std::holds_alternative<WithdrawalRequested>(event))
+        return apply(state, WithdrawalRequestUndone{});
+    if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event))
+        return apply(state, WithdrawalFinalizedUndone{finalized->amount, before.pending_since(),
+                                                      nearest_amount(before.pending())});
+    return apply(state, RefundUndone{std::get<RefundConfirmed>(event).amount,
+                                     before.pending_since(), nearest_amount(before.pending())});
+}
+
 bool same_state(const State& a, const State& b) {
     return a == b;
 }
@@ -52,6 +67,7 @@ void History::run(std::uint64_t steps) {
 void History::settle() {
     for (Channel& channel : channels_) {
         while (!channel.undelivered.empty() && failure_.empty()) deliver(channel);
+        reconcile(channel);
         check(channel);
         const State& state = channel.state;
         if (wide(state.balance) != channel.escrow.balance()) fail("balance against the contract");
@@ -61,10 +77,13 @@ void History::settle() {
         if (state.withdraw_requested_at != channel.escrow.pending_since()) {
             fail("pending withdrawal against the contract");
         }
+        if (wide(state.withdraw_amount) != channel.escrow.pending())
+            fail("amount of the pending withdrawal against the contract");
     }
 }
 
 void History::step(Channel& channel) {
+    if (random_.one_in(40)) return reorganise(channel);
     switch (random_.below(16)) {
         case 0:
         case 1:
@@ -165,6 +184,7 @@ void History::release(Channel& channel) {
 
 void History::act_on_chain(Channel& channel) {
     Escrow& escrow = channel.escrow;
+    const Escrow before = escrow;
     const Wide some = wide(random_.up_to(nearest_amount(escrow.available())));
     std::optional<ChainEvent> event;
     switch (random_.below(24)) {
@@ -201,12 +221,48 @@ void History::act_on_chain(Channel& channel) {
             event = escrow.deposit((escrow.wallet() + 1) / (1 + random_.below(8)));
             break;
     }
-    if (event) channel.undelivered.push_back(*event);
+    if (event) channel.undelivered.push_back({*event, before});
+}
+
+void History::reorganise(Channel& channel) {
+    for (auto depth = 1 + random_.below(kDeepest); depth > 0 && failure_.empty(); --depth) {
+        if (!channel.undelivered.empty()) {
+            channel.escrow = channel.undelivered.back().before;
+            channel.undelivered.pop_back();
+        } else if (!channel.delivered.empty()) {
+            undo_newest(channel);
+        }
+    }
+    if (random_.one_in(2)) reconcile(channel);
+}
+
+void History::undo_newest(Channel& channel) {
+    const auto [event, before] = channel.delivered.back();
+    channel.delivered.pop_back();
+    channel.escrow = before;
+    ++counts_["undone: " + name_of(event)];
+    const auto effect = undo(channel.state, event, before);
+    if (!effect) return fail("undoing a " + name_of(event) + " is refused");
+    if (*effect != channel.reference.go_back(before)) fail("effect of undoing a " + name_of(event));
+    if (!effect->uncollectable.is_zero()) ++counts_["lost with what was undone"];
+}
+
+void History::reconcile(Channel& channel) {
+    if (!channel.undelivered.empty() || !channel.state.in_doubt) return;
+    const Mirror contract{nearest_amount(channel.escrow.balance()),
+                          nearest_amount(channel.escrow.claimed()), channel.escrow.pending_since(),
+                          nearest_amount(channel.escrow.pending()), channel.escrow.refund_nonce()};
+    if (!agrees(channel.state, contract)) return fail("no agreement with the contract");
+    apply(channel.state, Reconciled{contract});
+    channel.reference.reconcile();
+    ++counts_["reconciled"];
 }
 
 void History::deliver(Channel& channel) {
     if (channel.undelivered.empty()) return;
-    const ChainEvent event = channel.undelivered.front();
+    const ChainEvent event = channel.undelivered.front().event;
+    channel.delivered.push_back(channel.undelivered.front());
+    if (channel.delivered.size() > kDeepest) channel.delivered.pop_front();
     channel.undelivered.pop_front();
     ++counts_["seen: " + name_of(event)];
 
@@ -215,6 +271,7 @@ void History::deliver(Channel& channel) {
     if (!effect) return fail(name_of(event) + " is refused");
     if (*effect != channel.reference.record(event)) fail("effect of " + name_of(event));
     if (!effect->uncollectable.is_zero()) ++counts_["uncollectable"];
+    if (!effect->recharged.is_zero()) ++counts_["charged again"];
     if (!effect->charged_after_the_fact.is_zero()) ++counts_["charged after the fact"];
     if (!effect->released.is_zero()) ++counts_["reservations dropped"];
 }

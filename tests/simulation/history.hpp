@@ -36,8 +36,16 @@ private:
         Escrow escrow;
         Reference reference{kLimits.reservations_max};
         millrace::channel::State state{};
-        std::deque<ChainEvent> undelivered{};
+        /// An event, and the contract as it was before.
+        struct OnChain {
+            ChainEvent event;
+            Escrow before;
+        };
+        std::deque<OnChain> undelivered{};
+        /// The newest of those delivered, as far back as a reorganisation may go.
+        std::deque<OnChain> delivered{};
     };
+    static constexpr std::size_t kDeepest = 8;
 
     void step(Channel& channel);
     void pay(Channel& channel);
@@ -46,6 +54,10 @@ private:
     void release(Channel& channel);
     void act_on_chain(Channel& channel);
     void deliver(Channel& channel);
+    /// The contract loses some of its newest events, delivered or not.
+    void reorganise(Channel& channel);
+    void undo_newest(Channel& channel);
+    void reconcile(Channel& channel);
     void check(const Channel& channel);
     void fail(const std::string& what);
 

@@ -66,7 +66,7 @@ void Reference::raise(const SignedVoucher& voucher) {
 }
 
 void Reference::record(const Pay& command) {
-    books_.post(Account::channel, Account::earned, wide(command.amount));
+    pay_owed(wide(command.amount));
     raise(command.voucher);
 }
 
@@ -77,7 +77,7 @@ void Reference::record(const Authorize& command) {
 
 void Reference::record(const Charge& command) {
     Open& open = open_.at(command.inference.text());
-    books_.post(Account::channel, Account::earned, wide(command.amount) - open.charged);
+    pay_owed(wide(command.amount) - open.charged);
     open.charged = wide(command.amount);
     ++open.steps;
     if (command.finality == Finality::final) open_.erase(command.inference.text());
@@ -85,6 +85,51 @@ void Reference::record(const Charge& command) {
 
 void Reference::record(const Release& command) {
     open_.erase(command.inference.text());
+}
+
+void Reference::pay_owed(const Wide& amount) {
+    if (amount == 0) return;
+    books_.post(Account::channel, Account::earned, amount);
+    owed_ = charged();
+}
+
+/// What was lost before is charged first when there is money again.
+void Reference::charge_owed(ChainEffect& effect) {
+    const Wide more = std::min<Wide>(owed_ - charged(), books_.channel());
+    if (more <= 0) return;
+    books_.post(Account::channel, Account::earned, more);
+    effect.recharged = nearest_amount(more);
+}
+
+ChainEffect Reference::go_back(const Escrow& earlier) {
+    const Wide money = earlier.balance() - books_.escrow();
+    const Wide unclaimed = books_.claimed() - earlier.claimed();
+    ChainEffect effect;
+    effect.moved = nearest_amount(money + unclaimed > 0 ? money + unclaimed : -money - unclaimed);
+    books_.post(Account::claimed, Account::earned, unclaimed);
+    const Wide beyond =
+        std::min(books_.earned(), charged() - std::max(owed_, books_.claimed()));
+    if (beyond > 0) {
+        books_.post(Account::earned, Account::channel, beyond);
+        effect.uncollectable = nearest_amount(beyond);
+    }
+    if (money >= 0) {
+        books_.post(Account::escrow, Account::channel, money);
+        charge_owed(effect);
+    } else {
+        const ChainEffect taken = take_out(-money);
+        effect.uncollectable = nearest_amount(wide(effect.uncollectable) + wide(taken.uncollectable));
+        effect.released = taken.released;
+    }
+    drop_if_uncovered(effect);
+    withdraw_requested_at_ = earlier.pending_since();
+    withdraw_amount_ = earlier.pending();
+    refund_nonce_ = earlier.refund_nonce();
+    in_doubt_ = true;
+    if (withdraw_requested_at_ != 0) return effect;
+    if (books_.escrow() == 0) resting_ = Status::pending;
+    else close_if_empty(effect);
+    return effect;
 }
 
 void Reference::drop(ChainEffect& effect) {
@@ -121,6 +166,7 @@ ChainEffect Reference::record(const ChainEvent& event) {
         resting_ = Status::open;
         ChainEffect effect;
         effect.moved = deposit->amount;
+        charge_owed(effect);
         return effect;
     }
     if (const auto* claim = std::get_if<ClaimConfirmed>(&event)) {
@@ -136,16 +182,22 @@ ChainEffect Reference::record(const ChainEvent& event) {
     }
     if (const auto* requested = std::get_if<WithdrawalRequested>(&event)) {
         withdraw_requested_at_ = requested->requested_at;
+        withdraw_amount_ = wide(requested->amount);
         return {};
     }
     if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event)) {
         ChainEffect effect = take_out(wide(finalized->amount));
         withdraw_requested_at_ = 0;
+        withdraw_amount_ = 0;
         close_if_empty(effect);
         return effect;
     }
-    ChainEffect effect = take_out(wide(std::get<RefundConfirmed>(event).amount));
+    const Wide refunded = wide(std::get<RefundConfirmed>(event).amount);
+    ChainEffect effect = take_out(refunded);
     ++refund_nonce_;
+    // As the contract does: what was paid back need not be withdrawn, and nothing is no request.
+    withdraw_amount_ = std::max<Wide>(0, withdraw_amount_ - refunded);
+    if (withdraw_amount_ == 0) withdraw_requested_at_ = 0;
     if (withdraw_requested_at_ == 0) close_if_empty(effect);
     return effect;
 }
@@ -156,10 +208,13 @@ std::string Reference::difference(const State& state) const {
     if (wide(state.charged) != charged()) return "charged";
     if (wide(state.total_claimed) != books_.claimed()) return "total claimed";
     if (wide(state.balance) - wide(state.charged) != books_.channel()) return "unspent";
+    if (wide(state.owed) != owed_) return "owed";
+    if (state.in_doubt != in_doubt_) return "in doubt";
     if (wide(state.reserved) != reserved()) return "reserved";
     if (wide(state.signed_max) != signed_max_) return "signed max";
     if (state.signature != evidence_) return "signature";
     if (state.withdraw_requested_at != withdraw_requested_at_) return "withdraw requested at";
+    if (wide(state.withdraw_amount) != withdraw_amount_) return "withdraw amount";
     if (state.refund_nonce != refund_nonce_) return "refund nonce";
     if (state.status != (withdraw_requested_at_ != 0 ? Status::closing : resting_)) return "status";
     if (state.reservations.size() != open_.size()) return "number of reservations";

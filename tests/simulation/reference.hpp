@@ -29,6 +29,9 @@ public:
     void record(const millrace::channel::Release& command);
     /// Returns what the state machine has to report.
     millrace::channel::ChainEffect record(const ChainEvent& event);
+    /// The contract is back in an earlier state of itself.
+    millrace::channel::ChainEffect go_back(const Escrow& earlier);
+    void reconcile() { in_doubt_ = false; }
 
     /// Names the first figure in which the state differs; empty when none does.
     std::string difference(const millrace::channel::State& state) const;
@@ -49,6 +52,8 @@ private:
     Verdict judge_voucher(const Wide& max, const Wide& amount) const;
     void raise(const millrace::channel::SignedVoucher& voucher);
     millrace::channel::ChainEffect take_out(const Wide& amount);
+    void charge_owed(millrace::channel::ChainEffect& effect);
+    void pay_owed(const Wide& amount);
     void close_if_empty(millrace::channel::ChainEffect& effect);
     void drop(millrace::channel::ChainEffect& effect);
     void drop_if_uncovered(millrace::channel::ChainEffect& effect);
@@ -57,9 +62,13 @@ private:
     Books books_;
     std::map<std::string, Open> open_;
     Wide signed_max_;
+    /// All that payments came to, whatever the contract took away.
+    Wide owed_;
+    bool in_doubt_ = false;
     millrace::channel::Signature evidence_{};
     millrace::channel::Status resting_ = millrace::channel::Status::pending;
     std::uint64_t withdraw_requested_at_ = 0;
+    Wide withdraw_amount_;
     std::uint64_t refund_nonce_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
+#include "channel/keccak.hpp"
 #include "channel/uint256.hpp"
 #include "ledger/chain/abi.hpp"
 #include "ledger/chain/contract_code.hpp"
@@ -142,16 +143,11 @@ Anvil::~Anvil() {
 }
 
 void Anvil::start(const std::vector<std::string>& arguments) {
-    std::vector<std::string> all{kProgram,
-                                 "--host",
-                                 "127.0.0.1",
-                                 "--port",
-                                 std::to_string(port_),
-                                 "--chain-id",
-                                 std::to_string(kChainId),
-                                 "--silent",
-                                 "--order",
-                                 "fifo"};
+    std::vector<std::string> all{
+        kProgram, "--host", "127.0.0.1", "--port", std::to_string(port_), "--chain-id",
+        std::to_string(kChainId), "--silent", "--order", "fifo",
+        // In memory: what it keeps on disk reads as empty after reorganisations.
+        "--prune-history", "5000"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     std::vector<char*> raw;
     for (auto& argument : all) raw.push_back(argument.data());
@@ -253,6 +249,24 @@ Amount Anvil::token_balance(const Address& holder) {
     return amount_from_word(
                chain::decode_word(call(token_, chain::balance_of_call(holder))).value())
         .value();
+}
+
+std::string Anvil::storage(const Address& contract, const std::string& slot) {
+    return unquoted(rpc("eth_getStorageAt",
+                        "[" + quoted(to_hex(contract)) + "," + quoted(slot) + ",\"latest\"]"));
+}
+
+void Anvil::set_storage(const Address& contract, const std::string& slot, const std::string& word) {
+    rpc("anvil_setStorageAt",
+        "[" + quoted(to_hex(contract)) + "," + quoted(slot) + "," + quoted(word) + "]");
+}
+
+/// Solidity: the value of a key in the mapping at slot p is at keccak256(key . p); `channels` is
+/// the contract's first variable, because the guard of its parent is in transient storage.
+std::string Anvil::channel_slot(const ChannelId& id) {
+    Bytes key(id.bytes.begin(), id.bytes.end());
+    key.resize(2 * Word::size);
+    return to_hex(keccak256(BytesView(key)));
 }
 
 void Anvil::suspend() {

@@ -26,6 +26,7 @@ public:
 
     static constexpr std::uint64_t kChainId = 31337;
     std::string url() const;
+    std::uint16_t port() const { return port_; }
     const millrace::channel::Address& token() const { return token_; }
 
     /// Anvil's well-known account number 0 … 9: holds coin, and 1,000,000 units of the token.
@@ -43,6 +44,13 @@ public:
     millrace::channel::Bytes call(const millrace::channel::Address& to,
                                   const millrace::channel::Bytes& data);
     millrace::channel::Amount token_balance(const millrace::channel::Address& holder);
+
+    /// A word of a contract's storage, as 64 hex digits after "0x".
+    std::string storage(const millrace::channel::Address& contract, const std::string& slot);
+    void set_storage(const millrace::channel::Address& contract, const std::string& slot,
+                     const std::string& word);
+    /// Where the escrow keeps balance and total claimed of a channel.
+    static std::string channel_slot(const millrace::channel::ChannelId& id);
 
     /// Stops answering until `resume`, as a node that hangs.
     void suspend();

@@ -52,6 +52,8 @@ lease_duration_ms = 2000
 [keys]
 receiver_authorizer_file = {receiver_authorizer_file}
 relayer_file = {relayer_file}
+# For development alone: elsewhere the keys belong into a process of their own (millrace signer).
+in_process = true
 
 [[networks]]
 network = "eip155:{chain_id}"

@@ -1,0 +1,246 @@
+#include "api/chain/refunds.hpp"
+
+#include "channel/hex.hpp"
+#include "channel/uint256.hpp"
+#include "ledger/chain/revert.hpp"
+#include "ledger/settlement/claim_plan.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <array>
+
+namespace millrace::api {
+
+namespace chain = ledger::chain;
+using chain::BlockTag;
+using channel::Error;
+using channel::Refusal;
+using ledger::NewRefund;
+using ledger::RefundKey;
+
+namespace {
+
+/// Takes a channel's place in the set, and gives it back when it goes.
+class InHand {
+public:
+    InHand(std::set<channel::ChannelId>& all, const channel::ChannelId& id)
+        : all_(all), id_(id), is_first_(all.insert(id).second) {}
+    InHand(const InHand&) = delete;
+    InHand& operator=(const InHand&) = delete;
+    ~InHand() {
+        if (is_first_) all_.erase(id_);
+    }
+    bool is_first() const { return is_first_; }
+
+private:
+    std::set<channel::ChannelId>& all_;
+    channel::ChannelId id_;
+    bool is_first_;
+};
+
+}  // namespace
+
+Refunds::Refunds(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
+    : context_(context), network_(network), sender_(sender) {}
+
+Task<Refunds::Outcome<RefundSent>> Refunds::refund(ledger::ChannelTerms terms,
+                                                   channel::Address caller,
+                                                   channel::AskRefund asked) {
+    if (terms.config.receiver_authorizer != context_.signer.authorizer())
+        co_return Refusal{Error::receiver_authorizer_mismatch};
+    if (!network_.cursor) co_return Refusal{Error::unavailable};
+    const InHand place(in_hand_, terms.id);
+    if (!place.is_first()) co_return Refusal{Error::channel_busy};
+    co_return co_await carry_out(terms, caller, asked);
+}
+
+Task<Refunds::Outcome<RefundSent>> Refunds::carry_out(const ledger::ChannelTerms& terms,
+                                                      channel::Address caller,
+                                                      channel::AskRefund asked) {
+    const auto begun = co_await begin(terms.id, caller, asked);
+    if (const auto* refused = std::get_if<Refusal>(&begun)) {
+        if (refused->error == Error::channel_busy) co_return co_await answer_again(terms.id, asked);
+        co_return *refused;
+    }
+    const auto& state = std::get<channel::State>(begun);
+    const RefundKey key{terms.id, state.refunds_begun};
+    std::string objection;
+    try {
+        co_return co_await sign_and_send(terms, state, key, asked);
+    } catch (const chain::SignerUnavailable& error) {
+        objection = error.what();
+    } catch (const chain::SignerRefused& error) {
+        objection = error.what();
+    }
+    // Whatever is not signed is not written down either.
+    co_await give_up(key, state.refunding, state.refund_nonce, objection);
+    co_return Refusal{Error::unavailable};
+}
+
+Task<Refunds::Outcome<RefundSent>> Refunds::sign_and_send(const ledger::ChannelTerms& terms,
+                                                          const channel::State& state,
+                                                          RefundKey key, channel::AskRefund asked) {
+    auto draft = co_await draft_for(terms, state);
+    if (const auto* refused = std::get_if<Refusal>(&draft)) {
+        co_await give_up(key, state.refunding, state.refund_nonce,
+                         std::string(channel::sentence(refused->error)));
+        co_return *refused;
+    }
+    NewRefund refund{key, state.refunding, asked, std::move(std::get<ledger::OutboxDraft>(draft))};
+    refund.asked.refund_nonce = state.refund_nonce;
+    refund.draft.reference = ledger::refund_reference(key);
+    co_return co_await send(refund);
+}
+
+/// The nonce is read as of the cursor's block while the cursor cannot move: it goes with the state
+/// that the shard has. From then on whatever advances it is an event that the shard will see, or
+/// makes the transaction fail.
+Task<Refunds::Outcome<channel::State>> Refunds::begin(channel::ChannelId id,
+                                                      channel::Address caller,
+                                                      channel::AskRefund asked) {
+    const auto pass = co_await network_.cursor_gate.take();
+    const auto tag = BlockTag::number(network_.cursor->block_number);
+    const auto nonce = co_await network_.node.refund_nonce(id, tag);
+    if (!nonce) co_return Refusal{Error::rpc_read_failed};
+    asked.refund_nonce = *nonce;
+    const ledger::Request request = ledger::BeginRefund{{}, caller, id, asked};
+    const auto answer = co_await context_.shards.call_one(request);
+    if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
+    co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
+}
+
+/// The same request again gets the transaction that is on its way already.
+Task<Refunds::Outcome<RefundSent>> Refunds::answer_again(channel::ChannelId id,
+                                                         channel::AskRefund asked) {
+    const auto reading_channel = [id](pqxx::connection& connection) {
+        return ledger::read_channel(connection, id);
+    };
+    const auto record = co_await context_.database.run(reading_channel);
+    if (!record) co_return Refusal{Error::channel_unknown};
+    const RefundKey key{id, record->state.refunds_begun};
+    const auto reading_refund = [key](pqxx::transaction_base& transaction) {
+        return ledger::find_refund(transaction, key);
+    };
+    const auto sent = co_await context_.read(reading_refund);
+    if (!sent || sent->asked != asked.amount || sent->voucher_max != asked.voucher.max_claimable)
+        co_return Refusal{Error::channel_busy};
+    co_return RefundSent{id, sent->amount, sent->transaction};
+}
+
+Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::ChannelTerms& terms,
+                                                               const channel::State& state) {
+    ledger::OutboxDraft draft;
+    draft.purpose = ledger::Purpose::refund;
+    draft.to = network_.config.contract;
+    draft.data = co_await calldata_for(terms, state);
+    const auto estimate = co_await network_.node.estimate_gas(draft.data);
+    if (!estimate) {
+        const bool reverted = estimate.error().reverted();
+        spdlog::warn("{}: a refund of channel {} cannot be simulated: {} {}", network_.node.name(),
+                     channel::to_hex(terms.id), estimate.error().message,
+                     reverted ? chain::revert_reason(estimate.error().data) : std::string());
+        co_return Refusal{reverted ? Error::refund_simulation_failed : Error::rpc_read_failed};
+    }
+    draft.gas_limit = chain::gas_limit_for(*estimate);
+    draft.fees = sender_.fees();
+    co_return draft;
+}
+
+/// What is charged is claimed first: what is left then is the payer's.
+Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
+                                           const channel::State& state) {
+    const std::array due{ledger::DueChannel{.id = terms.id,
+                                            .config = terms.config,
+                                            .balance = state.balance,
+                                            .charged = state.charged,
+                                            .total_claimed = state.total_claimed,
+                                            .signed_max = state.signed_max,
+                                            .signature = state.signature,
+                                            .deadline = {}}};
+    const auto rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
+    const auto config = terms.config;
+    const auto amount = state.refunding;
+    const auto nonce = channel::word_from(state.refund_nonce);
+    auto* const signer = &context_.signer;
+    const auto escrow = network_.escrow;
+    const auto work = [rows, config, amount, nonce, signer, escrow](pqxx::connection&) {
+        const auto consent = signer->sign_refund(escrow, config, nonce, amount);
+        auto refund = chain::refund_with_signature_call(config, amount, nonce, consent);
+        if (rows.empty()) return refund;
+        std::vector<channel::Bytes> calls;
+        calls.push_back(ledger::claim_calldata(escrow, rows, *signer));
+        calls.push_back(std::move(refund));
+        return chain::multicall_call(std::move(calls));
+    };
+    co_return co_await context_.database.run(work);
+}
+
+Task<Refunds::Outcome<RefundSent>> Refunds::send(const NewRefund& refund) {
+    const OutboxSender::Write work = [&refund](pqxx::connection& connection,
+                                               const ledger::Sender& sender) {
+        // Signed before anything is written, so that nobody waits for the signer.
+        auto transactions = [&] {
+            pqxx::work transaction(connection);
+            return ledger::sign_drafts(transaction, sender, {refund.draft});
+        }();
+        pqxx::work transaction(connection);
+        auto written = ledger::record_refund(transaction, refund, std::move(transactions), now());
+        transaction.commit();
+        return written;
+    };
+    auto entries = co_await sender_.write_down(work);
+    // Another process took over and gave the refund up.
+    if (entries.empty()) co_return Refusal{Error::unavailable};
+    spdlog::info("{}: refund {} of channel {}, {} units", network_.node.name(), refund.key.number,
+                 channel::to_hex(refund.key.channel), channel::to_string(refund.amount));
+    const RefundSent sent{refund.key.channel, refund.amount, entries.front().hash};
+    co_await sender_.broadcast(std::move(entries.front()));
+    co_return sent;
+}
+
+Task<void> Refunds::look_after() {
+    const auto network = network_.config.network;
+    const auto reading = [network](pqxx::transaction_base& transaction) {
+        return ledger::stranded_refunds(transaction, network);
+    };
+    const auto stranded = co_await context_.read(reading);
+    for (const auto& one : stranded) {
+        if (context_.stopping) co_return;
+        const InHand place(in_hand_, one.key.channel);
+        if (!place.is_first()) continue;
+        if (one.is_written_down)
+            co_await abandon(one.key);
+        else
+            co_await give_up(one.key, one.amount, one.refund_nonce,
+                             "the service ended before it was sent");
+    }
+}
+
+/// Written down before the money is given back, so that nobody can send it afterwards.
+Task<void> Refunds::give_up(RefundKey key, channel::Amount amount, std::uint64_t refund_nonce,
+                            std::string why) {
+    const auto work = [key, amount, refund_nonce, why](pqxx::connection& connection) {
+        pqxx::work transaction(connection);
+        const bool given_up =
+            ledger::give_up_refund(transaction, key, amount, refund_nonce, why, now());
+        transaction.commit();
+        return given_up;
+    };
+    const bool given_up = co_await context_.database.run(work);
+    if (!given_up) co_return;
+    spdlog::warn("{}: refund {} of channel {} is given up: {}", network_.node.name(), key.number,
+                 channel::to_hex(key.channel), why);
+    co_await abandon(key);
+}
+
+Task<void> Refunds::abandon(RefundKey key) {
+    const ledger::Request request = ledger::AbandonRefund{{}, key.channel, {key.number}};
+    const auto answer = co_await context_.shards.call_one(request);
+    const auto* refused = std::get_if<Refusal>(&answer.outcome);
+    if (refused && !context_.stopping)
+        spdlog::warn("{}: what a refund of channel {} holds is not given back yet: {}",
+                     network_.node.name(), channel::to_hex(key.channel),
+                     channel::sentence(refused->error));
+}
+
+}  // namespace millrace::api

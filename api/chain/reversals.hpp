@@ -1,0 +1,48 @@
+#pragma once
+
+#include "api/chain/chain_context.hpp"
+#include "ledger/posted_event.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace millrace::api {
+
+/// Keeps a network's books on the branch that its node follows: undoes what was posted of blocks
+/// that are gone, and compares the channels concerned with the contract before they are claimed
+/// again. Every step may be repeated, and may be the last before a crash: first the cursor goes
+/// back to the fork, then what stands above it is undone one by one, newest first.
+class Reversals {
+public:
+    using Changed = std::function<void(const ledger::ChannelTerms&, const channel::State&)>;
+
+    Reversals(ChainContext& context, ChainNetwork& network, Changed changed);
+
+    /// Has to succeed before anything more is posted. Gives the reason when it did not; empty when
+    /// the cursor and all that was posted are of the node's branch.
+    Task<std::string> check();
+
+    /// Looks at the contract for each channel in doubt, as of the cursor.
+    Task<void> reconcile();
+
+private:
+    Task<std::string> check_cursor();
+    Task<std::string> go_back_to_fork();
+    Task<std::string> find_fork(std::optional<ledger::chain::Cursor>& fork);
+    Task<std::string> undo_orphans();
+    Task<std::string> undo(const ledger::StandingEvent& event);
+    Task<std::optional<ledger::Request>> request_for(const ledger::StandingEvent& event);
+
+    ChainContext& context_;
+    ChainNetwork& network_;
+    Changed changed_;
+    /// Told once, not at every poll.
+    bool lost_ = false;
+    /// Whether there may be channels in doubt; nobody knows at the start.
+    bool doubts_ = true;
+};
+
+}  // namespace millrace::api

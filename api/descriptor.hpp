@@ -1,0 +1,27 @@
+#pragma once
+
+#include <utility>
+
+#include <unistd.h>
+
+namespace millrace::api {
+
+/// A file descriptor that is closed when it goes; negative: none.
+class Descriptor {
+public:
+    explicit Descriptor(int number) : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ~Descriptor() {
+        if (number_ >= 0) ::close(number_);
+    }
+    int number() const { return number_; }
+
+private:
+    int number_;
+};
+
+}  // namespace millrace::api

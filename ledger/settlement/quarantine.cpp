@@ -1,0 +1,107 @@
+#include "ledger/settlement/quarantine.hpp"
+
+#include "ledger/bytea.hpp"
+#include "ledger/row_values.hpp"
+#include "ledger/settlement/columns.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace millrace::ledger {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::seconds kPause = 60s;
+constexpr std::chrono::seconds kPauseMax = 600s;
+
+constexpr const char* kAttempts =
+    "select attempts from claim_quarantine where channel_id = $1::bytea";
+constexpr const char* kInsert = R"sql(
+    insert into claim_quarantine (channel_id, asset_id, receiver, reason, detail, amount, balance,
+        total_claimed, signature, attempts, since, retry_at)
+    select channel_id, asset_id, receiver, $2::text, $3::text, $4::numeric, balance,
+        total_claimed, $5::bytea, $6::integer, $7::timestamptz, $8::timestamptz
+    from channel where channel_id = $1::bytea
+    on conflict (channel_id) do update set reason = excluded.reason, detail = excluded.detail,
+        amount = excluded.amount, balance = excluded.balance,
+        total_claimed = excluded.total_claimed, signature = excluded.signature,
+        attempts = excluded.attempts, retry_at = excluded.retry_at)sql";
+constexpr const char* kRelease = "delete from claim_quarantine where channel_id = $1::bytea";
+constexpr const char* kRowsOfClaim = R"sql(
+    select channel_id, signature, increment from claim_row where claim_id = $1)sql";
+constexpr const char* kList = R"sql(
+    select channel_id, asset_id, reason, detail, amount, attempts, {} as since, {} as retry_at
+    from claim_quarantine
+    where receiver = $1::bytea and channel_id > $2::bytea
+    order by channel_id
+    limit $3)sql";
+
+struct Refused {
+    std::string channel_id;
+    RowFault fault;
+    std::string detail;
+    std::string amount;
+    std::string signature;
+};
+
+void put(pqxx::transaction_base& transaction, const Refused& refused, Time now) {
+    const auto before = transaction.exec_params(kAttempts, refused.channel_id);
+    const auto attempts = before.empty() ? 1u : before[0][0].as<unsigned>() + 1;
+    transaction.exec_params0(kInsert, refused.channel_id, std::string(to_string(refused.fault)),
+                             refused.detail, refused.amount, refused.signature, attempts,
+                             to_rfc3339(now), to_rfc3339(now + quarantine_pause(attempts)));
+}
+
+}  // namespace
+
+std::chrono::seconds quarantine_pause(unsigned attempts) {
+    constexpr unsigned kDoublingsMax = 8;
+    const auto doublings = std::min(std::max(attempts, 1u) - 1, kDoublingsMax);
+    return std::min(kPause * (1 << doublings), kPauseMax);
+}
+
+void quarantine(pqxx::transaction_base& transaction, std::span<const BadRow> rows, Time now) {
+    for (const auto& [row, fault, detail] : rows)
+        put(transaction,
+            {to_bytea(row.id), fault, detail, channel::to_string(row.increment),
+             to_bytea(row.claim.signature)},
+            now);
+}
+
+void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,
+                         const std::string& detail, Time now) {
+    const auto rows = transaction.exec_params(kRowsOfClaim, claim_id);
+    if (rows.size() != 1) return;
+    put(transaction,
+        {rows[0]["channel_id"].c_str(), RowFault::reverted, detail, rows[0]["increment"].c_str(),
+         rows[0]["signature"].c_str()},
+        now);
+}
+
+std::size_t release_from_quarantine(pqxx::transaction_base& transaction,
+                                    std::span<const channel::ChannelId> ids) {
+    std::size_t released = 0;
+    for (const auto& id : ids)
+        released += transaction.exec_params(kRelease, to_bytea(id)).affected_rows();
+    return released;
+}
+
+std::vector<QuarantinedChannel> list_quarantine(pqxx::transaction_base& transaction,
+                                                const channel::Address& receiver,
+                                                const std::optional<channel::ChannelId>& after,
+                                                std::size_t limit) {
+    const auto statement =
+        fmt::format(fmt::runtime(kList), rfc3339_of("since"), rfc3339_of("retry_at"));
+    const auto behind = after ? to_bytea(*after) : std::string("\\x");
+    std::vector<QuarantinedChannel> found;
+    for (const auto& row : transaction.exec_params(statement, to_bytea(receiver), behind, limit))
+        found.push_back(
+            {from_bytea<channel::ChannelId>(row["channel_id"]), row["asset_id"].as<std::int32_t>(),
+             row["reason"].c_str(), row["detail"].c_str(), amount_from(row["amount"]),
+             row["attempts"].as<unsigned>(), row["since"].c_str(), row["retry_at"].c_str()});
+    return found;
+}
+
+}  // namespace millrace::ledger

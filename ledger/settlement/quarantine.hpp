@@ -1,0 +1,56 @@
+#pragma once
+
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+#include "ledger/settlement/row_check.hpp"
+#include "ledger/time.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pqxx/pqxx>
+
+namespace millrace::ledger {
+
+/// How long a channel is left out of claims after so many refusals in a row: a minute, doubled each
+/// time, at most ten, because a node may have erred and a withdrawal takes fifteen at least.
+std::chrono::seconds quarantine_pause(unsigned attempts);
+
+/// Leaves the rows' channels out of claims: until their state changes, until
+/// `release_from_quarantine`, or for `quarantine_pause`.
+void quarantine(pqxx::transaction_base& transaction, std::span<const BadRow> rows, Time now);
+
+/// The same for the only channel of a claim that was reverted on chain; nothing when it has more.
+void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,
+                         const std::string& detail, Time now);
+
+/// Takes channels up again at once. Gives how many there were.
+std::size_t release_from_quarantine(pqxx::transaction_base& transaction,
+                                    std::span<const channel::ChannelId> ids);
+
+struct QuarantinedChannel {
+    channel::ChannelId id;
+    std::int32_t asset_id = 0;
+    /// As RowFault, and what there is to say about it.
+    std::string reason;
+    std::string detail;
+    /// What the row would have claimed.
+    channel::Amount amount;
+    unsigned attempts = 0;
+    /// RFC 3339, UTC.
+    std::string since;
+    std::string retry_at;
+};
+
+/// The receiver's, in the order of their ids, behind `after`.
+std::vector<QuarantinedChannel> list_quarantine(pqxx::transaction_base& transaction,
+                                                const channel::Address& receiver,
+                                                const std::optional<channel::ChannelId>& after,
+                                                std::size_t limit);
+
+}  // namespace millrace::ledger

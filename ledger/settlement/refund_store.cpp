@@ -1,0 +1,91 @@
+#include "ledger/settlement/refund_store.hpp"
+
+#include "channel/hex.hpp"
+#include "ledger/bytea.hpp"
+#include "ledger/settlement/columns.hpp"
+
+namespace millrace::ledger {
+namespace {
+
+constexpr const char* kInsertSent = R"sql(
+    insert into refund (channel_id, number, amount, asked, voucher_max, signature, refund_nonce,
+        reference, at)
+    values ($1::bytea, $2, $3::numeric, $4::numeric, $5::numeric, $6::bytea, $7, $8,
+        $9::timestamptz)
+    on conflict (channel_id, number) do nothing)sql";
+constexpr const char* kInsertGivenUp = R"sql(
+    insert into refund (channel_id, number, amount, refund_nonce, error, at)
+    values ($1::bytea, $2, $3::numeric, $4, $5, $6::timestamptz)
+    on conflict (channel_id, number) do nothing)sql";
+constexpr const char* kIsGivenUp = R"sql(
+    select reference is null from refund where channel_id = $1::bytea and number = $2)sql";
+constexpr const char* kFind = R"sql(
+    select r.amount, r.asked, r.voucher_max, o.hash
+    from refund r join outbox o on o.purpose = 'refund' and o.reference = r.reference
+    where r.channel_id = $1::bytea and r.number = $2)sql";
+constexpr const char* kStranded = R"sql(
+    select c.channel_id, c.refunds_begun, c.refunding, c.refund_nonce,
+        r.number is not null as is_written_down
+    from channel c
+    join asset a on a.asset_id = c.asset_id
+    left join refund r on r.channel_id = c.channel_id and r.number = c.refunds_begun
+    left join outbox o on o.purpose = 'refund' and o.reference = r.reference
+    where c.refunding > 0 and a.network = $1
+        and (r.reference is null or o.status in ('confirmed', 'failed')))sql";
+
+std::optional<std::string> text_of(const std::optional<channel::Amount>& amount) {
+    if (!amount) return std::nullopt;
+    return channel::to_string(*amount);
+}
+
+}  // namespace
+
+std::string refund_reference(const RefundKey& key) {
+    return channel::to_hex(key.channel) + ":" + std::to_string(key.number);
+}
+
+std::vector<OutboxEntry> record_refund(pqxx::transaction_base& transaction, const NewRefund& refund,
+                                       std::vector<OutboxEntry> transactions, Time now) {
+    const auto& voucher = refund.asked.voucher;
+    const auto written = transaction.exec_params(
+        kInsertSent, to_bytea(refund.key.channel), refund.key.number,
+        channel::to_string(refund.amount), text_of(refund.asked.amount),
+        channel::to_string(voucher.max_claimable), to_bytea(voucher.signature),
+        refund.asked.refund_nonce, refund_reference(refund.key), to_rfc3339(now));
+    if (written.affected_rows() == 0) return {};
+    return enqueue(transaction, std::move(transactions), now);
+}
+
+bool give_up_refund(pqxx::transaction_base& transaction, const RefundKey& key,
+                    channel::Amount amount, std::uint64_t refund_nonce, const std::string& error,
+                    Time now) {
+    transaction.exec_params0(kInsertGivenUp, to_bytea(key.channel), key.number,
+                             channel::to_string(amount), refund_nonce, error, to_rfc3339(now));
+    return transaction.exec_params1(kIsGivenUp, to_bytea(key.channel), key.number)[0].as<bool>();
+}
+
+std::optional<SentRefund> find_refund(pqxx::transaction_base& transaction, const RefundKey& key) {
+    const auto rows = transaction.exec_params(kFind, to_bytea(key.channel), key.number);
+    if (rows.empty()) return std::nullopt;
+    const auto row = rows[0];
+    SentRefund refund{amount_from(row["amount"]),
+                      {},
+                      amount_from(row["voucher_max"]),
+                      from_bytea<channel::TransactionHash>(row["hash"])};
+    if (!row["asked"].is_null()) refund.asked = amount_from(row["asked"]);
+    return refund;
+}
+
+std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,
+                                             channel::Network network) {
+    std::vector<StrandedRefund> stranded;
+    for (const auto& row : transaction.exec_params(kStranded, channel::to_string(network)))
+        stranded.push_back({{from_bytea<channel::ChannelId>(row["channel_id"]),
+                             row["refunds_begun"].as<std::uint64_t>()},
+                            amount_from(row["refunding"]),
+                            row["refund_nonce"].as<std::uint64_t>(),
+                            row["is_written_down"].as<bool>()});
+    return stranded;
+}
+
+}  // namespace millrace::ledger

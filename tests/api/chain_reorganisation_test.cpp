@@ -1,0 +1,557 @@
+// What the chain takes back: every step of a channel's life, at every depth, with its transactions
+// dropped, moved or reordered. Afterwards books and contract have to be one.
+#include "channel/hex.hpp"
+#include "channel/uint256.hpp"
+#include "channel/voucher.hpp"
+#include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/escrow_events.hpp"
+#include "tests/api/chain_stack.hpp"
+#include "tests/simulation/random.hpp"
+#include "tests/support/print.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include <cstdlib>
+#include <random>
+#include <set>
+
+using namespace support;
+using channel::Amount;
+using channel::Status;
+namespace chain = ledger::chain;
+
+namespace {
+
+constexpr unsigned kAuthorizer = 9;
+constexpr std::uint64_t kConfirmations = 3;
+constexpr std::uint64_t kDeepest = 64;
+
+ChainStack::Change quick(std::uint64_t confirmations) {
+    return [confirmations](api::Config& config) {
+        config.networks[0].confirmations = confirmations;
+        config.networks[0].poll_interval = std::chrono::milliseconds{5};
+    };
+}
+
+/// The chain as the node tells it.
+class Chain {
+public:
+    explicit Chain(Anvil& anvil) : anvil_(anvil) {}
+
+    boost::json::value block(std::uint64_t number) {
+        return boost::json::parse(
+            anvil_.rpc("eth_getBlockByNumber", fmt::format("[\"{:#x}\",false]", number)));
+    }
+    std::string hash(std::uint64_t number) {
+        const auto found = block(number);
+        return found.is_null() ? "" : std::string(found.at("hash").as_string());
+    }
+    /// Of the newest blocks, the first that is missing or does not follow the one before.
+    std::optional<std::uint64_t> first_orphan(std::uint64_t blocks) {
+        const auto head = anvil_.block_number();
+        auto before = hash(head - blocks);
+        for (auto number = head - blocks + 1; number <= head; ++number) {
+            const auto found = block(number);
+            if (found.is_null() || found.at("parentHash").as_string() != before) return number;
+            before = found.at("hash").as_string();
+        }
+        return std::nullopt;
+    }
+    /// Of the newest blocks, as signed, in their order.
+    std::vector<std::string> raw_transactions(std::uint64_t blocks) {
+        std::vector<std::string> raw;
+        const auto head = anvil_.block_number();
+        for (auto number = head - blocks + 1; number <= head; ++number) {
+            const auto found = block(number);
+            for (const auto& hash : found.at("transactions").as_array())
+                raw.push_back(anvil_.rpc("eth_getRawTransactionByHash",
+                                         "[" + boost::json::serialize(hash) + "]"));
+        }
+        return raw;
+    }
+    chain::ChannelTotals totals(const channel::ChannelId& id) {
+        return chain::decode_channels(anvil_.call(escrow_address(), chain::channels_call(id)))
+            .value();
+    }
+    bool withdrawing(const channel::ChannelId& id) {
+        const auto call = chain::pending_withdrawals_call(id);
+        return chain::decode_pending_withdrawals(anvil_.call(escrow_address(), call))
+                   .value()
+                   .initiated_at != 0;
+    }
+    std::uint64_t refund_nonce(const channel::ChannelId& id) {
+        return chain::decode_refund_nonce(
+                   anvil_.call(escrow_address(), chain::refund_nonce_call(id)))
+            .value();
+    }
+    /// Events of refunds of the channel.
+    std::uint64_t refunds(const channel::ChannelId& id) {
+        const auto logs = boost::json::parse(anvil_.rpc(
+            "eth_getLogs",
+            fmt::format(R"([{{"fromBlock":"0x0","address":"{}","topics":["{}","{}"]}}])",
+                        channel::to_hex(escrow_address()),
+                        channel::to_hex(chain::topics().refunded), channel::to_hex(id))));
+        return logs.as_array().size();
+    }
+    Amount unsettled(const channel::Address& receiver) {
+        const auto call = chain::receivers_call(receiver, anvil_.token());
+        const auto found = chain::decode_receivers(anvil_.call(escrow_address(), call)).value();
+        return channel::subtract(found.total_claimed, found.total_settled).value();
+    }
+
+private:
+    Anvil& anvil_;
+};
+
+enum class Step { deposit, snapshot, top_up, claim, settle, refund, request, withdrawal };
+constexpr Step kSteps[] = {Step::deposit, Step::snapshot, Step::top_up,  Step::claim,
+                           Step::settle,  Step::refund,   Step::request, Step::withdrawal};
+enum class Way { dropped, moved, reordered };
+constexpr Way kWays[] = {Way::dropped, Way::moved, Way::reordered};
+/// Newest blocks that are replaced.
+constexpr std::pair<std::uint64_t, std::uint64_t> kDepths[] = {{1, 4}, {5, 24}, {25, kDeepest}};
+
+/// One stack that lives through any number of reorganisations.
+class Trial {
+public:
+    explicit Trial(std::uint64_t seed)
+        : random_(seed), stack_({}, quick(kConfirmations)), chain_(stack_.anvil) {
+        stack_.start();
+        stack_.anvil.mine(kDeepest + 8);
+    }
+
+    /// Empty when all is well; else the first difference.
+    std::string inject(Step step, Way way, std::pair<std::uint64_t, std::uint64_t> depths) {
+        begin_channel(step);
+        const auto depth = depths.first + random_.below(depths.second - depths.first + 1);
+        attempt([&] { carry_out(step); });
+        stack_.anvil.mine(static_cast<unsigned>(random_.below(depth)));
+        if (!random_.one_in(3)) attempt([&] { follow(); });
+
+        const bool down = random_.one_in(8);
+        if (down) stack_.stop();
+        const auto dropped = reorganise(way, depth);
+        if (down) stack_.start();
+        if (random_.one_in(3)) stack_.anvil.mine(1 + static_cast<unsigned>(random_.below(4)));
+        for (const auto& raw : dropped)
+            if (random_.one_in(2))
+                attempt([&] { stack_.anvil.rpc("eth_sendRawTransaction", "[" + raw + "]"); });
+        if (random_.one_in(2)) attempt([&] { pay(live().back(), 1 + random_.below(50)); });
+        return agreement(live());
+    }
+
+    /// Of all channels there ever were.
+    std::string whole_agreement() { return agreement(channels_); }
+
+    ChainStack& stack() { return stack_; }
+
+private:
+    struct Channel {
+        channel::ChannelConfig terms;
+        channel::ChannelId id;
+        unsigned payer = 0;
+        std::uint64_t charged = 0;
+        bool tracked = false;
+    };
+
+    /// What a reorganisation made impossible is not done; nothing depends on it.
+    template <class Action>
+    void attempt(Action action) {
+        try {
+            action();
+        } catch (const std::exception&) {
+        }
+    }
+
+    /// Until all that is mined now is posted at its confirmations. The service may go on to send
+    /// something, which is mined as well: the cursor may be past the block, not at it.
+    void follow() {
+        const auto newest = stack_.anvil.block_number();
+        const bool followed = stack_.wait([&] {
+            const auto cursor = std::stoull(stack_.query("select block_number from chain_cursor"));
+            return cursor + kConfirmations > newest;
+        });
+        if (!followed) throw std::runtime_error("the chain is not followed");
+    }
+
+    void begin_channel(Step step) {
+        const auto number = channels_.size() + 1;
+        Channel made;
+        made.payer = 1 + static_cast<unsigned>(number % 5);
+        made.terms = stack_.terms(made.payer, Anvil::key(6 + number % 2).address(), number);
+        made.id = stack_.id(made.terms);
+        channels_.push_back(made);
+        if (step == Step::deposit || step == Step::snapshot) return;
+        attempt([&] { open(channels_.back()); });
+        attempt([&] { pay(channels_.back(), 500); });
+        stack_.anvil.mine(static_cast<unsigned>(random_.below(12)));
+    }
+
+    void open(Channel& one) {
+        const auto outcome =
+            stack_.run(stack_.chain().open(stack_.network().network, one.terms, "test",
+                                           stack_.deposit(one.payer, one.terms, 5000)));
+        one.tracked = one.tracked || !error_of(outcome);
+        stack_.anvil.mine(kConfirmations);
+        follow();
+    }
+
+    void pay(Channel& one, std::uint64_t amount) {
+        if (!one.tracked) return;
+        const auto charged =
+            stack_.query(fmt::format("select charged from channel where channel_id = '\\x{}'",
+                                     channel::to_hex(one.id).substr(2)));
+        if (charged.empty()) return;
+        const auto total = std::stoull(charged) + amount;
+        stack_.pay(one.payer, one.terms, amount, total);
+    }
+
+    void carry_out(Step step) {
+        auto& one = channels_.back();
+        auto& anvil = stack_.anvil;
+        const auto call = [&](unsigned account, const channel::Bytes& data) {
+            anvil.send(account, escrow_address(), data);
+        };
+        switch (step) {
+            case Step::deposit:
+                return open(one);
+            case Step::snapshot:
+                stack_.deposit_directly(one.payer, one.terms, 5000);
+                anvil.mine(kConfirmations);
+                follow();
+                one.tracked = !error_of(stack_.run(stack_.chain().open(
+                    stack_.network().network, one.terms, "test", std::nullopt)));
+                return pay(one, 400);
+            case Step::top_up:
+                stack_.deposit_directly(one.payer, one.terms, 2000, 1);
+                anvil.mine(kConfirmations);
+                follow();
+                return pay(one, 4600);
+            case Step::claim:
+                stack_.run(stack_.chain().claim(one.terms.receiver, std::nullopt, std::nullopt));
+                return;
+            case Step::settle:
+                stack_.run(stack_.chain().claim(one.terms.receiver, std::nullopt, std::nullopt));
+                pay(one, 100);
+                return call(0, chain::settle_call(one.terms.receiver, anvil.token()));
+            case Step::refund:
+                return call(kAuthorizer, refund(one, 1 + random_.below(6000)));
+            case Step::request:
+                return call(one.payer, chain::initiate_withdraw_call(
+                                           one.terms, Amount{1 + random_.below(4000)}));
+            case Step::withdrawal:
+                call(one.payer,
+                     chain::initiate_withdraw_call(one.terms, Amount{1 + random_.below(4999)}));
+                anvil.rpc("evm_increaseTime", "[901]");
+                anvil.mine(static_cast<unsigned>(1 + random_.below(3)));
+                return call(one.payer, chain::finalize_withdraw_call(one.terms));
+        }
+    }
+
+    channel::Bytes refund(const Channel& one, std::uint64_t amount) {
+        const auto nonce = channel::word_from(chain_.refund_nonce(one.id));
+        const auto signature =
+            Anvil::key(kAuthorizer)
+                .sign(channel::digest(stack_.asset().escrow_separator,
+                                      channel::Refund{one.id, nonce, Amount{amount}}));
+        return chain::refund_with_signature_call(one.terms, Amount{amount}, nonce, signature);
+    }
+
+    /// Gives the transactions that the new branch does not have for certain.
+    std::vector<std::string> reorganise(Way way, std::uint64_t depth) {
+        auto raw = chain_.raw_transactions(depth);
+        std::vector<std::string> dropped;
+        if (way == Way::dropped) {
+            dropped = std::exchange(raw, {});
+        } else if (way == Way::reordered) {
+            for (auto left = raw.size(); left > 1; --left)
+                std::swap(raw[left - 1], raw[random_.below(left)]);
+            if (!raw.empty() && random_.one_in(3)) {
+                dropped.push_back(raw.back());
+                raw.pop_back();
+            }
+        }
+        std::string list;
+        std::uint64_t offset = 0;
+        for (const auto& one : raw) {
+            offset = std::min(depth - 1, offset + random_.below(3));
+            list += fmt::format("{}[{},{}]", list.empty() ? "" : ",", one, offset);
+        }
+        stack_.anvil.rpc("anvil_reorg", fmt::format("[{},[{}]]", depth, list));
+        mend_chain();
+        return dropped;
+    }
+
+    /// Where a transaction arrives while it reorganises, anvil at times goes on from a block that
+    /// is not its newest; no node may have such a chain.
+    void mend_chain() {
+        while (const auto broken = chain_.first_orphan(kDeepest + 8))
+            stack_.anvil.rpc("anvil_reorg",
+                             fmt::format("[{},[]]", stack_.anvil.block_number() - *broken + 1));
+    }
+
+    std::vector<Channel> live() {
+        return {channels_.end() - std::min<std::ptrdiff_t>(4, std::ssize(channels_)),
+                channels_.end()};
+    }
+
+    /// Blocks go by until nothing is on its way any more; then books and contract are compared.
+    std::string agreement(const std::vector<Channel>& channels) {
+        std::string last;
+        unsigned looks = 0;
+        const bool agreed = stack_.wait([&] {
+            last = unfinished();
+            if (last.empty()) last = difference(channels);
+            // Now and then a block, so that what was sent again gets its confirmations.
+            if (!last.empty() && ++looks % 3 == 0) {
+                stack_.anvil.mine(1);
+                mend_chain();
+            }
+            return last.empty();
+        });
+        return agreed ? std::string() : last;
+    }
+
+    std::string unfinished() {
+        const auto head = stack_.anvil.block_number();
+        const auto at = head - (kConfirmations - 1);
+        const auto cursor = stack_.query("select block_number, block_hash from chain_cursor");
+        if (cursor != fmt::format("{}|\\x{}", at, chain_.hash(at).substr(2)))
+            return "the cursor is at " + cursor + ", not at " + std::to_string(at);
+        const auto on_their_way =
+            stack_.query("select count(*) from outbox where status in ('queued', 'sent')");
+        if (on_their_way != "0") return on_their_way + " transactions are on their way";
+        const auto in_doubt = stack_.query("select count(*) from channel where in_doubt");
+        return in_doubt == "0" ? "" : in_doubt + " channels are in doubt";
+    }
+
+    std::string difference(const std::vector<Channel>& channels) {
+        for (const auto& one : channels)
+            if (auto found = channel_difference(one); !found.empty()) return found;
+        if (const auto balance = stack_.trial_balance(); balance != "0")
+            return "trial balance " + balance;
+        for (const unsigned receiver : {6u, 7u})
+            if (auto found = receiver_difference(Anvil::key(receiver).address()); !found.empty())
+                return found;
+        if (stack_.query(kHeld) != "t") return "the escrow's account and its channels";
+        if (stack_.query(kTwice) != "0") return "an event is posted twice";
+        return orphan_difference();
+    }
+
+    std::string channel_difference(const Channel& one) {
+        const auto hex = channel::to_hex(one.id);
+        const auto of_channel =
+            fmt::format(" from channel where channel_id = '\\x{}' and seq > 0", hex.substr(2));
+        const auto row = stack_.query(
+            "select balance, total_claimed, withdraw_requested_at <> 0, charged <= balance, "
+            "charged <= signed_max" +
+            of_channel);
+        if (row.empty()) return "";
+        const auto totals = chain_.totals(one.id);
+        const auto expected = fmt::format("{}|{}|{}|t|t", channel::to_string(totals.balance),
+                                          channel::to_string(totals.total_claimed),
+                                          chain_.withdrawing(one.id) ? "t" : "f");
+        if (row != expected) return "channel " + hex + ": " + row + ", contract: " + expected;
+        // A refund that moves nothing raises the nonce without an event; who reconciles sees it.
+        const auto nonce = std::stoull(stack_.query("select refund_nonce" + of_channel));
+        if (nonce == chain_.refund_nonce(one.id) || nonce == chain_.refunds(one.id)) return "";
+        return "channel " + hex + ": refund nonce " + std::to_string(nonce);
+    }
+
+    std::string receiver_difference(const channel::Address& receiver) {
+        const auto owner = channel::to_hex(receiver).substr(2);
+        const auto claimed = stack_.query(fmt::format(
+            "select coalesce(sum(credits - debits), 0) from account where kind = 'claimed' and "
+            "owner = '\\x{}'",
+            owner));
+        const auto expected = channel::to_string(chain_.unsettled(receiver));
+        if (claimed != expected)
+            return "claimed and not settled: " + claimed + ", contract: " + expected;
+        const auto earned = stack_.query(fmt::format(
+            "select (select coalesce(sum(credits - debits), 0) from account where kind = 'earned' "
+            "and owner = '\\x{0}') = (select coalesce(sum(charged - total_claimed), 0) from "
+            "channel where receiver = '\\x{0}')",
+            owner));
+        return earned == "t" ? "" : "earned and the channels' charges";
+    }
+
+    /// All that stands of the newest blocks is of the chain's blocks.
+    std::string orphan_difference() {
+        const auto head = stack_.anvil.block_number();
+        const auto from = head > 2 * kDeepest ? head - 2 * kDeepest : 0;
+        const auto rows = stack_.query(fmt::format(
+            "select distinct block_number, substr(block_hash::text, 3) from chain_event e where "
+            "block_number > {} and not exists (select from chain_reversal r where r.event_seq = "
+            "e.seq)",
+            from));
+        std::istringstream lines(rows);
+        for (std::string line; std::getline(lines, line);) {
+            const auto bar = line.find('|');
+            if (chain_.hash(std::stoull(line.substr(0, bar))) != "0x" + line.substr(bar + 1))
+                return "an event of block " + line + " stands, which is gone";
+        }
+        return "";
+    }
+
+    // What left by settling was claimed before.
+    static constexpr const char* kHeld = R"sql(
+        select (select sum(debits - credits) from account where kind = 'escrow') =
+            (select sum(credits - debits) from account where kind in ('channel', 'earned', 'claimed'))
+        and (select sum(credits - debits) from account where kind = 'channel') =
+            (select sum(balance - charged) from channel))sql";
+    static constexpr const char* kTwice = R"sql(
+        select count(*) from (
+            select 1 from chain_event e
+            where not exists (select from chain_reversal r where r.event_seq = e.seq)
+            group by network, transaction_hash
+            having count(distinct block_hash) > 1 or count(distinct log_index) < count(*)) t)sql";
+
+    simulation::Random random_;
+    ChainStack stack_;
+    Chain chain_;
+    std::vector<Channel> channels_;
+};
+
+void check_that_it_was_no_idle_exercise(ChainStack& stack, int injections) {
+    CHECK(std::stoi(stack.query("select count(*) from chain_reorganisation")) > injections / 3);
+    for (const std::string kind : {"deposited", "claimed", "settled", "refunded",
+                                   "withdraw_initiated", "withdraw_finalized", "fee_paid"}) {
+        INFO(kind);
+        CHECK(stack.query("select count(*) > 0 from chain_event e join chain_reversal r on "
+                          "r.event_seq = e.seq where kind = '" +
+                          kind + "'") == "t");
+    }
+    CHECK(stack.query("select count(*) > 0 from channel_opening o join chain_reversal r on "
+                      "r.event_seq = o.seq") == "t");
+    CHECK(stack.query("select count(*) > 0 from chain_event where inclusion > 0 or exists (select "
+                      "from chain_event other where other.transaction_hash = "
+                      "chain_event.transaction_hash and other.block_hash <> "
+                      "chain_event.block_hash)") == "t");
+}
+
+std::uint64_t seed_of_the_day() {
+    if (const char* given = std::getenv("MILLRACE_SEED")) return std::strtoull(given, nullptr, 10);
+    return std::random_device{}();
+}
+
+}  // namespace
+
+TEST_CASE(
+    "reorganisation: books and contract are one after every kind, of every step, at every "
+    "depth",
+    "[reorganisations][chain][reorganisation]") {
+    const auto seed = seed_of_the_day();
+    const std::uint64_t rounds = std::getenv("MILLRACE_LONG") ? 8 : 1;
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        Trial trial(seed + round);
+        int injections = 0;
+        for (const auto& depths : kDepths) {
+            for (const auto step : kSteps) {
+                for (const auto way : kWays) {
+                    INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections
+                                          << ": step " << static_cast<int>(step) << ", way "
+                                          << static_cast<int>(way) << ", to depth "
+                                          << depths.second);
+                    const auto difference = trial.inject(step, way, depths);
+                    REQUIRE(difference == "");
+                    ++injections;
+                }
+            }
+        }
+        INFO("MILLRACE_SEED=" << seed + round);
+        REQUIRE(trial.whole_agreement() == "");
+        check_that_it_was_no_idle_exercise(trial.stack(), injections);
+    }
+}
+
+TEST_CASE(
+    "reorganisation: a withdrawal that vanishes before its confirmations opens the channel "
+    "again",
+    "[chain][reorganisation]") {
+    ChainStack stack({}, quick(6));
+    stack.start();
+    const auto terms = stack.terms(1, Anvil::key(3).address());
+    const auto id = stack.id(terms);
+    stack.deposit_directly(1, terms, 5000);
+    stack.anvil.mine(6);
+    REQUIRE(stack.wait_until_followed());
+    REQUIRE_FALSE(
+        error_of(stack.run(stack.chain().open(stack.network().network, terms, "", std::nullopt)))
+            .has_value());
+    stack.anvil.send(1, escrow_address(), chain::initiate_withdraw_call(terms, Amount{5000}));
+    REQUIRE(stack.wait_for_status(id, Status::closing));
+    stack.anvil.rpc("anvil_reorg", "[1,[]]");
+    REQUIRE(stack.wait_for_event(id, "reopened"));
+    REQUIRE(stack.wait_for_event(id, "reconciled"));
+    CHECK(stack.state(id).status == Status::open);
+    CHECK(stack.pay(1, terms, 10, 10) == std::nullopt);
+    // It was above the confirmations: no alarm.
+    CHECK(stack.query("select count(*) from chain_reorganisation") == "0");
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE(
+    "reorganisation: what was charged against a deposit that vanished cannot be claimed, and "
+    "is charged again when it is back",
+    "[chain][reorganisation]") {
+    ChainStack stack({}, quick(1));
+    stack.start();
+    const auto terms = stack.terms(1, Anvil::key(3).address());
+    const auto id = stack.id(terms);
+    stack.anvil.mine(3);
+    stack.deposit_directly(1, terms, 5000);
+    REQUIRE(stack.wait_until_followed());
+    REQUIRE_FALSE(
+        error_of(stack.run(stack.chain().open(stack.network().network, terms, "", std::nullopt)))
+            .has_value());
+    CHECK(stack.pay(1, terms, 3000, 3000) == std::nullopt);
+    const auto raw = Chain(stack.anvil).raw_transactions(1).front();
+    stack.anvil.rpc("anvil_reorg", "[1,[]]");
+    REQUIRE(stack.wait_for_event(id, "reversed"));
+    CHECK(stack.state(id).charged == Amount{});
+    CHECK(stack.state(id).owed == Amount{3000});
+    CHECK(stack.pay(1, terms, 1, 3001) != std::nullopt);
+    CHECK(error_of(stack.run(stack.chain().claim(terms.receiver, std::nullopt, std::nullopt))) ==
+          channel::Error::nothing_to_settle);
+    CHECK(stack.query("select depth from chain_reorganisation") == "1");
+
+    stack.anvil.rpc("eth_sendRawTransaction", "[" + raw + "]");
+    REQUIRE(stack.wait([&] { return stack.query("select charged from channel") == "3000"; }));
+    REQUIRE(stack.wait_for_event(id, "reconciled"));
+    const auto claimed = stack.run(stack.chain().claim(terms.receiver, std::nullopt, std::nullopt));
+    REQUIRE_FALSE(error_of(claimed).has_value());
+    REQUIRE(stack.wait([&] { return stack.query("select total_claimed from channel") == "3000"; }));
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE(
+    "reorganisation: a claim that vanished after it was confirmed is sent again, and "
+    "confirmed again",
+    "[chain][reorganisation]") {
+    ChainStack stack({}, quick(1));
+    stack.start();
+    const auto receiver = Anvil::key(3).address();
+    const auto before = stack.anvil.token_balance(receiver);
+    const auto terms = stack.terms(1, receiver);
+    stack.opened(1, terms, 5000);
+    CHECK(stack.pay(1, terms, 700, 700) == std::nullopt);
+    const auto outcome = stack.run(stack.chain().claim(receiver, std::nullopt, std::nullopt));
+    REQUIRE_FALSE(error_of(outcome).has_value());
+    const auto claim_id = std::get<api::ClaimSummary>(outcome).claim_id;
+    REQUIRE(stack.wait_for_claim(claim_id, "confirmed"));
+    CHECK(stack.anvil.token_balance(receiver).units() - before.units() == 700);
+    stack.anvil.rpc("anvil_reorg", "[1,[]]");
+    REQUIRE(stack.wait([&] {
+        return stack.query(
+                   "select string_agg(name, ' ' order by seq) from event where topic = "
+                   "'settlement'") == "queued sent confirmed sent confirmed";
+    }));
+    CHECK(stack.anvil.token_balance(receiver).units() - before.units() == 700);
+    CHECK(stack.query("select status from claim") == "confirmed");
+    CHECK(stack.query("select count(*) from outbox") == "2");
+    CHECK(stack.query("select credits - debits from account where kind = 'claimed'") == "0");
+    CHECK(stack.trial_balance() == "0");
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Chain, devAccount, newAccount } from "../e2e/chain.mjs";
+import { Client, until, wait } from "../e2e/client.mjs";
+import { query } from "../e2e/postgres.mjs";
+import { assertBalanced, Stack } from "../e2e/stack.mjs";
+import { seededRandom } from "./seed.mjs";
+
+const kLong = process.env.MILLRACE_LONG === "1";
+const kKills = kLong ? 80 : 10;
+const kPayers = 6;
+const kDeposit = 10_000_000n;
+
+const random = seededRandom("settlement_kill.test.mjs");
+let stack;
+let chain;
+let provider;
+let lanes;
+
+before(async () => {
+  stack = await Stack.start();
+  chain = new Chain(stack.ready);
+  const receiver = newAccount();
+  provider = await Client.login(stack.ready.stream, receiver);
+  lanes = await Promise.all(
+    Array.from({ length: kPayers }, async (_, index) => {
+      const payer = await Client.login(stack.ready.stream, devAccount(index));
+      const wallet = await chain.tokenBalance(payer.account.address);
+      const channel = await payer.open(receiver.address, { deposit: kDeposit });
+      return { payer, channel, wallet, asked: 0, promisedBack: [] };
+    }),
+  );
+});
+
+after(async () => {
+  for (const { connection } of [provider, ...(lanes ?? []).map(({ payer }) => payer)])
+    connection?.cut();
+  await stack?.stop();
+});
+
+async function reconnect(client) {
+  client.connection.cut();
+  const again = await Client.withToken(stack.ready.stream, client.account, client.session.token);
+  client.connection = again.connection;
+}
+
+/** What the service answers before it dies, or an error that a kill explains. */
+async function attempt(call) {
+  try {
+    return await call();
+  } catch (error) {
+    if (error.name !== "StreamError") return undefined;
+    const allowed = ["unavailable", "overloaded", "nothing_to_settle", "rpc_read_failed"];
+    assert.ok(allowed.some((reason) => error.reason?.endsWith(reason)), error.message);
+    return undefined;
+  }
+}
+
+async function payAndAskBack(lane, round) {
+  const { payer, channel } = lane;
+  await attempt(() => payer.pay(channel, { id: `p-${round}` }, BigInt(random.between(1, 5000))));
+  if (random.chance(0.3)) return;
+  await wait(random.between(0, 60));
+  lane.asked += 1;
+  const sent = await attempt(() => payer.refund(channel, BigInt(random.between(1, 20_000))));
+  if (sent) lane.promisedBack.push(BigInt(sent.amount));
+}
+
+/** kill -9 while payments, claims with their sweeps, and refunds are under way. */
+async function killUnderWay(round) {
+  const pid = stack.ready.pids.service;
+  const work = lanes.map((lane) => payAndAskBack(lane, round));
+  work.push(
+    wait(random.between(0, 80)).then(() => attempt(() => provider.call("settlement.claim", {}))),
+  );
+  await wait(random.between(0, 250));
+  process.kill(pid, "SIGKILL");
+  await Promise.all(work);
+  await stack.readyWhere((ready) => ready.pids.service !== pid);
+  await Promise.all([provider, ...lanes.map(({ payer }) => payer)].map(reconnect));
+}
+
+const kUnfinished = `
+  select (select count(*) from outbox where status in ('queued', 'sent'))
+       + (select count(*) from claim where status in ('queued', 'sent'))
+       + (select count(*) from channel where refunding > 0) as count`;
+const kRefunds = `
+  select r.amount::text, coalesce(o.status, 'given up') as status
+  from refund r left join outbox o on o.purpose = 'refund' and o.reference = r.reference
+  where r.channel_id = decode($1, 'hex') order by r.number`;
+
+async function untilQuiet() {
+  await until(
+    async () => Number((await query(stack.ready.postgres, kUnfinished))[0].count),
+    (count) => count === 0,
+    { what: "work under way" },
+  );
+}
+
+/** Every refund that was sent was paid once, and what was promised to the payer was sent. */
+async function verify(lane) {
+  const { payer, channel } = lane;
+  const rows = await query(stack.ready.postgres, kRefunds, [channel.id.slice(2)]);
+  const sent = rows.filter(({ status }) => status !== "given up");
+  assert.deepEqual([...new Set(sent.map(({ status }) => status))].filter((s) => s !== "confirmed"), []);
+  const paid = await chain.refunds(channel.id);
+  assert.deepEqual(paid.map(String), sent.map(({ amount }) => amount));
+  assert.ok(rows.length <= lane.asked, "more refunds than were asked for");
+  const left = [...paid];
+  for (const amount of lane.promisedBack) {
+    const at = left.indexOf(amount);
+    assert.notEqual(at, -1, `a refund of ${amount} was promised and not paid`);
+    left.splice(at, 1);
+  }
+  const total = paid.reduce((sum, amount) => sum + amount, 0n);
+  const wallet = await chain.tokenBalance(payer.account.address);
+  assert.equal(wallet, lane.wallet - kDeposit + total, "the payer has its refunds, each once");
+  const [found, onChain, nonce] = await Promise.all([
+    payer.get(channel.id),
+    chain.channel(channel.id),
+    chain.refundNonce(channel.id),
+  ]);
+  assert.equal(found.balance, String(onChain.balance));
+  assert.equal(found.totalClaimed, String(onChain.totalClaimed));
+  assert.equal(found.refundNonce, String(nonce));
+  assert.equal(nonce, BigInt(paid.length));
+  channel.promised = BigInt(found.chargedCumulativeAmount);
+  return BigInt(found.chargedCumulativeAmount);
+}
+
+test(`kill -9 within claims, sweeps and refunds, ${kKills} times: each exactly once`, async (t) => {
+  for (let round = 1; round <= kKills; ++round) {
+    await killUnderWay(round);
+    await untilQuiet();
+    for (const lane of lanes) await verify(lane);
+    await assertBalanced(stack.ready);
+  }
+  const refunds = await Promise.all(lanes.map(({ channel }) => chain.refunds(channel.id)));
+  t.diagnostic(`${refunds.flat().length} refunds, ${lanes.reduce((n, { asked }) => n + asked, 0)} asked`);
+
+  await attempt(() => provider.claim());
+  await untilQuiet();
+  let charged = 0n;
+  for (const lane of lanes) charged += await verify(lane);
+  assert.equal(await chain.tokenBalance(provider.account.address), charged, "swept, each unit once");
+  const [{ escrow }] = await query(
+    stack.ready.postgres,
+    "select sum(debits - credits)::text as escrow from account where kind = 'escrow'",
+  );
+  assert.equal(String(await chain.tokenBalance(stack.ready.contract)), escrow);
+});
