@@ -155,8 +155,33 @@ void require(ConfigSection& section, std::initializer_list<std::string_view> key
         if (!section.has(key)) section.problem(key, "is missing, and has no default");
 }
 
+/// Left out: all that the network has a collector for.
+void read_transfer_methods(ConfigSection& section, const NetworkConfig& network,
+                           TokenConfig& token) {
+    std::vector<std::string> given;
+    section.texts("transfer_methods", given);
+    const bool has_permit2 = !network.permit2_collector.is_zero();
+    if (!section.has("transfer_methods")) {
+        if (has_permit2) token.transfer_methods.push_back(TransferMethod::permit2);
+        return;
+    }
+    token.transfer_methods.clear();
+    for (const auto& name : given) {
+        if (name == to_string(TransferMethod::eip3009))
+            token.transfer_methods.push_back(TransferMethod::eip3009);
+        else if (name == to_string(TransferMethod::permit2) && has_permit2)
+            token.transfer_methods.push_back(TransferMethod::permit2);
+        else if (name == to_string(TransferMethod::permit2))
+            section.problem("transfer_methods", "needs the network's permit2_collector");
+        else
+            section.problem("transfer_methods", R"(has to list "eip3009", "permit2" or both)");
+    }
+    if (given.empty())
+        section.problem("transfer_methods", R"(has to list "eip3009", "permit2" or both)");
+}
+
 TokenConfig read_token(const toml::table& table, const std::string& name,
-                       ConfigProblems& problems) {
+                       const NetworkConfig& network, ConfigProblems& problems) {
     TokenConfig token;
     ConfigSection section(&table, name, nullptr, problems);
     require(section, {"address", "name", "version", "symbol", "decimals"});
@@ -166,6 +191,7 @@ TokenConfig read_token(const toml::table& table, const std::string& name,
     section.text("version", token.version);
     section.text("symbol", token.symbol);
     section.number("decimals", token.decimals, 0, 36);
+    read_transfer_methods(section, network, token);
     section.parsed("deposit_min", token.deposit_min, &channel::parse_amount,
                    R"(base units as decimal text, such as "1000000")");
     section.parsed("claim_threshold", token.claim_threshold, &channel::parse_amount,
@@ -199,7 +225,7 @@ void read_tokens(const toml::table& table, const std::string& name, NetworkConfi
         return;
     }
     for (const auto& entry : *tokens) {
-        auto token = read_token(*entry.as_table(), name + ".tokens", problems);
+        auto token = read_token(*entry.as_table(), name + ".tokens", network, problems);
         const auto same = [&](const TokenConfig& other) { return other.address == token.address; };
         if (std::any_of(network.tokens.begin(), network.tokens.end(), same))
             section.problem("tokens", "lists a token twice");
@@ -219,6 +245,8 @@ NetworkConfig read_network(const toml::table& table, ConfigProblems& problems) {
     section.parsed("contract", network.contract, &channel::parse_address,
                    "an address of 40 hex digits");
     section.parsed("erc3009_collector", network.erc3009_collector, &channel::parse_address,
+                   "an address of 40 hex digits");
+    section.parsed("permit2_collector", network.permit2_collector, &channel::parse_address,
                    "an address of 40 hex digits");
     section.number("confirmations", network.confirmations, 1, 10'000);
     section.number("withdraw_delay_seconds_min", network.withdraw_delay_seconds_min,
@@ -331,6 +359,21 @@ Environment overrides_of_process() {
 }
 
 }  // namespace
+
+std::string_view to_string(TransferMethod method) {
+    switch (method) {
+        case TransferMethod::eip3009:
+            return "eip3009";
+        case TransferMethod::permit2:
+            return "permit2";
+    }
+    return "";
+}
+
+bool takes(const TokenConfig& token, TransferMethod method) {
+    const auto& methods = token.transfer_methods;
+    return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
 
 Config parse_config(std::string_view text, const std::string& file,
                     const std::map<std::string, std::string>& environment) {

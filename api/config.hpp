@@ -15,8 +15,14 @@
 
 namespace millrace::api {
 
+/// How a gasless deposit can reach the escrow (x402: `assetTransferMethod`).
+enum class TransferMethod { eip3009, permit2 };
+std::string_view to_string(TransferMethod method);
+
 struct TokenConfig {
     channel::Address address;
+    /// Those that are taken, the one to prefer first.
+    std::vector<TransferMethod> transfer_methods{TransferMethod::eip3009};
     /// The token's EIP-712 domain (ERC-3009).
     std::string name;
     std::string version;
@@ -34,6 +40,8 @@ struct TokenConfig {
     channel::Amount signed_value_per_hour_max;
 };
 
+bool takes(const TokenConfig& token, TransferMethod method);
+
 struct NetworkConfig {
     channel::Network network;
     std::vector<std::string> rpc_urls;
@@ -41,6 +49,8 @@ struct NetworkConfig {
     std::size_t rpc_agreement = 0;
     channel::Address contract;
     channel::Address erc3009_collector;
+    /// Zero: deposits through Permit2 are not taken.
+    channel::Address permit2_collector;
     /// A log counts once its block has this many blocks on top, itself included; at least 1.
     std::uint64_t confirmations = 12;
     std::uint64_t withdraw_delay_seconds_min = 900;

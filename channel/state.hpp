@@ -3,6 +3,7 @@
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
 #include "channel/inference.hpp"
+#include "channel/voucher_signature.hpp"
 
 #include <cstdint>
 #include <string_view>
@@ -42,7 +43,7 @@ struct State {
     Amount reserved{};
     /// The highest accepted voucher, and the payer's signature over it.
     Amount signed_max{};
-    Signature signature{};
+    VoucherSignature signature{};
     /// Claimed on chain.
     Amount total_claimed{};
     /// Unix seconds of a pending withdrawal; 0: none.

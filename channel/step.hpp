@@ -6,6 +6,7 @@
 #include "channel/inference.hpp"
 #include "channel/result.hpp"
 #include "channel/state.hpp"
+#include "channel/voucher_signature.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace millrace::channel {
 /// A voucher as a request carries it; the channel is the request's.
 struct SignedVoucher {
     Amount max_claimable;
-    Signature signature;
+    VoucherSignature signature;
 
     friend bool operator==(const SignedVoucher&, const SignedVoucher&) = default;
 };

@@ -45,7 +45,7 @@ struct PaymentRow {
     channel::Amount increment;
     std::optional<channel::Amount> voucher_max;
     /// Only if it was checked; else `covered_by` names the row whose checked voucher covers it.
-    std::optional<channel::Signature> signature;
+    std::optional<channel::VoucherSignature> signature;
     std::optional<Ordinal> covered_by;
     std::string detail;
 };

@@ -2,6 +2,7 @@
 
 #include "channel/bytes.hpp"
 #include "channel/hex.hpp"
+#include "channel/voucher_signature.hpp"
 
 #include <string>
 
@@ -28,6 +29,16 @@ Fixed from_bytea(const pqxx::field& field) {
     const auto value = channel::parse_fixed<Fixed>(text);
     if (!value) throw std::runtime_error(std::string("malformed bytea in ") + field.name());
     return *value;
+}
+
+/// The same for a payer's signature, of any length that may be stored.
+inline channel::VoucherSignature signature_from_bytea(const pqxx::field& field) {
+    std::string text(field.c_str(), field.size());
+    if (!text.empty()) text.front() = '0';
+    const auto bytes = channel::parse_hex(text);
+    const auto signature = bytes ? channel::VoucherSignature::from_bytes(*bytes) : bytes.error();
+    if (!signature) throw std::runtime_error(std::string("malformed bytea in ") + field.name());
+    return *signature;
 }
 
 }  // namespace millrace::ledger

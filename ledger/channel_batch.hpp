@@ -24,8 +24,9 @@ struct LiveChannel {
     bool opened = false;
 };
 
-/// True if the voucher was signed for this channel by its voucher signer, v included: what is
-/// stored as evidence must pass the contract's `ecrecover` as well.
+/// True if the voucher was signed for this channel by the key of its voucher signer, v included:
+/// what is stored as evidence must pass the contract's `ecrecover` as well. Not for channels whose
+/// voucher signer is a contract.
 bool check_signature(LiveChannel& channel, const channel::SignedVoucher& voucher);
 
 /// What a request asks, hashed: kind, inference id, amount, finality and detail, but not the
@@ -78,8 +79,10 @@ struct BatchItem {
 /// Decides the requests of one channel in their order, against and into its state, and checks
 /// signatures newest first: a valid voucher covers those below it that came before it. When any
 /// signature is bad, every voucher of the group is judged by its own signature instead, so that a
-/// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones are
-/// checked as well, save for v, and are their own evidence. Counts checks in `signatures_checked`.
+/// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones
+/// are checked as well, save for v, and are their own evidence. Where a contract signs, each
+/// voucher is judged by itself: by the verdict that came with the request. Counts checks in
+/// `signatures_checked`.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits,

@@ -68,8 +68,7 @@ PaymentRecord payment_from(const pqxx::row& row, const channel::ChannelId& id) {
                           row["detail"].c_str(),
                           row["at"].c_str()};
     if (!row["voucher_max"].is_null()) payment.voucher_max = amount_column(row["voucher_max"]);
-    if (!row["signature"].is_null())
-        payment.signature = from_bytea<channel::Signature>(row["signature"]);
+    if (!row["signature"].is_null()) payment.signature = signature_from_bytea(row["signature"]);
     if (!row["covered_by"].is_null()) payment.covered_by = row["covered_by"].as<std::uint64_t>();
     return payment;
 }

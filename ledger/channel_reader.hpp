@@ -43,7 +43,7 @@ struct PaymentRecord {
     /// What it added to the channel's charged total.
     channel::Amount increment;
     std::optional<channel::Amount> voucher_max;
-    std::optional<channel::Signature> signature;
+    std::optional<channel::VoucherSignature> signature;
     std::optional<std::uint64_t> covered_by;
     std::string detail;
     /// RFC 3339, UTC.

@@ -13,7 +13,7 @@ const char* const kChannelColumns =
     "channel_id, asset_id, payer, payer_authorizer, receiver, receiver_authorizer, "
     "withdraw_delay_seconds, salt, coalesce(app, '') as app, status, balance, charged, reserved, "
     "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, owed, "
-    "in_doubt, withdraw_amount, refunding, refunds_begun";
+    "in_doubt, withdraw_amount, refunding, refunds_begun, voucher_signer";
 
 namespace {
 
@@ -22,9 +22,10 @@ constexpr const char* kReservations =
 constexpr const char* kInsertChannel = R"sql(
     insert into channel (channel_id, asset_id, payer, payer_authorizer, receiver,
         receiver_authorizer, withdraw_delay_seconds, salt, app, status, balance, charged, reserved,
-        signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, opened_at)
+        signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, opened_at,
+        voucher_signer)
     values ($1::bytea, $2, $3::bytea, $4::bytea, $5::bytea, $6::bytea, $7, $8::bytea,
-        nullif($9, ''), 'pending', 0, 0, 0, 0, null, 0, 0, 0, 0, $10::timestamptz)
+        nullif($9, ''), 'pending', 0, 0, 0, 0, null, 0, 0, 0, 0, $10::timestamptz, $11)
     on conflict (channel_id) do nothing)sql";
 constexpr const char* kInsertAccount = R"sql(
     insert into account (asset_id, kind, owner, debits, credits) values ($1, $2, $3::bytea, 0, 0)
@@ -44,6 +45,12 @@ channel::Status status_of(std::string_view text) {
     for (const auto status : {Status::pending, Status::open, Status::closing, Status::closed})
         if (channel::to_string(status) == text) return status;
     throw std::runtime_error("unknown channel status in the database");
+}
+
+channel::VoucherSigner signer_of(std::string_view text) {
+    for (const auto signer : {channel::VoucherSigner::key, channel::VoucherSigner::contract})
+        if (channel::to_string(signer) == text) return signer;
+    throw std::runtime_error("unknown voucher signer in the database");
 }
 
 void insert_account(pqxx::transaction_base& transaction, const AccountKey& key) {
@@ -69,6 +76,7 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     terms->asset_id = row["asset_id"].as<std::int32_t>();
     terms->config = config_from_row(row);
     terms->app = row["app"].c_str();
+    terms->voucher_signer = signer_of(row["voucher_signer"].c_str());
     StoredChannel stored;
     auto& state = stored.state;
     state.status = status_of(row["status"].c_str());
@@ -76,8 +84,7 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     state.charged = amount_of(row["charged"]);
     state.reserved = amount_of(row["reserved"]);
     state.signed_max = amount_of(row["signed_max"]);
-    if (!row["signature"].is_null())
-        state.signature = from_bytea<channel::Signature>(row["signature"]);
+    if (!row["signature"].is_null()) state.signature = signature_from_bytea(row["signature"]);
     state.total_claimed = amount_of(row["total_claimed"]);
     state.withdraw_requested_at = row["withdraw_requested_at"].as<std::uint64_t>();
     state.refund_nonce = row["refund_nonce"].as<std::uint64_t>();
@@ -124,11 +131,12 @@ void insert_channels(pqxx::connection& connection, const std::vector<const Chann
     pqxx::work transaction(connection);
     for (const auto* terms : opened) {
         const auto& config = terms->config;
-        transaction.exec_params0(
-            kInsertChannel, to_bytea(terms->id), terms->asset_id, to_bytea(config.payer),
-            to_bytea(config.payer_authorizer), to_bytea(config.receiver),
-            to_bytea(config.receiver_authorizer), config.withdraw_delay_seconds,
-            to_bytea(config.salt), terms->app, to_rfc3339(now));
+        transaction.exec_params0(kInsertChannel, to_bytea(terms->id), terms->asset_id,
+                                 to_bytea(config.payer), to_bytea(config.payer_authorizer),
+                                 to_bytea(config.receiver), to_bytea(config.receiver_authorizer),
+                                 config.withdraw_delay_seconds, to_bytea(config.salt), terms->app,
+                                 to_rfc3339(now),
+                                 std::string(channel::to_string(terms->voucher_signer)));
         for (const auto& key : {channel_account(*terms), escrow_account(terms->asset_id),
                                 earned_account(terms->asset_id, config.receiver),
                                 claimed_account(terms->asset_id, config.receiver)})

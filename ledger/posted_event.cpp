@@ -26,17 +26,26 @@ constexpr const char* kPosted = R"sql(
 constexpr const char* kLegs = R"sql(
     select leg, asset_id, debit_kind, debit_owner, credit_kind, credit_owner, amount, cause
     from transfer where seq = $1 order by leg)sql";
-constexpr const char* kAbove = R"sql(
-    select seq, block_number, block_hash, kind, channel_id,
-        (select min(asset_id) from transfer t where t.seq = e.seq) as asset_id
-    from chain_event e
-    where network = $1 and block_number > $2
-        and not exists (select from chain_reversal r where r.event_seq = e.seq)
-    union all
-    select seq, block_number, block_hash, 'opened', channel_id, null
-    from channel_opening o
-    where network = $1 and block_number > $2
-        and not exists (select from chain_reversal r where r.event_seq = o.seq)
+/// Two blocks of one number, one posted of and one passed, are found near the cursor or nowhere:
+/// events are posted ahead of it only up to the newest block.
+constexpr const char* kNotPassed = R"sql(
+    with standing as (
+        select seq, network, block_number, block_hash, kind, channel_id,
+            (select min(asset_id) from transfer t where t.seq = e.seq) as asset_id
+        from chain_event e
+        where network = $1 and block_number > $2::bigint - 4000
+            and not exists (select from chain_reversal r where r.event_seq = e.seq)
+        union all
+        select seq, network, block_number, block_hash, 'opened', channel_id, null
+        from channel_opening o
+        where network = $1 and block_number > $2::bigint - 4000
+            and not exists (select from chain_reversal r where r.event_seq = o.seq))
+    select seq, block_number, block_hash, kind, channel_id, asset_id
+    from standing s
+    where block_number > $2::bigint
+        or exists (select from chain_block b
+                   where b.network = s.network and b.block_number = s.block_number
+                       and b.block_hash <> s.block_hash)
     order by seq desc)sql";
 constexpr const char* kInDoubt = R"sql(
     select channel_id from channel c
@@ -93,11 +102,12 @@ std::shared_ptr<const PostedEvent> read_posted(pqxx::connection& connection, std
     return event;
 }
 
-std::vector<StandingEvent> standing_above(pqxx::transaction_base& transaction,
-                                          channel::Network network, std::uint64_t block_number) {
+std::vector<StandingEvent> standing_not_passed(pqxx::transaction_base& transaction,
+                                               channel::Network network,
+                                               std::uint64_t block_number) {
     std::vector<StandingEvent> events;
     for (const auto& row :
-         transaction.exec_params(kAbove, channel::to_string(network), block_number))
+         transaction.exec_params(kNotPassed, channel::to_string(network), block_number))
         events.push_back(standing_from(row));
     return events;
 }

@@ -27,6 +27,7 @@ struct ChannelTerms {
     channel::ChannelConfig config;
     /// Free text of the payer's, empty when it gave none.
     std::string app;
+    channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
 };
 
 /// Whose side of a channel an address is on (stream-protocol, "A party sees only its own channels").
@@ -38,6 +39,10 @@ using PaymentCommand =
 enum class PaymentKind { pay, authorize, charge, release };
 std::string_view to_string(PaymentKind kind);
 
+/// Whether a voucher that a contract has to judge (ERC-1271) was put to it, which a shard, busy
+/// with others, never does. Means nothing for a voucher that a key signs.
+enum class ContractVerdict { none, valid };
+
 /// One payment.* call of the stream.
 struct PaymentRequest {
     ReplyTo reply_to;
@@ -47,6 +52,7 @@ struct PaymentRequest {
     /// The rest of the request as given, compact JSON: model, app, units, requestHash; usage,
     /// receipt, reason. Its size has been limited by the caller.
     std::string detail;
+    ContractVerdict verdict = ContractVerdict::none;
 };
 
 /// A block of one branch of a chain.
@@ -72,6 +78,7 @@ struct BeginRefund {
     channel::Address caller;
     channel::ChannelId channel;
     channel::AskRefund asked;
+    ContractVerdict verdict = ContractVerdict::none;
 };
 
 /// Gives back what the refund of that number was to take, because it will never be carried out.

@@ -61,9 +61,8 @@ std::variant<Challenge, channel::Refusal> Challenges::issue(const channel::Addre
     return challenge;
 }
 
-std::variant<channel::Address, LoginRefusal> Challenges::redeem(std::string_view message,
-                                                                std::string_view signature,
-                                                                ledger::Time now) {
+Challenges::Redeemed Challenges::redeem(std::string_view message, std::string_view signature,
+                                        ledger::Time now) {
     const auto digest = channel::personal_message_digest(message);
     channel::Address address;
     {
@@ -77,11 +76,15 @@ std::variant<channel::Address, LoginRefusal> Challenges::redeem(std::string_view
         by_expiry_.erase(expiry);
         pending_.erase(found);
     }
-    const auto parsed = channel::parse_signature(signature);
-    if (!parsed) return kNoSignature;
+    const auto bytes = channel::parse_hex(signature);
+    if (!bytes) return kNoSignature;
+    const auto given = channel::VoucherSignature::from_bytes(*bytes);
+    if (!given) return kNoSignature;
+    const auto parsed = channel::parse_signature(*bytes);
+    if (!parsed) return WalletLogin{address, digest, *given, kNoSignature};
     const auto signer = channel::recover(digest, *parsed);
-    if (!signer || channel::address_of(*signer) != address) return kOtherSigner;
-    return address;
+    if (signer && channel::address_of(*signer) == address) return address;
+    return WalletLogin{address, digest, *given, kOtherSigner};
 }
 
 void Challenges::evict(ledger::Time ended_before) {

@@ -3,6 +3,7 @@
 #include "api/config.hpp"
 #include "channel/bytes.hpp"
 #include "channel/step.hpp"
+#include "channel/voucher_signature.hpp"
 #include "ledger/time.hpp"
 
 #include <cstddef>
@@ -28,6 +29,15 @@ struct LoginRefusal {
     std::string_view sentence;
 };
 
+/// A message that no key of its address has signed, but the address may be a contract: whoever asks
+/// it (ERC-1271) and hears yes may take it for a login, and else answers `otherwise`.
+struct WalletLogin {
+    channel::Address address;
+    channel::Digest digest;
+    channel::VoucherSignature signature;
+    LoginRefusal otherwise;
+};
+
 /// Logins by ERC-4361 ("Sign-In with Ethereum"). Each message is issued once, bound to the domain
 /// and chain of this service, and redeemed at most once. Safe to use from several threads.
 class Challenges {
@@ -41,9 +51,8 @@ public:
 
     /// The address that has proved its key. A message is used up by this, whatever comes of it:
     /// it must be exactly one that was issued, in time, and signed by the address it names.
-    std::variant<channel::Address, LoginRefusal> redeem(std::string_view message,
-                                                        std::string_view signature,
-                                                        ledger::Time now);
+    using Redeemed = std::variant<channel::Address, LoginRefusal, WalletLogin>;
+    Redeemed redeem(std::string_view message, std::string_view signature, ledger::Time now);
 
     std::size_t pending() const;
 

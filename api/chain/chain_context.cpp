@@ -48,6 +48,7 @@ ChainNetwork::ChainNetwork(ChainContext& context, const NetworkConfig& settings)
       escrow{settings.network, settings.contract},
       escrow_separator(ledger::chain::domain_separator(escrow)),
       node(context.executor, settings, context.signer.relayer()),
+      wallet_signatures(context.executor, node),
       cursor_gate(context.executor, kOpeningsAtOnce),
       nonces(context.executor, 1),
       claims(context.executor, 1) {

@@ -4,6 +4,8 @@
 #include "api/chain/nodes.hpp"
 #include "api/chain/shard_calls.hpp"
 #include "api/chain/turns.hpp"
+#include "api/chain/wallet_channels.hpp"
+#include "api/chain/wallet_signatures.hpp"
 #include "api/config.hpp"
 #include "api/database.hpp"
 #include "ledger/asset.hpp"
@@ -35,6 +37,7 @@ struct ChainContext {
     boost::asio::any_io_executor executor;
     ShardCalls shards;
     std::atomic<bool> stopping = false;
+    WalletChannels wallet_channels{};
 
     /// With GCC 12 a lambda that captures has to have a name before it is handed to anything that
     /// is awaited in the same expression: it would be destroyed twice.
@@ -69,6 +72,7 @@ struct ChainNetwork {
     channel::Digest escrow_separator;
     const ledger::Asset* coin = nullptr;
     Nodes node;
+    WalletSignatures wallet_signatures;
 
     /// Opening a channel takes one place, moving the cursor all of them: a snapshot is of the
     /// block up to which events have been read, and no event is lost or counted twice.

@@ -5,6 +5,8 @@
 #include "api/shards.hpp"
 #include "api/signer/open_signer.hpp"
 #include "channel/error.hpp"
+#include "channel/voucher.hpp"
+#include "ledger/wallet_channel_reader.hpp"
 
 #include <spdlog/spdlog.h>
 #include <boost/asio/co_spawn.hpp>
@@ -189,6 +191,28 @@ public:
         co_return co_await retry(channels, record->asset_id, receiver);
     }
 
+    Task<Outcome<Valid>> ask_wallet(channel::ChannelId channel, channel::SignedVoucher voucher) {
+        const auto wallet = context_.wallet_channels.find(channel);
+        auto* loop = wallet ? find(wallet->network) : nullptr;
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        const auto digest = channel::digest(loop->network().escrow_separator,
+                                            channel::Voucher{channel, voucher.max_claimable});
+        const auto refused = co_await loop->network().wallet_signatures.refuse(
+            wallet->address, digest, std::move(voucher.signature));
+        if (refused) co_return Refusal{*refused};
+        co_return Valid{};
+    }
+
+    Task<Outcome<Valid>> ask_wallet(channel::Address wallet, channel::Digest digest,
+                                    channel::VoucherSignature signature) {
+        const auto refused = co_await networks_.front()->network().wallet_signatures.refuse(
+            wallet, digest, std::move(signature));
+        if (refused) co_return Refusal{*refused};
+        co_return Valid{};
+    }
+
+    bool has_networks() const { return !networks_.empty(); }
+    const WalletChannels& wallet_channels() const { return context_.wallet_channels; }
     ShardCalls& shards() { return context_.shards; }
     channel::Address authorizer() const { return context_.signer.authorizer(); }
 
@@ -226,6 +250,15 @@ private:
     }
 
     Task<void> start_networks() {
+        const auto work = [](pqxx::transaction_base& transaction) {
+            return ledger::wallet_channels(transaction);
+        };
+        const auto wallets = co_await context_.read(work);
+        for (const auto& one : wallets) {
+            const auto asset = assets_.find(one.asset_id);
+            if (asset != assets_.end())
+                context_.wallet_channels.add(one.id, {asset->second.network, one.payer});
+        }
         for (auto& network : networks_) co_await network->start();
     }
 
@@ -323,6 +356,23 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_channel(channel::C
 Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_claim(std::string claim_id,
                                                                     channel::Address receiver) {
     return loop_->on_chain_thread(loop_->retry_claim(std::move(claim_id), receiver));
+}
+
+std::optional<channel::Address> ChainService::wallet_of(const channel::ChannelId& channel) const {
+    const auto wallet = loop_->wallet_channels().find(channel);
+    return wallet ? std::optional(wallet->address) : std::nullopt;
+}
+
+Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(
+    channel::ChannelId channel, channel::SignedVoucher voucher) {
+    return loop_->on_chain_thread(loop_->ask_wallet(channel, std::move(voucher)));
+}
+
+Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(
+    channel::Address wallet, channel::Digest digest, channel::VoucherSignature signature) {
+    if (!loop_->has_networks()) co_return Refusal{Error::voucher_signature};
+    co_return co_await loop_->on_chain_thread(
+        loop_->ask_wallet(wallet, digest, std::move(signature)));
 }
 
 channel::Address ChainService::receiver_authorizer() const {

@@ -25,8 +25,7 @@ namespace millrace::api {
 class Database;
 class Shards;
 
-/// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization
-/// .erc3009Authorization`).
+/// A gasless deposit as x402 carries it (`deposit.amount`, `deposit.authorization`).
 using ledger::chain::GaslessDeposit;
 
 struct OpenedChannel {
@@ -97,6 +96,16 @@ public:
     /// another one is `channel_busy`. `asked.refund_nonce` is filled in here.
     Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
                                      channel::AskRefund asked);
+    /// The payer of a channel if that is a contract that judges its vouchers (ERC-1271): each has
+    /// to be put to `ask_wallet` before its payment goes to a shard. From any thread, at once.
+    std::optional<channel::Address> wallet_of(const channel::ChannelId& channel) const;
+    /// Whether that contract takes the voucher: `voucher_signature` if not, `rpc_read_failed`,
+    /// `overloaded`.
+    struct Valid {};
+    Task<Outcome<Valid>> ask_wallet(channel::ChannelId channel, channel::SignedVoucher voucher);
+    /// The same for any address and digest, on the first network, which logins are bound to.
+    Task<Outcome<Valid>> ask_wallet(channel::Address wallet, channel::Digest digest,
+                                    channel::VoucherSignature signature);
     /// settlement.claim for every asset that matches; one claim per asset, the first is answered.
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,

@@ -71,17 +71,20 @@ Task<ClaimChecks::Tried> ClaimChecks::bisect(std::span<const PlannedRow> rows, B
         objection = error.what();
     }
     if (call) {
-        const auto tried = co_await network_.node.call(network_.config.contract, *call, block);
+        const auto tried = co_await network_.node.call(network_.config.contract, *call, block,
+                                                       ledger::claim_gas_max(rows));
         if (tried) {
             checked.sound.insert(checked.sound.end(), rows.begin(), rows.end());
             co_return Tried::done;
         }
-        if (!tried.error().reverted()) {
+        const bool too_dear = tried.error().ran_out_of_gas();
+        if (!tried.error().reverted() && !too_dear) {
             spdlog::warn("{}: a claim cannot be simulated: {}", network_.node.name(),
                          tried.error().message);
             co_return Tried::node_failed;
         }
-        objection = chain::revert_reason(tried.error().data);
+        objection = too_dear ? std::string("it needs more gas than a claim may cost")
+                             : chain::revert_reason(tried.error().data);
         fault = ledger::fault_from(objection);
     }
     if (rows.size() == 1) {

@@ -166,8 +166,9 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
         const bool is_last = batch.data() == cut.back().data();
         const auto claim = co_await claim_call(context_, network_, batch);
         const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
-        auto made = co_await draft(call, batch.size());
-        if (!made && is_last && made.error().reverted()) made = co_await draft(claim, batch.size());
+        auto made = co_await draft(call, ledger::claim_weight(batch));
+        if (!made && is_last && made.error().reverted())
+            made = co_await draft(claim, ledger::claim_weight(batch));
         if (!made) co_return std::nullopt;
         drafts.push_back(std::move(*made));
     }
@@ -178,7 +179,7 @@ Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
     co_return drafts;
 }
 
-Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t rows) {
+Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t weight) {
     const auto estimate = co_await network_.node.estimate_gas(call);
     if (!estimate) {
         spdlog::warn("{}: a claim cannot be estimated: {} {}", network_.node.name(),
@@ -190,7 +191,7 @@ Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, s
     made.to = network_.config.contract;
     made.data = std::move(call);
     // A node that says too little would have the claim run out of gas.
-    made.gas_limit = chain::gas_limit_for(std::max(*estimate, ledger::claim_gas(rows)));
+    made.gas_limit = chain::gas_limit_for(std::max(*estimate, ledger::claim_gas(weight)));
     made.fees = sender_.fees();
     co_return made;
 }

@@ -52,7 +52,7 @@ private:
         const ledger::Asset& asset, channel::Address receiver,
         const std::vector<ledger::PlannedRow>& rows);
     Task<ledger::chain::RpcResult<ledger::OutboxDraft>> draft(channel::Bytes call,
-                                                              std::size_t rows);
+                                                              std::size_t weight);
     Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
                                        const std::vector<ledger::PlannedRow>& rows,
                                        channel::Amount amount,

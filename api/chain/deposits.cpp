@@ -24,6 +24,17 @@ std::uint64_t unix_seconds() {
         std::chrono::duration_cast<std::chrono::seconds>(now().time_since_epoch()).count());
 }
 
+/// The figure is left out where it is above any amount.
+Refusal with_limit(Error error, const channel::Word& limit) {
+    const auto amount = channel::amount_from_word(limit);
+    return amount ? Refusal{error, *amount} : Refusal{error};
+}
+
+/// Under the same reference, which a Permit2 nonce allows: only one of the two can be mined.
+bool is_another(const ledger::OutboxEntry& entry, const ledger::OutboxDraft& draft) {
+    return entry.data != draft.data;
+}
+
 }  // namespace
 
 Deposits::Deposits(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
@@ -50,13 +61,19 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::open(channel::ChannelConfig con
         if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
         prepared = std::move(std::get<Prepared>(outcome));
     }
+    const auto signer = co_await voucher_signer(config);
+    if (!signer) co_return Refusal{Error::rpc_read_failed};
     const ledger::ChannelTerms terms{id, network_.asset_of(context_, config.token)->id, config,
-                                     std::move(app)};
+                                     std::move(app), *signer};
     const auto outcome = co_await take_under_care(terms, deposit.has_value());
     if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
     const auto& state = std::get<channel::State>(outcome);
     OpenedChannel opened{id, state.status, state.balance, {}};
-    if (deposit) opened.transaction = co_await send(prepared);
+    if (deposit) {
+        const auto sent = co_await send(prepared);
+        if (const auto* refused = std::get_if<Refusal>(&sent)) co_return *refused;
+        opened.transaction = std::get<channel::TransactionHash>(sent);
+    }
     co_return opened;
 }
 
@@ -67,7 +84,9 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::top_up(ledger::ChannelRecord re
     auto outcome = co_await prepare(id, record.terms.config, std::move(deposit));
     if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
     OpenedChannel opened{id, record.state.status, record.state.balance, {}};
-    opened.transaction = co_await send(std::get<Prepared>(outcome));
+    const auto sent = co_await send(std::get<Prepared>(outcome));
+    if (const auto* refused = std::get_if<Refusal>(&sent)) co_return *refused;
+    opened.transaction = std::get<channel::TransactionHash>(sent);
     co_return opened;
 }
 
@@ -86,6 +105,16 @@ Deposits::Refused Deposits::check_terms(const channel::ChannelConfig& config) co
     return std::nullopt;
 }
 
+/// By the code at the payer's address now: what is decided when the channel is opened stays with
+/// it. An authorizer is always a key (x402-batch-settlement, "Voucher signer").
+Task<std::optional<channel::VoucherSigner>> Deposits::voucher_signer(
+    const channel::ChannelConfig& config) {
+    if (!config.payer_authorizer.is_zero()) co_return channel::VoucherSigner::key;
+    const auto code = co_await network_.node.code(config.payer);
+    if (!code) co_return std::nullopt;
+    co_return code->empty() ? channel::VoucherSigner::key : channel::VoucherSigner::contract;
+}
+
 Task<bool> Deposits::has_too_many(const channel::Address& payer) {
     const auto most = context_.config.limits.channels_per_payer_max;
     const auto address = payer;
@@ -95,47 +124,72 @@ Task<bool> Deposits::has_too_many(const channel::Address& payer) {
     co_return co_await context_.read(work);
 }
 
+/// A method that the token is not taken by has no collector.
+chain::DepositTerms Deposits::deposit_terms(const TokenConfig& token) const {
+    chain::DepositTerms terms;
+    terms.network = network_.config.network;
+    terms.token = token.address;
+    terms.amount_min = token.deposit_min;
+    terms.token_separator = channel::domain_separator(
+        {token.name, token.version, network_.config.network.chain_id, token.address});
+    if (takes(token, TransferMethod::eip3009))
+        terms.erc3009_collector = network_.config.erc3009_collector;
+    if (takes(token, TransferMethod::permit2))
+        terms.permit2_collector = network_.config.permit2_collector;
+    return terms;
+}
+
 /// A deposit that was sent and did not fail is answered as it was, never sent again: its
 /// authorization can be used only once.
 Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId id,
                                                               channel::ChannelConfig config,
                                                               GaslessDeposit deposit) {
     Prepared prepared;
-    const auto reference = chain::deposit_reference(id, deposit);
+    const auto terms = deposit_terms(*network_.token_config(config.token));
+    const auto reference = chain::deposit_reference(terms, id, config.payer, deposit);
     const auto work = [reference](pqxx::transaction_base& transaction) {
         return ledger::find_outbox(transaction, Purpose::deposit, reference);
     };
-    auto before = co_await context_.read(work);
-    if (before && before->status != ledger::OutboxStatus::failed) {
-        prepared.sent_before = std::move(before);
-        co_return prepared;
-    }
-    const auto& token = *network_.token_config(config.token);
-    const chain::DepositTerms terms{
-        channel::domain_separator(
-            {token.name, token.version, network_.config.network.chain_id, token.address}),
-        network_.config.erc3009_collector, token.deposit_min};
-    if (const auto refused =
-            chain::refuse_deposit(terms, id, config.payer, deposit, unix_seconds()))
-        co_return *refused;
     prepared.draft.purpose = Purpose::deposit;
     prepared.draft.reference = reference;
     prepared.draft.to = network_.config.contract;
-    prepared.draft.data = chain::deposit_call(config, network_.config.erc3009_collector, deposit);
+    prepared.draft.data = chain::deposit_call(terms, config, deposit);
+    auto before = co_await context_.read(work);
+    if (before && before->status != ledger::OutboxStatus::failed) {
+        if (is_another(*before, prepared.draft)) co_return Error::deposit_simulation_failed;
+        prepared.sent_before = std::move(before);
+        co_return prepared;
+    }
+    if (const auto refused =
+            chain::refuse_deposit(terms, id, config.payer, deposit, unix_seconds())) {
+        if (!chain::is_for_contract_to_judge(*refused)) co_return *refused;
+        const auto code = co_await network_.node.code(config.payer);
+        if (!code) co_return Refusal{Error::rpc_read_failed};
+        if (code->empty()) co_return *refused;
+    }
     if (const auto refused = co_await check_on_chain(config, deposit, prepared)) co_return *refused;
     co_return prepared;
+}
+
+Task<Deposits::Refused> Deposits::check_holdings(const channel::ChannelConfig& config,
+                                                 const GaslessDeposit& deposit) {
+    const auto held = co_await network_.node.token_balance(config.token, config.payer);
+    if (!held) co_return Refusal{Error::rpc_read_failed};
+    const auto needed = channel::to_word(deposit.amount);
+    if (*held < needed) co_return with_limit(Error::insufficient_balance, *held);
+    if (!std::holds_alternative<chain::Permit2Authorization>(deposit.authorization))
+        co_return std::nullopt;
+    const auto allowed =
+        co_await network_.node.token_allowance(config.token, config.payer, chain::kPermit2);
+    if (!allowed) co_return Refusal{Error::rpc_read_failed};
+    if (*allowed < needed) co_return with_limit(Error::permit2_allowance_required, *allowed);
+    co_return std::nullopt;
 }
 
 Task<Deposits::Refused> Deposits::check_on_chain(const channel::ChannelConfig& config,
                                                  const GaslessDeposit& deposit,
                                                  Prepared& prepared) {
-    const auto held = co_await network_.node.token_balance(config.token, config.payer);
-    if (!held) co_return Refusal{Error::rpc_read_failed};
-    if (*held < channel::to_word(deposit.amount)) {
-        const auto limit = channel::amount_from_word(*held);
-        co_return limit ? Refusal{Error::insufficient_balance, *limit}
-                        : Refusal{Error::insufficient_balance};
-    }
+    if (const auto refused = co_await check_holdings(config, deposit)) co_return *refused;
     const auto estimate = co_await network_.node.estimate_gas(prepared.draft.data);
     if (!estimate && estimate.error().reverted()) {
         spdlog::info("{}: a deposit of {} was refused by the contract: {}", network_.node.name(),
@@ -147,12 +201,13 @@ Task<Deposits::Refused> Deposits::check_on_chain(const channel::ChannelConfig& c
                      estimate.error().message);
         co_return Refusal{Error::rpc_read_failed};
     }
+    if (*estimate > chain::kDepositGasMax) co_return Refusal{Error::deposit_simulation_failed};
     prepared.draft.gas_limit = chain::gas_limit_for(*estimate);
     prepared.draft.fees = sender_.fees();
     co_return std::nullopt;
 }
 
-Task<channel::TransactionHash> Deposits::send(const Prepared& prepared) {
+Task<Deposits::Outcome<channel::TransactionHash>> Deposits::send(const Prepared& prepared) {
     if (prepared.sent_before) co_return prepared.sent_before->hash;
     const auto draft = prepared.draft;
     const OutboxSender::Write work = [draft](pqxx::connection& connection,
@@ -167,6 +222,7 @@ Task<channel::TransactionHash> Deposits::send(const Prepared& prepared) {
         return written;
     };
     auto entries = co_await sender_.write_down(work);
+    if (is_another(entries.front(), draft)) co_return Error::deposit_simulation_failed;
     const auto hash = entries.front().hash;
     co_await sender_.broadcast(std::move(entries.front()));
     co_return hash;
@@ -187,6 +243,8 @@ Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::
     const ledger::Request request = ledger::OpenChannel{{}, terms, contract->state, contract->block};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
+    if (answer.terms && answer.terms->voucher_signer == channel::VoucherSigner::contract)
+        context_.wallet_channels.add(terms.id, {network_.config.network, terms.config.payer});
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
 }
 

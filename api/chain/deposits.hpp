@@ -32,12 +32,18 @@ private:
     };
 
     Refused check_terms(const channel::ChannelConfig& config) const;
+    ledger::chain::DepositTerms deposit_terms(const TokenConfig& token) const;
+    /// Nullopt when the chain cannot be read.
+    Task<std::optional<channel::VoucherSigner>> voucher_signer(
+        const channel::ChannelConfig& config);
     Task<bool> has_too_many(const channel::Address& payer);
     Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
                                     GaslessDeposit deposit);
     Task<Refused> check_on_chain(const channel::ChannelConfig& config,
                                  const GaslessDeposit& deposit, Prepared& prepared);
-    Task<channel::TransactionHash> send(const Prepared& prepared);
+    Task<Refused> check_holdings(const channel::ChannelConfig& config,
+                                 const GaslessDeposit& deposit);
+    Task<Outcome<channel::TransactionHash>> send(const Prepared& prepared);
     Task<Outcome<channel::State>> take_under_care(const ledger::ChannelTerms& terms,
                                                   bool deposit_follows);
 

@@ -40,6 +40,11 @@ Task<void> NetworkLoop::check_network() {
                           "; check network and rpc_urls");
     co_await check_code(network_.config.contract, "contract");
     co_await check_code(network_.config.erc3009_collector, "erc3009_collector");
+    if (!network_.config.permit2_collector.is_zero()) {
+        co_await check_code(network_.config.permit2_collector, "permit2_collector");
+        co_await check_code(ledger::chain::kPermit2,
+                            "permit2_collector: the network has no Permit2");
+    }
     for (const auto& token : network_.config.tokens) co_await check_code(token.address, "token");
 }
 

@@ -28,6 +28,7 @@ public:
     /// Ends what waits for the network's nodes.
     void close() { network_.node.close(); }
 
+    ChainNetwork& network() { return network_; }
     channel::Network id() const { return network_.config.network; }
     Deposits& deposits() { return deposits_; }
     Claims& claims() { return claims_; }

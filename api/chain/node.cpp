@@ -1,5 +1,7 @@
 #include "api/chain/node.hpp"
 
+#include "ledger/chain/erc1271.hpp"
+
 namespace millrace::api {
 
 namespace chain = ledger::chain;
@@ -31,6 +33,11 @@ Task<Node::Answer<channel::Bytes>> Node::call(channel::Address to, channel::Byte
     return rpc_.call(chain::call_request(caller_, to, data, tag), chain::read_bytes);
 }
 
+Task<Node::Answer<channel::Bytes>> Node::call(channel::Address to, channel::Bytes data,
+                                              BlockTag tag, std::uint64_t gas) {
+    return rpc_.call(chain::call_request(caller_, to, data, tag, gas), chain::read_bytes);
+}
+
 Task<Node::Answer<std::uint64_t>> Node::estimate_gas(channel::Bytes data) {
     return rpc_.call(chain::estimate_gas_request(caller_, contract_, data), chain::read_number);
 }
@@ -49,6 +56,16 @@ Task<Node::Answer<channel::TransactionHash>> Node::send(channel::Bytes raw) {
 
 Task<Node::Answer<std::optional<chain::Receipt>>> Node::receipt(channel::TransactionHash hash) {
     return rpc_.call(chain::receipt_request(hash), chain::read_receipt);
+}
+
+Task<Node::Answer<bool>> Node::says_valid(channel::Address wallet, channel::Digest digest,
+                                          channel::VoucherSignature signature, BlockTag tag) {
+    const auto question = chain::is_valid_signature_call(digest, signature.view());
+    const auto request =
+        chain::call_request(contract_, wallet, question, tag, chain::kErc1271GasMax);
+    const auto answer = co_await rpc_.call(request, chain::read_bytes);
+    if (!answer) co_return answer.error();
+    co_return chain::says_valid(*answer);
 }
 
 }  // namespace millrace::api

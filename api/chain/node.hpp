@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/chain/rpc_client.hpp"
+#include "channel/voucher_signature.hpp"
 #include "ledger/chain/json_rpc.hpp"
 
 #include <optional>
@@ -26,11 +27,18 @@ public:
                                                        std::vector<channel::Word> topics);
     Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
                                       ledger::chain::BlockTag tag);
+    /// With at most so much gas.
+    Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
+                                      ledger::chain::BlockTag tag, std::uint64_t gas);
     Task<Answer<std::uint64_t>> estimate_gas(channel::Bytes data);
     Task<Answer<std::uint64_t>> transaction_count(ledger::chain::BlockTag tag);
     Task<Answer<channel::Word>> coin_balance(channel::Address holder);
     Task<Answer<channel::TransactionHash>> send(channel::Bytes raw);
     Task<Answer<std::optional<ledger::chain::Receipt>>> receipt(channel::TransactionHash hash);
+
+    /// What a smart wallet answers (ERC-1271), asked as the escrow asks it.
+    Task<Answer<bool>> says_valid(channel::Address wallet, channel::Digest digest,
+                                  channel::VoucherSignature signature, ledger::chain::BlockTag tag);
 
     /// Host and port.
     std::string name() const { return rpc_.name(); }

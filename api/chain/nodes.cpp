@@ -44,10 +44,11 @@ std::vector<std::unique_ptr<Node>> nodes_of(const asio::any_io_executor& executo
     return nodes;
 }
 
-/// An answer that says something about the chain: a value, or that the contract refuses.
+/// An answer that says something about the chain: a value, or that the contract refuses, be it by
+/// needing more gas than it is given.
 template <class T>
 bool is_a_vote(const chain::RpcResult<T>& answer) {
-    return answer.has_value() || answer.error().reverted();
+    return answer.has_value() || answer.error().reverted() || answer.error().ran_out_of_gas();
 }
 
 template <class T>
@@ -253,6 +254,7 @@ Task<Nodes::Answer<std::optional<chain::Block>>> Nodes::newest_block() {
         look_after(*poll, 0);
         co_return failure_of(poll->answers);
     }
+    head_ = *head;
     // Of two nodes nobody can say which one errs, save that one is behind.
     look_after(*poll,
                members_.size() == 2 ? *std::max_element(numbers.begin(), numbers.end()) : *head);
@@ -323,6 +325,23 @@ Task<Nodes::Answer<channel::Bytes>> Nodes::call(channel::Address to, channel::By
     const auto at = co_await pinned(std::move(tag));
     const auto question = [to, data, at](Node& node) { return node.call(to, data, at); };
     co_return co_await agreed<channel::Bytes>(question);
+}
+
+Task<Nodes::Answer<channel::Bytes>> Nodes::call(channel::Address to, channel::Bytes data,
+                                                BlockTag tag, std::uint64_t gas) {
+    const auto at = co_await pinned(std::move(tag));
+    const auto question = [to, data, at, gas](Node& node) { return node.call(to, data, at, gas); };
+    co_return co_await agreed<channel::Bytes>(question);
+}
+
+Task<Nodes::Answer<bool>> Nodes::says_valid(channel::Address wallet, channel::Digest digest,
+                                            channel::VoucherSignature signature) {
+    auto at = BlockTag::number(head_);
+    if (head_ == 0) at = co_await pinned(BlockTag::latest());
+    const auto question = [wallet, digest, signature, at](Node& node) {
+        return node.says_valid(wallet, digest, signature, at);
+    };
+    co_return co_await agreed<bool>(question);
 }
 
 Task<Nodes::Answer<std::uint64_t>> Nodes::estimate_gas(channel::Bytes data) {
@@ -413,6 +432,12 @@ Task<Result<chain::ReceiverTotals>> Nodes::receiver_totals(channel::Address rece
 
 Task<Result<channel::Word>> Nodes::token_balance(channel::Address token, channel::Address holder) {
     return view(token, chain::balance_of_call(holder), BlockTag::latest(), chain::decode_word);
+}
+
+Task<Result<channel::Word>> Nodes::token_allowance(channel::Address token, channel::Address holder,
+                                                   channel::Address spender) {
+    return view(token, chain::allowance_call(holder, spender), BlockTag::latest(),
+                chain::decode_word);
 }
 
 }  // namespace millrace::api

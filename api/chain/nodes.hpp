@@ -40,6 +40,13 @@ public:
                                                        std::vector<channel::Word> topics);
     Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
                                       ledger::chain::BlockTag tag);
+    /// With at most so much gas.
+    Task<Answer<channel::Bytes>> call(channel::Address to, channel::Bytes data,
+                                      ledger::chain::BlockTag tag, std::uint64_t gas);
+    /// What a smart wallet answers (ERC-1271), asked as the escrow asks it; as of the newest block
+    /// that was asked for last, so that vouchers do not each ask for it again.
+    Task<Answer<bool>> says_valid(channel::Address wallet, channel::Digest digest,
+                                  channel::VoucherSignature signature);
     /// So much is enough, as enough of them say.
     Task<Answer<std::uint64_t>> estimate_gas(channel::Bytes data);
     /// As of a block by number they have to agree; else the count that enough of them have reached.
@@ -64,6 +71,9 @@ public:
                                                                          channel::Address token);
     Task<channel::Result<channel::Word>> token_balance(channel::Address token,
                                                        channel::Address holder);
+    Task<channel::Result<channel::Word>> token_allowance(channel::Address token,
+                                                         channel::Address holder,
+                                                         channel::Address spender);
 
     /// Network and first node: what may stand in logs, because paths can hold keys.
     const std::string& name() const { return name_; }
@@ -102,6 +112,8 @@ private:
     channel::Address contract_;
     std::vector<std::unique_ptr<Member>> members_;
     std::size_t enough_;
+    /// The newest block that enough of several nodes had reached; 0: not asked for yet.
+    std::uint64_t head_ = 0;
 };
 
 }  // namespace millrace::api

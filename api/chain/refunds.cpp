@@ -2,6 +2,8 @@
 
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
+#include "channel/voucher.hpp"
+#include "ledger/chain/erc1271.hpp"
 #include "ledger/chain/revert.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 
@@ -19,6 +21,9 @@ using ledger::NewRefund;
 using ledger::RefundKey;
 
 namespace {
+
+/// What claiming one channel and refunding it may cost: a payer that is a contract could burn more.
+constexpr std::uint64_t kRefundGasMax = 300'000 + chain::kErc1271GasMax;
 
 /// Takes a channel's place in the set, and gives it back when it goes.
 class InHand {
@@ -57,6 +62,7 @@ Task<Refunds::Outcome<RefundSent>> Refunds::refund(ledger::ChannelTerms terms,
 Task<Refunds::Outcome<RefundSent>> Refunds::carry_out(const ledger::ChannelTerms& terms,
                                                       channel::Address caller,
                                                       channel::AskRefund asked) {
+    if (const auto refused = co_await refuse_by_wallet(terms, asked.voucher)) co_return *refused;
     const auto begun = co_await begin(terms.id, caller, asked);
     if (const auto* refused = std::get_if<Refusal>(&begun)) {
         if (refused->error == Error::channel_busy) co_return co_await answer_again(terms.id, asked);
@@ -92,6 +98,18 @@ Task<Refunds::Outcome<RefundSent>> Refunds::sign_and_send(const ledger::ChannelT
     co_return co_await send(refund);
 }
 
+/// A payer that is a contract is asked here, because a shard asks nobody.
+Task<std::optional<Refusal>> Refunds::refuse_by_wallet(const ledger::ChannelTerms& terms,
+                                                       const channel::SignedVoucher& voucher) {
+    if (terms.voucher_signer == channel::VoucherSigner::key) co_return std::nullopt;
+    const auto digest = channel::digest(network_.escrow_separator,
+                                        channel::Voucher{terms.id, voucher.max_claimable});
+    const auto refused =
+        co_await network_.wallet_signatures.refuse(terms.config.payer, digest, voucher.signature);
+    if (refused) co_return Refusal{*refused};
+    co_return std::nullopt;
+}
+
 /// The nonce is read as of the cursor's block while the cursor cannot move: it goes with the state
 /// that the shard has. From then on whatever advances it is an event that the shard will see, or
 /// makes the transaction fail.
@@ -103,7 +121,8 @@ Task<Refunds::Outcome<channel::State>> Refunds::begin(channel::ChannelId id,
     const auto nonce = co_await network_.node.refund_nonce(id, tag);
     if (!nonce) co_return Refusal{Error::rpc_read_failed};
     asked.refund_nonce = *nonce;
-    const ledger::Request request = ledger::BeginRefund{{}, caller, id, asked};
+    const ledger::Request request =
+        ledger::BeginRefund{{}, caller, id, asked, ledger::ContractVerdict::valid};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
@@ -141,6 +160,7 @@ Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::Cha
                      reverted ? chain::revert_reason(estimate.error().data) : std::string());
         co_return Refusal{reverted ? Error::refund_simulation_failed : Error::rpc_read_failed};
     }
+    if (*estimate > kRefundGasMax) co_return Refusal{Error::refund_simulation_failed};
     draft.gas_limit = chain::gas_limit_for(*estimate);
     draft.fees = sender_.fees();
     co_return draft;
@@ -156,6 +176,7 @@ Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
                                             .total_claimed = state.total_claimed,
                                             .signed_max = state.signed_max,
                                             .signature = state.signature,
+                                            .voucher_signer = terms.voucher_signer,
                                             .deadline = {}}};
     const auto rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
     const auto config = terms.config;

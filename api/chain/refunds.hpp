@@ -7,6 +7,7 @@
 #include "ledger/channel_reader.hpp"
 #include "ledger/settlement/refund_store.hpp"
 
+#include <optional>
 #include <set>
 #include <string>
 
@@ -35,6 +36,8 @@ public:
 private:
     Task<Outcome<RefundSent>> carry_out(const ledger::ChannelTerms& terms, channel::Address caller,
                                         channel::AskRefund asked);
+    Task<std::optional<channel::Refusal>> refuse_by_wallet(const ledger::ChannelTerms& terms,
+                                                           const channel::SignedVoucher& voucher);
     Task<Outcome<channel::State>> begin(channel::ChannelId id, channel::Address caller,
                                         channel::AskRefund asked);
     Task<Outcome<RefundSent>> answer_again(channel::ChannelId id, channel::AskRefund asked);

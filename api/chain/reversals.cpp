@@ -97,13 +97,13 @@ Task<std::string> Reversals::go_back_to_fork() {
     co_return std::string();
 }
 
-/// Above the cursor stand the events posted before their confirmations, and after a reorganisation
-/// all that is not undone yet. What is of a block that the chain has still, stays.
+/// Not passed by the cursor are the events posted before their confirmations, and after a
+/// reorganisation all that is not undone yet. What is of a block that the chain has still, stays.
 Task<std::string> Reversals::undo_orphans() {
     const auto id = network_.config.network;
     const auto above = network_.cursor->block_number;
     const auto reading = [id, above](pqxx::transaction_base& transaction) {
-        return ledger::standing_above(transaction, id, above);
+        return ledger::standing_not_passed(transaction, id, above);
     };
     const auto standing = co_await context_.read(reading);
     if (standing.empty()) co_return std::string();

@@ -1,4 +1,5 @@
 #include "api/auth/challenges.hpp"
+#include "api/chain/chain_service.hpp"
 #include "api/metrics.hpp"
 #include "api/rest/body.hpp"
 #include "api/rest/handlers.hpp"
@@ -47,7 +48,18 @@ Task<HttpResponse> post_login(RestContext& context, RestRequest request) {
     });
     if (failure) co_return problem(*failure);
     const auto at = now();
-    const auto redeemed = context.challenges.redeem(message, signature, at);
+    auto redeemed = context.challenges.redeem(message, signature, at);
+    if (const auto* login = std::get_if<WalletLogin>(&redeemed)) {
+        const auto asked =
+            co_await context.chain.ask_wallet(login->address, login->digest, login->signature);
+        const auto* refusal = std::get_if<channel::Refusal>(&asked);
+        if (refusal && refusal->error != channel::Error::voucher_signature)
+            co_return problem(*refusal);
+        if (refusal)
+            redeemed = LoginRefusal{login->otherwise};
+        else
+            redeemed = channel::Address{login->address};
+    }
     if (const auto* refusal = std::get_if<LoginRefusal>(&redeemed)) {
         context.metrics.logins_failed.Increment();
         co_return problem(stream::unauthenticated(std::string(refusal->field), refusal->sentence));

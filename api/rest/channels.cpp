@@ -22,7 +22,7 @@ std::string voucher_json(const ledger::PaymentRecord& payment) {
     if (!payment.voucher_max) return "null";
     JsonObject voucher;
     voucher.amount("maxClaimableAmount", *payment.voucher_max);
-    if (payment.signature) voucher.hex("signature", *payment.signature);
+    if (payment.signature) voucher.text("signature", channel::to_hex(*payment.signature));
     if (payment.covered_by) voucher.decimal("coveredBy", *payment.covered_by);
     return voucher.take();
 }

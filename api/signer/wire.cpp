@@ -143,11 +143,18 @@ EscrowContract escrow_from(Members& members) {
     return {network, members.fixed<channel::Address>("contract")};
 }
 
+channel::Result<channel::VoucherSignature> parse_voucher_signature(std::string_view hex) {
+    const auto bytes = channel::parse_hex(hex);
+    if (!bytes) return bytes.error();
+    return channel::VoucherSignature::from_bytes(*bytes);
+}
+
 VoucherClaim row_from(const json::value& value) {
     Members members(value);
     VoucherClaim row{
         config_from(members.member("channelConfig")), members.amount("maxClaimableAmount"),
-        members.fixed<channel::Signature>("signature"), members.amount("totalClaimed")};
+        members.parsed<channel::VoucherSignature>("signature", &parse_voucher_signature),
+        members.amount("totalClaimed")};
     members.finish();
     return row;
 }

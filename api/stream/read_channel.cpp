@@ -49,24 +49,64 @@ channel::Word word(Members& members, std::string_view key) {
     return parsed ? *parsed : channel::Word{};
 }
 
+/// Its length is for the token or Permit2 to judge: wallets that are contracts sign in their own
+/// ways.
+channel::Bytes signature(Members& authorization) {
+    const auto given = authorization.text("signature");
+    if (authorization.failed()) return {};
+    auto bytes = channel::parse_hex(given);
+    if (!bytes) authorization.fail("signature", bytes.error());
+    return bytes ? std::move(*bytes) : channel::Bytes{};
+}
+
+ledger::chain::Erc3009Authorization erc3009_authorization(Members& wrapper) {
+    auto members = wrapper.object("erc3009Authorization");
+    ledger::chain::Erc3009Authorization authorization;
+    authorization.valid_after = word(members, "validAfter");
+    authorization.valid_before = word(members, "validBefore");
+    authorization.salt = word(members, "salt");
+    authorization.signature = signature(members);
+    members.refuse_others({"validAfter", "validBefore", "salt", "signature"});
+    return authorization;
+}
+
+ledger::chain::Permit2Authorization permit2_authorization(Members& wrapper) {
+    auto members = wrapper.object("permit2Authorization");
+    ledger::chain::Permit2Authorization authorization;
+    authorization.from = members.address("from");
+    auto permitted = members.object("permitted");
+    authorization.token = permitted.address("token");
+    authorization.amount = permitted.amount("amount");
+    permitted.refuse_others({"token", "amount"});
+    authorization.spender = members.address("spender");
+    authorization.nonce = word(members, "nonce");
+    authorization.deadline = word(members, "deadline");
+    auto witness = members.object("witness");
+    authorization.channel_id = witness.fixed<channel::ChannelId>("channelId");
+    witness.refuse_others({"channelId"});
+    authorization.signature = signature(members);
+    members.refuse_others(
+        {"from", "permitted", "spender", "nonce", "deadline", "witness", "signature"});
+    return authorization;
+}
+
 GaslessDeposit deposit(Members& params) {
     auto members = params.object("deposit");
     GaslessDeposit deposit;
     deposit.amount = members.positive_amount("amount");
     auto wrapper = members.object("authorization");
-    if (!members.failed() && !wrapper.has("erc3009Authorization"))
-        members.fail(failure(channel::Error::erc3009_authorization_required));
-    auto authorization = wrapper.object("erc3009Authorization");
-    deposit.valid_after = word(authorization, "validAfter");
-    deposit.valid_before = word(authorization, "validBefore");
-    deposit.salt = word(authorization, "salt");
-    const auto signature = authorization.text("signature");
-    if (authorization.failed()) return deposit;
-    // Its length is for the token to judge: wallets that are contracts sign in their own ways.
-    const auto bytes = channel::parse_hex(signature);
-    if (!bytes) authorization.fail("signature", bytes.error());
-    else deposit.signature = *bytes;
-    authorization.refuse_others({"validAfter", "validBefore", "salt", "signature"});
+    if (members.failed()) return deposit;
+    const bool by_permit2 = wrapper.has("permit2Authorization");
+    const bool by_erc3009 = wrapper.has("erc3009Authorization");
+    if (by_permit2 && by_erc3009)
+        wrapper.fail(bad_param(members.field("authorization"),
+                               "A deposit carries one authorization, not two."));
+    else if (by_permit2)
+        deposit.authorization = permit2_authorization(wrapper);
+    else if (by_erc3009)
+        deposit.authorization = erc3009_authorization(wrapper);
+    else
+        wrapper.fail(failure(channel::Error::erc3009_authorization_required));
     return deposit;
 }
 

@@ -1,6 +1,5 @@
 #include "api/stream/members.hpp"
 #include "api/stream/read_command.hpp"
-#include "channel/secp256k1.hpp"
 
 namespace millrace::api::stream {
 namespace {
@@ -138,7 +137,9 @@ channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& c
         members.fail("signature", bytes.error());
         return voucher;
     }
-    const auto signature = channel::parse_signature(*bytes);
+    // Whether the channel's voucher signer is a key, which has to sign in one form, is not known
+    // yet.
+    const auto signature = channel::VoucherSignature::from_bytes(*bytes);
     if (!signature)
         members.fail("signature", signature.error());
     else

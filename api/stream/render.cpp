@@ -73,7 +73,12 @@ void append_token(std::string& out, const TokenConfig& token) {
     append_json_string(out, token.version);
     out += R"(,"decimals":)" + std::to_string(token.decimals) + R"(,"symbol":)";
     append_json_string(out, token.symbol);
-    out += '}';
+    out += R"(,"assetTransferMethods":[)";
+    for (const auto method : token.transfer_methods) {
+        if (out.back() == '"') out += ',';
+        append_plain(out, to_string(method));
+    }
+    out += "]}";
 }
 
 void append_network(std::string& out, const NetworkConfig& network,

@@ -1,11 +1,12 @@
 #include "api/stream/session.hpp"
 
-#include "api/auth/challenges.hpp"
+#include "api/chain/chain_service.hpp"
 #include "api/clock.hpp"
 #include "api/gateway.hpp"
 #include "api/stream/party_methods.hpp"
 #include "api/stream/render.hpp"
 #include "channel/hex.hpp"
+#include "channel/secp256k1.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <spdlog/spdlog.h>
@@ -21,11 +22,28 @@ constexpr std::size_t kBadFramesMax = 100;
 constexpr std::size_t kOverflowsMax = 16;
 /// Challenges and logins of a connection without a success between them.
 constexpr std::size_t kLoginsMax = 100;
+/// Payments of a connection that wait for what a contract says of their vouchers.
+constexpr std::size_t kAdmissionsMax = 256;
 
 std::string_view outcome_of(const Reply& reply) {
     const auto* failed = std::get_if<Failure>(&reply);
     if (!failed) return "ok";
     return failed->reason.empty() ? "method_not_found" : failed->reason;
+}
+
+const channel::SignedVoucher* voucher_of(const ledger::PaymentRequest& payment) {
+    if (const auto* pay = std::get_if<channel::Pay>(&payment.command)) return &pay->voucher;
+    const auto* authorize = std::get_if<channel::Authorize>(&payment.command);
+    return authorize && authorize->voucher ? &*authorize->voucher : nullptr;
+}
+
+/// What of a voucher that a key has to sign can be told without the key.
+std::optional<Failure> malformed(const channel::SignedVoucher& voucher) {
+    const auto* signature = voucher.signature.as_of_key();
+    if (!signature) return failure(Error::signature_length);
+    const auto checked = channel::check_form(*signature);
+    if (checked) return std::nullopt;
+    return failure(static_cast<Error>(checked.error().value()));
 }
 
 std::string_view name_of(std::optional<Method> method) {
@@ -74,6 +92,10 @@ void Session::take(Call& call, const std::shared_ptr<BatchReply>& batch) {
         pay(call, batch);
         return;
     }
+    if (std::holds_alternative<Login>(call.command)) {
+        log_in(call, batch);
+        return;
+    }
     if (const auto done = perform_at_once(call.command)) {
         reply({std::move(call.id), call.method, batch}, *done);
         return;
@@ -107,9 +129,58 @@ std::optional<Failure> Session::not_logged_in() const {
 void Session::pay(Call& call, const std::shared_ptr<BatchReply>& batch) {
     auto& payment = std::get<ledger::PaymentRequest>(call.command);
     payment.caller = *principal_->address;
+    // Nobody but the payer can make its wallet be asked.
+    if (gateway_.services().chain.wallet_of(payment.channel) == payment.caller) {
+        pay_by_wallet(call, batch);
+        return;
+    }
+    const auto* voucher = voucher_of(payment);
+    if (auto why = voucher ? malformed(*voucher) : std::nullopt) {
+        reply({std::move(call.id), call.method, batch}, std::move(*why));
+        return;
+    }
     payment.reply_to = {gateway_.index(), number_,
                         in_flight_.open({std::move(call.id), call.method, batch})};
     gateway_.enqueue(std::move(payment));
+}
+
+void Session::pay_by_wallet(Call& call, const std::shared_ptr<BatchReply>& batch) {
+    if (admissions_.waiting() >= kAdmissionsMax) {
+        reply({std::move(call.id), call.method, batch},
+              failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
+        return;
+    }
+    auto& payment = std::get<ledger::PaymentRequest>(call.command);
+    payment.reply_to = {gateway_.index(), number_,
+                        in_flight_.open({std::move(call.id), call.method, batch})};
+    const auto ticket = admissions_.add(payment);
+    if (!voucher_of(payment)) {
+        enqueue(admissions_.admit(payment.channel, ticket));
+        return;
+    }
+    boost::asio::co_spawn(gateway_.context(),
+                          ask_wallet(shared_from_this(), std::move(payment), ticket),
+                          [](const std::exception_ptr& error) {
+                              if (error) std::rethrow_exception(error);
+                          });
+}
+
+Task<void> Session::ask_wallet(std::shared_ptr<Session> self, ledger::PaymentRequest payment,
+                               std::uint64_t ticket) {
+    auto& chain = self->gateway_.services().chain;
+    const auto asked = co_await chain.ask_wallet(payment.channel, *voucher_of(payment));
+    auto& admissions = self->admissions_;
+    if (const auto* refused = std::get_if<channel::Refusal>(&asked)) {
+        self->finish(payment.reply_to.request, failure(*refused));
+        self->enqueue(admissions.drop(payment.channel, ticket));
+    } else {
+        self->enqueue(admissions.admit(payment.channel, ticket));
+    }
+}
+
+void Session::enqueue(std::vector<ledger::PaymentRequest> payments) {
+    for (auto& payment : payments) gateway_.enqueue(std::move(payment));
+    gateway_.submit_soon();
 }
 
 void Session::answer(ledger::Answer& answer) {
@@ -129,7 +200,6 @@ void Session::answer(ledger::Answer& answer) {
 std::optional<Reply> Session::perform_at_once(Command& command) {
     if (std::holds_alternative<ServerInfo>(command)) return gateway_.server_info();
     if (const auto* asked = std::get_if<AskChallenge>(&command)) return ask_challenge(*asked);
-    if (const auto* login = std::get_if<Login>(&command)) return log_in(*login);
     if (const auto* unwanted = std::get_if<Unsubscribe>(&command)) return unsubscribe(*unwanted);
     if (auto* wanted = std::get_if<Subscribe>(&command); wanted && !wanted->channel)
         return subscribe(std::move(*wanted));
@@ -148,21 +218,52 @@ Reply Session::ask_challenge(const AskChallenge& asked) {
     return out;
 }
 
-Reply Session::log_in(const Login& login) {
-    auto& services = gateway_.services();
-    if (++logins_asked_ > kLoginsMax)
-        return failure({Error::rate_limited, channel::Amount{kLoginsMax}});
-    const auto time = now();
-    const auto redeemed = services.challenges.redeem(login.message, login.signature, time);
-    if (const auto* refusal = std::get_if<LoginRefusal>(&redeemed)) {
-        services.metrics.logins_failed.Increment();
-        return unauthenticated(std::string(refusal->field), refusal->sentence);
+void Session::log_in(Call& call, const std::shared_ptr<BatchReply>& batch) {
+    const auto login = std::get<Login>(std::move(call.command));
+    Pending pending{std::move(call.id), call.method, batch};
+    if (++logins_asked_ > kLoginsMax) {
+        reply(pending, failure({Error::rate_limited, channel::Amount{kLoginsMax}}));
+        return;
     }
-    const auto& address = std::get<channel::Address>(redeemed);
+    auto redeemed = gateway_.services().challenges.redeem(login.message, login.signature, now());
+    if (auto* wallet = std::get_if<WalletLogin>(&redeemed)) {
+        const auto request = in_flight_.open(std::move(pending));
+        boost::asio::co_spawn(gateway_.context(),
+                              ask_wallet(shared_from_this(), request, std::move(*wallet)),
+                              [](const std::exception_ptr& error) {
+                                  if (error) std::rethrow_exception(error);
+                              });
+        return;
+    }
+    const auto* refusal = std::get_if<LoginRefusal>(&redeemed);
+    reply(pending,
+          refusal ? login_failed(*refusal) : logged_in(std::get<channel::Address>(redeemed)));
+}
+
+Task<void> Session::ask_wallet(std::shared_ptr<Session> self, std::uint64_t request,
+                               WalletLogin login) {
+    auto& chain = self->gateway_.services().chain;
+    const auto asked = co_await chain.ask_wallet(login.address, login.digest, login.signature);
+    const auto* refused = std::get_if<channel::Refusal>(&asked);
+    if (!refused)
+        self->finish(request, self->logged_in(login.address));
+    else if (refused->error == Error::voucher_signature)
+        self->finish(request, self->login_failed(login.otherwise));
+    else
+        self->finish(request, failure(*refused));
+}
+
+Reply Session::login_failed(const LoginRefusal& why) {
+    gateway_.services().metrics.logins_failed.Increment();
+    return unauthenticated(std::string(why.field), why.sentence);
+}
+
+Reply Session::logged_in(const channel::Address& address) {
+    auto& services = gateway_.services();
     if (principal_ && principal_->address && *principal_->address != address)
         return Failure{Code::refused, channel::reason(Error::forbidden), "message", {},
                        "This connection is logged in as another address; open a new one."};
-    const auto [token, expires_at] = services.tokens.issue(address, time);
+    const auto [token, expires_at] = services.tokens.issue(address, now());
     principal_ = Principal{address, false, false, expires_at};
     logins_asked_ = 0;
     services.metrics.logins.Increment();
@@ -214,8 +315,11 @@ Task<Reply> Session::perform(Command command) {
         co_return co_await get_channel(services, caller, *get);
     if (const auto* list = std::get_if<ListChannels>(&command))
         co_return co_await list_channels(services, caller, *list);
-    if (const auto* wanted = std::get_if<AskForRefund>(&command))
+    if (const auto* wanted = std::get_if<AskForRefund>(&command)) {
+        const auto why = malformed(wanted->asked.voucher);
+        if (why && services.chain.wallet_of(wanted->channel) != caller) co_return *why;
         co_return co_await refund(services, caller, *wanted);
+    }
     if (const auto* claim = std::get_if<MakeClaim>(&command))
         co_return co_await make_claim(services, caller, *claim);
     if (auto* claim = std::get_if<GetClaim>(&command))

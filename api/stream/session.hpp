@@ -1,7 +1,9 @@
 #pragma once
 
+#include "api/auth/challenges.hpp"
 #include "api/auth/tokens.hpp"
 #include "api/services.hpp"
+#include "api/stream/admissions.hpp"
 #include "api/stream/call.hpp"
 #include "api/stream/in_flight.hpp"
 #include "api/stream/outbox.hpp"
@@ -48,9 +50,18 @@ private:
     std::optional<Failure> why_not(const Call& call);
     std::optional<Failure> not_logged_in() const;
     void pay(Call& call, const std::shared_ptr<BatchReply>& batch);
+    void pay_by_wallet(Call& call, const std::shared_ptr<BatchReply>& batch);
+    void enqueue(std::vector<ledger::PaymentRequest> payments);
     std::optional<Reply> perform_at_once(Command& command);
     Reply ask_challenge(const AskChallenge& asked);
-    Reply log_in(const Login& login);
+    /// A smart wallet is asked first, and answered later.
+    void log_in(Call& call, const std::shared_ptr<BatchReply>& batch);
+    Reply logged_in(const channel::Address& address);
+    Reply login_failed(const LoginRefusal& why);
+    static Task<void> ask_wallet(std::shared_ptr<Session> self, std::uint64_t request,
+                                 WalletLogin login);
+    static Task<void> ask_wallet(std::shared_ptr<Session> self, ledger::PaymentRequest payment,
+                                 std::uint64_t ticket);
     Reply subscribe(Subscribe wanted);
     Reply unsubscribe(const Unsubscribe& unwanted);
     static Task<void> perform_later(std::shared_ptr<Session> self, std::uint64_t request,
@@ -68,6 +79,7 @@ private:
     const std::shared_ptr<Outbox> outbox_;
     std::optional<Principal> principal_;
     InFlight in_flight_;
+    Admissions admissions_;
     std::size_t bad_frames_in_a_row_ = 0;
     std::size_t overflows_in_a_row_ = 0;
     std::size_t logins_asked_ = 0;

@@ -28,6 +28,7 @@ constexpr Selector kRefundNonce{0xf0, 0xdc, 0x79, 0x2e};
 constexpr Selector kReceivers{0x21, 0xff, 0x63, 0x89};
 constexpr Selector kGetChannelId{0x5e, 0x5e, 0x0b, 0x87};
 constexpr Selector kBalanceOf{0x70, 0xa0, 0x82, 0x31};
+constexpr Selector kAllowance{0xdd, 0x62, 0xed, 0x3e};
 
 AbiTuple& add(AbiTuple& tuple, const channel::ChannelConfig& config) {
     return tuple.add(config.payer)
@@ -105,7 +106,7 @@ std::optional<std::vector<Bytes>> decode_multicall(BytesView arguments) {
 std::optional<VoucherClaim> decode_row(BytesView row) {
     constexpr std::size_t kHeadWords = 10;
     constexpr std::size_t kHead = kHeadWords * Word::size;
-    if (row.size() < kHead + Word::size + channel::Signature::size) return std::nullopt;
+    if (row.size() < kHead + Word::size) return std::nullopt;
     const auto words = decode_words(row.first(kHead), kHeadWords);
     if (!words) return std::nullopt;
     const auto payer = address_from_word((*words)[0]);
@@ -124,8 +125,12 @@ std::optional<VoucherClaim> decode_row(BytesView row) {
                        *max_claimable,
                        {},
                        *total_claimed};
-    const auto signature = row.subspan(kHead + Word::size, channel::Signature::size);
-    std::copy(signature.begin(), signature.end(), claim.signature.bytes.begin());
+    const auto length = size_at(row, kHead);
+    const auto tail = row.subspan(kHead + Word::size);
+    if (!length || *length > tail.size()) return std::nullopt;
+    auto signature = channel::VoucherSignature::from_bytes(tail.first(*length));
+    if (!signature) return std::nullopt;
+    claim.signature = std::move(*signature);
     return claim;
 }
 
@@ -277,8 +282,21 @@ Bytes erc3009_collector_data(const Word& valid_after, const Word& valid_before, 
         .encode();
 }
 
+Bytes permit2_collector_data(const Word& nonce, const Word& deadline, BytesView signature) {
+    return AbiTuple{}
+        .add(nonce)
+        .add(deadline)
+        .add_dynamic(encode_bytes(signature))
+        .add_dynamic(encode_bytes({}))
+        .encode();
+}
+
 Bytes balance_of_call(const channel::Address& holder) {
     return encode_call(kBalanceOf, AbiTuple{}.add(holder));
+}
+
+Bytes allowance_call(const channel::Address& holder, const channel::Address& spender) {
+    return encode_call(kAllowance, AbiTuple{}.add(holder).add(spender));
 }
 
 channel::Result<ChannelTotals> decode_channels(BytesView answer) {

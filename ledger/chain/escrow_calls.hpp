@@ -5,6 +5,7 @@
 #include "channel/config.hpp"
 #include "channel/result.hpp"
 #include "channel/voucher.hpp"
+#include "channel/voucher_signature.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace millrace::ledger::chain {
 struct VoucherClaim {
     channel::ChannelConfig config;
     channel::Amount max_claimable;
-    channel::Signature signature;
+    channel::VoucherSignature signature;
     channel::Amount total_claimed;
 };
 
@@ -59,8 +60,13 @@ channel::Bytes erc3009_collector_data(const channel::Word& valid_after,
                                       const channel::Word& valid_before, const channel::Word& salt,
                                       channel::BytesView signature);
 
-/// ERC-20 `balanceOf`.
+/// abi.encode(nonce, deadline, signature, eip2612Data) for the Permit2 collector, without a permit.
+channel::Bytes permit2_collector_data(const channel::Word& nonce, const channel::Word& deadline,
+                                      channel::BytesView signature);
+
+/// ERC-20 `balanceOf` and `allowance`.
 channel::Bytes balance_of_call(const channel::Address& holder);
+channel::Bytes allowance_call(const channel::Address& holder, const channel::Address& spender);
 
 /// Two figures that a view of the contract gives.
 struct ChannelTotals {

@@ -3,6 +3,7 @@
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include <stdexcept>
@@ -208,9 +209,9 @@ std::string quoted(const BlockTag& tag) {
 }
 
 std::string message_json(const channel::Address& from, const channel::Address& to,
-                         channel::BytesView data) {
+                         channel::BytesView data, const std::string& more = {}) {
     return "{\"from\":" + quoted(from) + ",\"to\":" + quoted(to) + ",\"data\":\"" +
-           channel::to_hex(data) + "\"}";
+           channel::to_hex(data) + "\"" + more + "}";
 }
 
 }  // namespace
@@ -219,6 +220,15 @@ bool RpcFailure::reverted() const {
     constexpr std::int64_t kRevertedCode = 3;
     return kind == Kind::node && (code == kRevertedCode || !data.empty() ||
                                   message.find("execution reverted") != std::string::npos);
+}
+
+bool RpcFailure::ran_out_of_gas() const {
+    // Nodes have no code for it, and each a spelling of its own.
+    std::string said;
+    for (const char c : message)
+        if (c != ' ') said += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    return kind == Kind::node && (said.find("outofgas") != std::string::npos ||
+                                  said.find("intrinsicgas") != std::string::npos);
 }
 
 void throw_exception_from_error(const RpcFailure& failure, const boost::source_location&) {
@@ -250,6 +260,12 @@ RpcCall block_request(const BlockTag& block) {
 RpcCall call_request(const channel::Address& from, const channel::Address& to,
                      channel::BytesView data, const BlockTag& block) {
     return {"eth_call", "[" + message_json(from, to, data) + "," + quoted(block) + "]"};
+}
+
+RpcCall call_request(const channel::Address& from, const channel::Address& to,
+                     channel::BytesView data, const BlockTag& block, std::uint64_t gas) {
+    const auto limit = fmt::format(",\"gas\":\"{:#x}\"", gas);
+    return {"eth_call", "[" + message_json(from, to, data, limit) + "," + quoted(block) + "]"};
 }
 
 RpcCall estimate_gas_request(const channel::Address& from, const channel::Address& to,

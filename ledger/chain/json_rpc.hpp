@@ -33,6 +33,8 @@ struct RpcFailure {
 
     /// The contract refused, as opposed to the node.
     bool reverted() const;
+    /// The call needs more gas than it was given.
+    bool ran_out_of_gas() const;
 };
 
 /// For RpcResult::value(): throws std::runtime_error with the message.
@@ -68,6 +70,9 @@ RpcCall code_request(const channel::Address& address);
 RpcCall block_request(const BlockTag& block);
 RpcCall call_request(const channel::Address& from, const channel::Address& to,
                      channel::BytesView data, const BlockTag& block);
+/// The same with at most so much gas.
+RpcCall call_request(const channel::Address& from, const channel::Address& to,
+                     channel::BytesView data, const BlockTag& block, std::uint64_t gas);
 RpcCall estimate_gas_request(const channel::Address& from, const channel::Address& to,
                              channel::BytesView data);
 RpcCall transaction_count_request(const channel::Address& address, const BlockTag& block);

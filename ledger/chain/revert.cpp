@@ -46,11 +46,18 @@ constexpr std::string_view kKnown[] = {
     "ZeroDeposit()",
     "ZeroRefund()",
     "NotSettlement()",
+    "ERC20InsufficientAllowance(address,uint256,uint256)",
     "ERC20InsufficientBalance(address,uint256,uint256)",
     "ERC20InvalidReceiver(address)",
     "ERC3009InvalidAuthorizationTime(uint256,uint256)",
     "ERC3009InvalidSignature()",
     "ERC3009UsedAuthorization(address,bytes32)",
+    "InvalidAmount(uint256)",
+    "InvalidContractSignature()",
+    "InvalidNonce()",
+    "InvalidSignatureLength()",
+    "InvalidSigner()",
+    "SignatureExpired(uint256)",
 };
 
 constexpr std::string_view kText = "Error(string)";

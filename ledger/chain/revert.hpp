@@ -7,7 +7,7 @@
 namespace millrace::ledger::chain {
 
 /// What revert data says, for logs and for reasons of failure: the name of a known error of the
-/// escrow, the collector or the token, the text of `Error(string)`, else the bare selector.
+/// escrow, a collector, the token or Permit2, the text of `Error(string)`, else the bare selector.
 /// Printable ASCII and bounded, whatever the contract put in. Empty for empty data.
 std::string revert_reason(channel::BytesView data);
 

@@ -11,6 +11,10 @@ using channel::Uint128;
 
 namespace {
 
+/// What a claim of rows may need at most, in a trial of them: more than `claim_gas` by far.
+constexpr std::uint64_t kClaimGasMaxBase = 150'000;
+constexpr std::uint64_t kClaimGasMaxPerWeight = 45'000;
+
 constexpr std::uint64_t kWeiPerCoin = 1'000'000'000'000'000'000;
 constexpr std::uint64_t kPercent = 100;
 
@@ -25,6 +29,7 @@ std::optional<PlannedRow> row_of(const DueChannel& channel) {
     return PlannedRow{channel.id,
                       {channel.config, channel.signed_max, channel.signature, claimable},
                       *channel::subtract(claimable, channel.total_claimed),
+                      channel.voucher_signer,
                       channel.deadline,
                       channel.reverted_rows};
 }
@@ -46,7 +51,11 @@ bool is_occasion(std::span<const PlannedRow> rows, const ClaimPolicy& policy) {
     if (policy.occasion == Occasion::watching &&
         (policy.threshold.is_zero() || due < policy.threshold))
         return false;
-    return is_worth(due, claim_gas(rows.size()), policy);
+    return is_worth(due, claim_gas(claim_weight(rows)), policy);
+}
+
+std::size_t weight_of(const PlannedRow& row) {
+    return row.voucher_signer == channel::VoucherSigner::contract ? kContractRowWeight : 1;
 }
 
 std::size_t most_beside(const PlannedRow& row) {
@@ -74,7 +83,7 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimP
         auto row = row_of(channel);
         if (!row) continue;
         const bool in_any_case = policy.occasion == Occasion::asked || row->deadline;
-        if (in_any_case || is_worth(row->increment, kClaimRowGas, policy))
+        if (in_any_case || is_worth(row->increment, kClaimRowGas * weight_of(*row), policy))
             rows.push_back(std::move(*row));
     }
     if (!is_occasion(rows, policy)) return {};
@@ -84,22 +93,33 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimP
     return rows;
 }
 
+std::size_t claim_weight(std::span<const PlannedRow> rows) {
+    std::size_t weight = 0;
+    for (const PlannedRow& row : rows) weight += weight_of(row);
+    return weight;
+}
+
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max) {
     const auto limit = std::clamp<std::size_t>(rows_max, 1, kClaimRowsMax);
     std::vector<std::span<const PlannedRow>> cut;
     while (!rows.empty()) {
         std::size_t size = 1;
-        auto most = std::min(limit, most_beside(rows[0]));
+        auto weight = weight_of(rows[0]);
+        auto most = most_beside(rows[0]);
         for (; size < rows.size(); ++size) {
-            const auto narrowed = std::min(most, most_beside(rows[size]));
-            if (size + 1 > narrowed) break;
-            most = narrowed;
+            weight += weight_of(rows[size]);
+            most = std::min(most, most_beside(rows[size]));
+            if (weight > limit || size + 1 > most) break;
         }
         cut.push_back(rows.first(size));
         rows = rows.subspan(size);
     }
     return cut;
+}
+
+std::uint64_t claim_gas_max(std::span<const PlannedRow> rows) {
+    return kClaimGasMaxBase + kClaimGasMaxPerWeight * claim_weight(rows);
 }
 
 channel::Result<Amount> total(std::span<const PlannedRow> rows) {

@@ -25,7 +25,8 @@ struct DueChannel {
     channel::Amount total_claimed;
     /// The highest accepted voucher and the payer's signature over it.
     channel::Amount signed_max;
-    channel::Signature signature;
+    channel::VoucherSignature signature;
+    channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
     /// Unix seconds from which the payer may take back what is not claimed by then; nullopt while
     /// no withdrawal is pending.
     std::optional<std::uint64_t> deadline;
@@ -39,6 +40,7 @@ struct PlannedRow {
     chain::VoucherClaim claim;
     /// What it claims above what was claimed before.
     channel::Amount increment;
+    channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
     std::optional<std::uint64_t> deadline;
     std::size_t reverted_rows = 0;
 };
@@ -70,13 +72,16 @@ struct ClaimPolicy {
 /// itself, that signature, and a sweep to an account that never held the token.
 inline constexpr std::uint64_t kClaimRowGas = 25'000;
 inline constexpr std::uint64_t kClaimBaseGas = 160'000;
-constexpr std::uint64_t claim_gas(std::size_t rows) {
-    return kClaimBaseGas + rows * kClaimRowGas;
+constexpr std::uint64_t claim_gas(std::size_t weight) {
+    return kClaimBaseGas + weight * kClaimRowGas;
 }
 
 /// A row is 480 bytes of calldata with a signature of 65 bytes, and a transaction at most 128 KiB
 /// (what nodes pass on) and 16,777,216 gas (EIP-7825).
 inline constexpr std::size_t kClaimRowsMax = 250;
+/// A row whose signature a contract judges counts as so many: it may need `kErc1271GasMax` more,
+/// and 2,048 bytes of calldata.
+inline constexpr std::size_t kContractRowWeight = 20;
 static_assert(claim_gas(kClaimRowsMax) <= chain::kGasLimitMax);
 
 /// What to claim of which channels: all that is charged, and never more than the payer has signed
@@ -89,11 +94,18 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimP
 /// Whether `gas` costs at most the policy's percentage of `amount`.
 bool is_worth(channel::Amount amount, std::uint64_t gas, const ClaimPolicy& policy);
 
-/// Cuts rows into batches, in their order, of at most `rows_max` (and `kClaimRowsMax`, and at least
-/// one). A row whose claim was reverted goes into a batch of half as many rows as that had, so that
-/// a bad row stands alone after a few claims and holds up the others no longer.
+/// How many rows of a key the rows count as.
+std::size_t claim_weight(std::span<const PlannedRow> rows);
+
+/// Cuts rows into batches, in their order, of a weight of at most `rows_max` (and `kClaimRowsMax`),
+/// and at least one row. A row whose claim was reverted goes into a batch of half as many rows as
+/// that had, so that a bad row stands alone after a few claims and holds up the others no longer.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
+
+/// The most gas that a claim of the rows may need. Without a bound a contract that has come to burn
+/// gas could make a claim of many rows too dear for any transaction.
+std::uint64_t claim_gas_max(std::span<const PlannedRow> rows);
 
 /// What the rows claim together; `amount_out_of_range` beyond 2^128 − 1.
 channel::Result<channel::Amount> total(std::span<const PlannedRow> rows);

@@ -100,7 +100,7 @@ void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
     for (const PlannedRow& row : claim.rows) {
         const auto written = transaction.exec_params(
             kInsertRow, claim.claim_id, to_bytea(row.id),
-            channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature),
+            channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature.view()),
             channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
         if (written.affected_rows() != 1)
             throw ClaimInTheWay("a channel is in another claim that is still on its way");

@@ -11,6 +11,7 @@ namespace {
 constexpr const char* kDueChannels = R"sql(
     select channel_id, payer, payer_authorizer, receiver, receiver_authorizer,
         withdraw_delay_seconds, salt, balance, charged, signed_max, signature, total_claimed,
+        voucher_signer,
         case when status = 'closing' then withdraw_requested_at + withdraw_delay_seconds end
             as deadline,
         coalesce((select m.channels from claim_row r join claim m on m.claim_id = r.claim_id
@@ -77,7 +78,10 @@ DueChannel due_from(const pqxx::row& row, const Asset& asset) {
         .charged = amount_from(row["charged"]),
         .total_claimed = amount_from(row["total_claimed"]),
         .signed_max = amount_from(row["signed_max"]),
-        .signature = from_bytea<channel::Signature>(row["signature"]),
+        .signature = signature_from_bytea(row["signature"]),
+        .voucher_signer = std::string_view(row["voucher_signer"].c_str()) == "contract"
+                              ? channel::VoucherSigner::contract
+                              : channel::VoucherSigner::key,
         .deadline = seconds_from(row["deadline"]),
         .reverted_rows = row["reverted_rows"].as<std::size_t>(),
     };

@@ -66,7 +66,7 @@ void quarantine(pqxx::transaction_base& transaction, std::span<const BadRow> row
     for (const auto& [row, fault, detail] : rows)
         put(transaction,
             {to_bytea(row.id), fault, detail, channel::to_string(row.increment),
-             to_bytea(row.claim.signature)},
+             to_bytea(row.claim.signature.view())},
             now);
 }
 

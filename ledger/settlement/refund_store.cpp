@@ -50,7 +50,7 @@ std::vector<OutboxEntry> record_refund(pqxx::transaction_base& transaction, cons
     const auto written = transaction.exec_params(
         kInsertSent, to_bytea(refund.key.channel), refund.key.number,
         channel::to_string(refund.amount), text_of(refund.asked.amount),
-        channel::to_string(voucher.max_claimable), to_bytea(voucher.signature),
+        channel::to_string(voucher.max_claimable), to_bytea(voucher.signature.view()),
         refund.asked.refund_nonce, refund_reference(refund.key), to_rfc3339(now));
     if (written.affected_rows() == 0) return {};
     return enqueue(transaction, std::move(transactions), now);

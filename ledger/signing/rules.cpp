@@ -41,9 +41,10 @@ bool is_signed_by_payer(const SigningRules& rules, const channel::Digest& separa
                         const channel::ChannelId& id, const chain::VoucherClaim& row) {
     if (row.config.payer_authorizer.is_zero() && rules.contract_payers == ContractPayers::believed)
         return true;
-    if (!channel::check_form(row.signature)) return false;
+    const auto* const of_key = row.signature.as_of_key();
+    if (!of_key || !channel::check_form(*of_key)) return false;
     const channel::Voucher voucher{id, row.max_claimable};
-    const auto signer = channel::recover(channel::digest(separator, voucher), row.signature);
+    const auto signer = channel::recover(channel::digest(separator, voucher), *of_key);
     return signer && channel::address_of(*signer) == channel::voucher_signer(row.config);
 }
 

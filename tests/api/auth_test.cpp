@@ -42,8 +42,9 @@ std::string signed_by(const channel::SecretKey& key, const std::string& message)
 }
 
 /// What is at fault, "field: first words"; empty when the login is good.
-std::string refused(const std::variant<channel::Address, LoginRefusal>& outcome) {
+std::string refused(const Challenges::Redeemed& outcome) {
     const auto* refusal = std::get_if<LoginRefusal>(&outcome);
+    if (const auto* wallet = std::get_if<api::WalletLogin>(&outcome)) refusal = &wallet->otherwise;
     return refusal ? std::string(refusal->field) + ": " + std::string(refusal->sentence) : "";
 }
 

@@ -138,10 +138,12 @@ TEST_CASE("open: what cannot become a channel is refused and leaves nothing", "[
     CHECK(refused(good, stack.deposit(2, good, 5000)) == Error::receive_authorization_signature);
     CHECK(refused(good, stack.deposit(1, good, 1'000'000'000'001)) == Error::insufficient_balance);
     auto changed = deposit;
-    changed.valid_after = channel::word_from(std::uint64_t{4'102'444'799});
+    std::get<ledger::chain::Erc3009Authorization>(changed.authorization).valid_after =
+        channel::word_from(std::uint64_t{4'102'444'799});
     CHECK(refused(good, changed) == Error::payload_authorization_valid_after);
     changed = deposit;
-    changed.valid_before = channel::word_from(std::uint64_t{1'700'000'000});
+    std::get<ledger::chain::Erc3009Authorization>(changed.authorization).valid_before =
+        channel::word_from(std::uint64_t{1'700'000'000});
     CHECK(refused(good, changed) == Error::payload_authorization_valid_before);
     changed = deposit;
     changed.amount = Amount{5001};
@@ -159,6 +161,89 @@ TEST_CASE("open: what cannot become a channel is refused and leaves nothing", "[
           Error::channel_unknown);
     stack.run(stack.chain().open(network, good, "", std::nullopt));
     CHECK(error_of(stack.run(stack.chain().top_up(id, kReceiver, deposit))) == Error::forbidden);
+}
+
+TEST_CASE("deposit: through Permit2 the payer's approval and signature move exactly the amount",
+          "[chain]") {
+    ChainStack stack;
+    stack.start();
+    const auto network = stack.network().network;
+    const auto terms = stack.terms(1, kReceiver);
+    const auto deposit = stack.permit2_deposit(1, terms, 5000, 77);
+    const auto open = [&] { return stack.run(stack.chain().open(network, terms, "", deposit)); };
+    const auto before = stack.anvil.token_balance(terms.payer);
+
+    CHECK(error_of(open()) == Error::permit2_allowance_required);
+    stack.approve_permit2(1, 4999);
+    CHECK(std::get<channel::Refusal>(open()).limit == Amount{4999});
+    CHECK(stack.query("select count(*) from outbox") == "0");
+    CHECK(stack.query("select count(*) from channel") == "0");
+    stack.approve_permit2(1, 10'000);
+
+    const auto opened = value_of(open());
+    REQUIRE(stack.wait_for_status(opened.id, Status::open));
+    CHECK(stack.state(opened.id).balance == Amount{5000});
+    CHECK(stack.anvil.token_balance(terms.payer) ==
+          channel::subtract(before, Amount{5000}).value());
+    CHECK(stack.anvil.token_balance(escrow_address()) == Amount{5000});
+
+    // The same again is the same transaction, and a top-up by either method is another.
+    CHECK(value_of(open()).transaction == opened.transaction);
+    const auto more = stack.permit2_deposit(1, terms, 1700, 78);
+    value_of(stack.run(stack.chain().top_up(opened.id, terms.payer, more)));
+    value_of(stack.run(
+        stack.chain().top_up(opened.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
+    REQUIRE(stack.wait([&] { return stack.query("select balance from channel") == "8700"; }));
+    CHECK(stack.query("select count(*) from outbox") == "3");
+    CHECK(stack.pay(1, terms, 8700, 8700) == std::nullopt);
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE("deposit: a Permit2 nonce is good for one deposit, whatever the channel", "[chain]") {
+    ChainStack stack;
+    stack.start();
+    const auto network = stack.network().network;
+    stack.approve_permit2(1, 100'000);
+    const auto first = stack.terms(1, kReceiver, 1);
+    const auto second = stack.terms(1, kReceiver, 2);
+    const auto open = [&](const channel::ChannelConfig& terms, const api::GaslessDeposit& deposit) {
+        return stack.run(stack.chain().open(network, terms, "", deposit));
+    };
+    value_of(open(first, stack.permit2_deposit(1, first, 5000, 7)));
+    CHECK(error_of(open(second, stack.permit2_deposit(1, second, 5000, 7))) ==
+          Error::deposit_simulation_failed);
+    CHECK(error_of(open(first, stack.permit2_deposit(1, first, 5001, 7))) ==
+          Error::deposit_simulation_failed);
+    // Signed for the other channel, or by somebody else.
+    CHECK(error_of(open(second, stack.permit2_deposit(1, first, 5000, 8))) ==
+          Error::channel_id_mismatch);
+    CHECK(error_of(open(second, stack.permit2_deposit(2, second, 5000, 8))) ==
+          Error::permit2_invalid_signature);
+    CHECK(stack.query("select count(*) from outbox") == "1");
+
+    // Used on chain without the service.
+    const auto third = stack.terms(1, kReceiver, 3);
+    const auto used = stack.permit2_deposit(1, third, 5000, 9);
+    ledger::chain::DepositTerms collector;
+    collector.permit2_collector = permit2_collector_address();
+    stack.anvil.send(1, escrow_address(), ledger::chain::deposit_call(collector, third, used));
+    CHECK(error_of(open(third, used)) == Error::deposit_simulation_failed);
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE("deposit: a token is taken by the methods that its configuration names", "[chain]") {
+    ChainStack stack({}, [](api::Config& config) {
+        config.networks[0].tokens[0].transfer_methods = {api::TransferMethod::permit2};
+    });
+    stack.start();
+    stack.approve_permit2(1, 5000);
+    const auto terms = stack.terms(1, kReceiver);
+    const auto network = stack.network().network;
+    CHECK(error_of(
+              stack.run(stack.chain().open(network, terms, "", stack.deposit(1, terms, 5000)))) ==
+          Error::permit2_authorization_required);
+    value_of(
+        stack.run(stack.chain().open(network, terms, "", stack.permit2_deposit(1, terms, 5000))));
 }
 
 TEST_CASE("deposit: many at once each get a nonce of their own", "[chain]") {

@@ -42,6 +42,8 @@ TEST_CASE("start: a chain that is not as configured is named", "[chain]") {
         {[](api::Config& config) { config.networks[0].contract = kReceiver; }, "no code at"},
         {[](api::Config& config) { config.networks[0].erc3009_collector = kReceiver; },
          "erc3009_collector"},
+        {[](api::Config& config) { config.networks[0].permit2_collector = kReceiver; },
+         "permit2_collector"},
         {[](api::Config& config) { config.networks[0].rpc_urls = {"http://127.0.0.1:1"}; },
          "does not answer"},
         {[](api::Config& config) { config.networks[0].rpc_urls = {"https://127.0.0.1:1"}; },

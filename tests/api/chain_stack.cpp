@@ -3,9 +3,11 @@
 #include "channel/config.hpp"
 #include "channel/eip712.hpp"
 #include "channel/hex.hpp"
+#include "channel/permit_transfer.hpp"
 #include "channel/receive_authorization.hpp"
 #include "channel/uint256.hpp"
 #include "channel/voucher.hpp"
+#include "ledger/chain/abi.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/migrate.hpp"
 
@@ -24,6 +26,8 @@ constexpr unsigned kRelayer = 8;
 constexpr unsigned kAuthorizer = 9;
 constexpr std::uint32_t kGateway = 1;
 constexpr auto kPatience = 30s;
+/// Unix seconds, in the year 2100.
+constexpr std::uint64_t kFarAway = 4'102'444'800;
 
 ledger::Time now() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(
@@ -32,6 +36,12 @@ ledger::Time now() {
 
 channel::Digest escrow_separator() {
     return channel::domain_separator(channel::escrow_domain(Anvil::kChainId, escrow_address()));
+}
+
+ledger::chain::DepositTerms deposit_terms() {
+    ledger::chain::DepositTerms terms;
+    terms.erc3009_collector = collector_address();
+    return terms;
 }
 
 std::filesystem::path temporary_directory() {
@@ -54,6 +64,7 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     network.rpc_urls = {anvil.url()};
     network.contract = escrow_address();
     network.erc3009_collector = collector_address();
+    network.permit2_collector = permit2_collector_address();
     network.confirmations = 1;
     network.poll_interval = 20ms;
     network.rpc_timeout = 5000ms;
@@ -63,6 +74,7 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     token.version = "2";
     token.symbol = "USDC";
     token.decimals = 6;
+    token.transfer_methods = {api::TransferMethod::eip3009, api::TransferMethod::permit2};
     token.deposit_min = channel::Amount{1000};
     network.tokens = {token};
     config.networks = {network};
@@ -149,28 +161,49 @@ channel::ChannelId ChainStack::id(const channel::ChannelConfig& config_of) const
 
 api::GaslessDeposit ChainStack::deposit(unsigned payer, const channel::ChannelConfig& config_of,
                                         std::uint64_t amount, std::uint64_t salt) const {
-    api::GaslessDeposit made;
-    made.amount = channel::Amount{amount};
-    made.valid_before = channel::word_from(std::uint64_t{4'102'444'800});
+    ledger::chain::Erc3009Authorization made;
+    made.valid_before = channel::word_from(kFarAway);
     made.salt = channel::word_from(salt);
     const channel::ReceiveAuthorization authorization{
-        Anvil::key(payer).address(),
-        collector_address(),
-        made.amount,
-        made.valid_after,
-        made.valid_before,
-        channel::deposit_nonce(id(config_of), made.salt)};
+        config_of.payer,  collector_address(), channel::Amount{amount},
+        made.valid_after, made.valid_before,   channel::deposit_nonce(id(config_of), made.salt)};
     const auto separator =
         channel::domain_separator({"USD Coin", "2", Anvil::kChainId, anvil.token()});
     const auto signature = Anvil::key(payer).sign(channel::digest(separator, authorization));
     made.signature.assign(signature.bytes.begin(), signature.bytes.end());
-    return made;
+    return {channel::Amount{amount}, std::move(made)};
+}
+
+api::GaslessDeposit ChainStack::permit2_deposit(unsigned payer,
+                                                const channel::ChannelConfig& config_of,
+                                                std::uint64_t amount, std::uint64_t nonce) const {
+    const channel::PermitTransfer transfer{
+        .token = anvil.token(),
+        .amount = channel::Amount{amount},
+        .spender = permit2_collector_address(),
+        .nonce = channel::word_from(nonce),
+        .deadline = channel::word_from(kFarAway),
+        .channel_id = id(config_of),
+    };
+    const auto separator = channel::permit2_separator(Anvil::kChainId, ledger::chain::kPermit2);
+    const auto signature = Anvil::key(payer).sign(channel::digest(separator, transfer));
+    return {transfer.amount, ledger::chain::Permit2Authorization{
+                                 config_of.payer, transfer.token, transfer.amount, transfer.spender,
+                                 transfer.nonce, transfer.deadline, transfer.channel_id,
+                                 channel::Bytes(signature.bytes.begin(), signature.bytes.end())}};
+}
+
+void ChainStack::approve_permit2(unsigned payer, std::uint64_t amount) {
+    const ledger::chain::Selector approve{0x09, 0x5e, 0xa7, 0xb3};
+    ledger::chain::AbiTuple arguments;
+    arguments.add(ledger::chain::kPermit2).add(amount);
+    anvil.send(payer, anvil.token(), ledger::chain::encode_call(approve, arguments));
 }
 
 void ChainStack::deposit_directly(unsigned payer, const channel::ChannelConfig& config_of,
                                   std::uint64_t amount, std::uint64_t salt) {
     anvil.send(payer, escrow_address(),
-               ledger::chain::deposit_call(config_of, collector_address(),
+               ledger::chain::deposit_call(deposit_terms(), config_of,
                                            deposit(payer, config_of, amount, salt)));
 }
 
@@ -188,9 +221,8 @@ channel::ChannelId ChainStack::opened(unsigned payer, const channel::ChannelConf
 std::optional<channel::Error> ChainStack::pay(unsigned payer,
                                               const channel::ChannelConfig& config_of,
                                               std::uint64_t amount, std::uint64_t max_claimable) {
-    return command(config_of.payer, id(config_of),
-                   channel::Pay{*channel::InferenceId::parse("p" + std::to_string(payments_ + 1)),
-                                channel::Amount{amount}, voucher(payer, config_of, max_claimable)});
+    return pay_with(config_of, amount, voucher(payer, config_of, max_claimable),
+                    ledger::ContractVerdict::none);
 }
 
 channel::SignedVoucher ChainStack::voucher(unsigned payer, const channel::ChannelConfig& config_of,
@@ -200,12 +232,23 @@ channel::SignedVoucher ChainStack::voucher(unsigned payer, const channel::Channe
             Anvil::key(payer).sign(channel::digest(escrow_separator(), promise))};
 }
 
+std::optional<channel::Error> ChainStack::pay_with(const channel::ChannelConfig& config_of,
+                                                   std::uint64_t amount,
+                                                   const channel::SignedVoucher& voucher,
+                                                   ledger::ContractVerdict verdict) {
+    return command(config_of.payer, id(config_of),
+                   channel::Pay{*channel::InferenceId::parse("p" + std::to_string(payments_ + 1)),
+                                channel::Amount{amount}, voucher},
+                   verdict);
+}
+
 std::optional<channel::Error> ChainStack::command(const channel::Address& caller,
                                                   const channel::ChannelId& id_of,
-                                                  ledger::PaymentCommand command_of) {
+                                                  ledger::PaymentCommand command_of,
+                                                  ledger::ContractVerdict verdict) {
     const auto number = ++payments_;
-    shards_->submit(ledger::Request{
-        ledger::PaymentRequest{{kGateway, 0, number}, caller, id_of, std::move(command_of), "{}"}});
+    shards_->submit(ledger::Request{ledger::PaymentRequest{
+        {kGateway, 0, number}, caller, id_of, std::move(command_of), "{}", verdict}});
     std::optional<channel::Error> error;
     const bool answered = wait([&] {
         for (const auto& answer : answers_) {

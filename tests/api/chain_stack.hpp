@@ -64,6 +64,10 @@ public:
     channel::ChannelId id(const channel::ChannelConfig& config) const;
     api::GaslessDeposit deposit(unsigned payer, const channel::ChannelConfig& config,
                                 std::uint64_t amount, std::uint64_t salt = 0) const;
+    api::GaslessDeposit permit2_deposit(unsigned payer, const channel::ChannelConfig& config,
+                                        std::uint64_t amount, std::uint64_t nonce = 0) const;
+    /// The payer's own transaction, without which Permit2 moves nothing.
+    void approve_permit2(unsigned payer, std::uint64_t amount);
     /// The payer's own transaction, without the service.
     void deposit_directly(unsigned payer, const channel::ChannelConfig& config,
                           std::uint64_t amount, std::uint64_t salt = 0);
@@ -75,11 +79,17 @@ public:
                                       std::uint64_t amount, std::uint64_t max_claimable);
 
     /// A request of a party about its payments; the refusal, if any.
-    std::optional<channel::Error> command(const channel::Address& caller,
-                                          const channel::ChannelId& id,
-                                          ledger::PaymentCommand command);
+    std::optional<channel::Error> command(
+        const channel::Address& caller, const channel::ChannelId& id,
+        ledger::PaymentCommand command,
+        ledger::ContractVerdict verdict = ledger::ContractVerdict::none);
     channel::SignedVoucher voucher(unsigned payer, const channel::ChannelConfig& config,
                                    std::uint64_t max_claimable) const;
+    /// The same with a voucher of one's own, and what the edge says of it.
+    std::optional<channel::Error> pay_with(const channel::ChannelConfig& config,
+                                           std::uint64_t amount,
+                                           const channel::SignedVoucher& voucher,
+                                           ledger::ContractVerdict verdict);
 
     /// The newest state that the shards have told of the channel.
     channel::State state(const channel::ChannelId& id);

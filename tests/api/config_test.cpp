@@ -85,6 +85,9 @@ TEST_CASE("config: the example file has every key with its default", "[config]")
     CHECK(config.networks[0].confirmations == api::NetworkConfig{}.confirmations);
     CHECK(config.networks[0].max_fee_per_gas == api::NetworkConfig{}.max_fee_per_gas);
     CHECK(config.networks[0].tokens[0].deposit_min == api::TokenConfig{}.deposit_min);
+    CHECK(config.networks[0].tokens[0].transfer_methods ==
+          std::vector<api::TransferMethod>{api::TransferMethod::eip3009,
+                                           api::TransferMethod::permit2});
 
     // A line with another value must be refused, which it is only if the key is read.
     std::stringstream lines(text);
@@ -202,6 +205,12 @@ TEST_CASE("config: a value that will not do is told with file, line, key and rem
         {kNetwork + kToken + kNetwork + kToken, "networks.network: is there twice"},
         {kNetwork + kToken + kToken, "networks.tokens: lists a token twice"},
         {kNetwork + kToken + "color = 1\n", "networks.tokens.color: there is no such key"},
+        {kNetwork + kToken + "transfer_methods = [\"permit2\"]\n",
+         "networks.tokens.transfer_methods: needs the network's permit2_collector"},
+        {kNetwork + kToken + "transfer_methods = [\"erc20\"]\n",
+         "networks.tokens.transfer_methods: has to list"},
+        {kNetwork + kToken + "transfer_methods = []\n",
+         "networks.tokens.transfer_methods: has to list"},
         {kNetwork + kToken + "deposit_min = 1\n", "networks.tokens.deposit_min: has to be text"},
         {std::regex_replace(kNetwork, std::regex("eip155:8453"), "8453") + kToken,
          "networks.network: has to be a CAIP-2 network"},

@@ -59,6 +59,15 @@ std::string deposit(const std::string& authorization) {
     return R"(,"deposit":{"amount":"5","authorization":)" + authorization + "}";
 }
 
+const std::string kPermitted = R"("token":)" + quoted(kAddress) + R"(,"amount":"5")";
+
+std::string permit2(const std::string& permitted, const std::string& more = "") {
+    return deposit(R"({"permit2Authorization":{"from":)" + quoted(kAddress) + R"(,"permitted":{)" +
+                   permitted + R"(},"spender":)" + quoted(kAddress) +
+                   R"(,"nonce":"256","deadline":"99","witness":{"channelId":"0x)" +
+                   std::string(64, 'c') + R"("},"signature":"0x0102")" + more + "}}");
+}
+
 struct Parser {
     LimitsConfig limits;
     FrameParser parser{limits};
@@ -100,6 +109,12 @@ TEST_CASE("parse: a payment is read with every member", "[stream][parse]") {
     CHECK(command.amount == channel::Amount{7});
     CHECK(command.voucher.max_claimable == channel::Amount{10});
     CHECK(channel::to_hex(command.voucher.signature) == kSignature);
+    // As long as a smart wallet's may be; whether the channel has one, its session knows.
+    const auto longest = "0x" + std::string(2 * 2048, '1');
+    const auto by_wallet = parser.one(pay(R"("10")", voucher(R"("10")", longest)));
+    const auto& request_of_wallet = std::get<ledger::PaymentRequest>(by_wallet.command);
+    CHECK(channel::to_hex(std::get<channel::Pay>(request_of_wallet.command).voucher.signature) ==
+          longest);
     CHECK(payment.detail == R"({"model":"m","app":"a","units":12.50,"requestHash":"0x)" +
                                 std::string(64, 'c') + R"("})");
 }
@@ -140,8 +155,23 @@ TEST_CASE("parse: the other methods are read", "[stream][parse]") {
     CHECK(asked.app == "shop");
     REQUIRE(asked.deposit.has_value());
     CHECK(asked.deposit->amount == channel::Amount{5});
-    CHECK(asked.deposit->salt.bytes[31] == 0x1f);
-    CHECK(asked.deposit->valid_before.bytes[31] == 99);
+    const auto& erc3009 =
+        std::get<ledger::chain::Erc3009Authorization>(asked.deposit->authorization);
+    CHECK(erc3009.salt.bytes[31] == 0x1f);
+    CHECK(erc3009.valid_before.bytes[31] == 99);
+
+    const auto topped_up =
+        parser.one(request("channel.topUp", R"({"channelId":"0x)" + std::string(64, 'c') + '"' +
+                                                permit2(kPermitted) + "}"));
+    const auto& added = std::get<TopUp>(topped_up.command);
+    const auto& permit2_given =
+        std::get<ledger::chain::Permit2Authorization>(added.deposit.authorization);
+    CHECK(permit2_given.amount == channel::Amount{5});
+    CHECK(permit2_given.from.bytes[0] == 0xbb);
+    CHECK(permit2_given.nonce.bytes[30] == 1);
+    CHECK(permit2_given.deadline.bytes[31] == 99);
+    CHECK(permit2_given.channel_id.bytes[0] == 0xcc);
+    CHECK(permit2_given.signature == channel::Bytes{1, 2});
 
     const auto listed = parser.one(request("channel.list", "{}"));
     CHECK(std::get<ListChannels>(listed.command).limit == 100);
@@ -257,7 +287,7 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         {pay(R"("1")", voucher("10")), "-32602 invalid_params voucher.maxClaimableAmount "},
         {pay(R"("1")", voucher(R"("1")", "beef")), "-32602 not_hex voucher.signature "},
         {pay(R"("1")", voucher(R"("1")", "0x")), bad_voucher},
-        {pay(R"("1")", voucher(R"("1")", kSignature.substr(0, 130))), bad_voucher},
+        {pay(R"("1")", voucher(R"("1")", "0x" + std::string(2 * 2049, '1'))), bad_voucher},
         {pay(R"("1")",
              R"({"maxClaimableAmount":"1","signature":")" + kSignature + R"(","memo":1})"),
          "-32602 invalid_params voucher.memo "},
@@ -282,7 +312,7 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         {open(config(), R"(,"app":"a\u0000b")"), "-32602 invalid_params app "},
         {open(config(), R"(,"app":")" + std::string(257, 'a') + "\""),
          "-32602 invalid_params app 256"},
-        {open(config(), deposit(R"({"permit2Authorization":{}})")),
+        {open(config(), deposit("{}")),
          "-32000 invalid_batch_settlement_evm_erc3009_authorization_required "
          "deposit.authorization.erc3009Authorization "},
         {open(config(), authorization("\"0x" + std::string(65, '1') + "\"")),
@@ -299,6 +329,14 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
         {refund(id + R"(,"amount":5,"voucher":)" + voucher()), "-32602 invalid_params amount "},
         {refund(id + R"(,"amount":"-5","voucher":)" + voucher()), "-32602 not_decimal amount "},
         {refund(id + R"(,"amount":null,"voucher":)" + voucher()), "-32602 invalid_params amount "},
+        {open(config(), deposit(R"({"permit2Authorization":{},"erc3009Authorization":{}})")),
+         "-32602 invalid_params deposit.authorization "},
+        {open(config(), permit2(R"("token":"0x12","amount":"1")")),
+         "-32602 not_an_address deposit.authorization.permit2Authorization.permitted.token "},
+        {open(config(), permit2(kPermitted + R"(,"fee":"1")")),
+         "-32602 invalid_params deposit.authorization.permit2Authorization.permitted.fee "},
+        {open(config(), permit2(kPermitted, R"(,"memo":"1")")),
+         "-32602 invalid_params deposit.authorization.permit2Authorization.memo "},
         {request("channel.list", R"({"limit":0})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":1001})"), "-32602 invalid_params limit 1000"},
         {request("channel.list", R"({"limit":"5"})"), "-32602 invalid_params limit "},

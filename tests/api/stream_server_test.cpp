@@ -117,6 +117,29 @@ TEST_CASE("stream: a login gives a token that opens further connections", "[stre
     CHECK(at(second.call("channel.get", channel_id(app)), "result.balance") == "1000");
 }
 
+TEST_CASE("stream: a signature of another form than a key's is refused before any shard sees it",
+          "[stream][server]") {
+    StreamStack stack;
+    const auto app = stack.opened(1, 1000);
+    StreamClient client(stack.port(), {stack.token(app)});
+    const auto good = pay_text(app, "a", 10, 10);
+    const auto at_signature = good.find("\"signature\":\"0x") + 15;
+    const auto answer_to = [&](const std::string& signature) {
+        auto text = good;
+        text.replace(at_signature, text.find('"', at_signature) - at_signature, signature);
+        client.send(text);
+        return client.receive_json();
+    };
+    for (const auto& signature : {std::string(128, '1'), std::string(132, '1'),
+                                  std::string(128, '1') + "1d", std::string(4096, '1')}) {
+        const auto answer = answer_to(signature);
+        CHECK(at(answer, "error.data.reason") == "invalid_batch_settlement_evm_voucher_signature");
+        CHECK(at(answer, "error.data.field") == "voucher.signature");
+    }
+    client.send(good);
+    CHECK(at(client.receive_json(), "result.amount") == "10");
+}
+
 TEST_CASE("stream: another party's channel is forbidden, an unknown one unknown",
           "[stream][server]") {
     StreamStack stack;

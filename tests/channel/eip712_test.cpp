@@ -52,7 +52,7 @@ const SecretKey& key_of(const Address& address) {
 TEST_CASE("eip712: domain separators are those of the vectors", "[channel][eip712][vectors]") {
     std::size_t checked = 0;
     for (const auto& message : all_messages()) {
-        // Permit2 has a domain without a version, which nothing here signs under.
+        // Permit2's has no version and is tested with its transfers.
         if (!message["domain"].has("version")) continue;
         CAPTURE(message["domain"]["name"].text());
         CHECK(to_hex(domain_separator(domain_of(message["domain"]))) ==

@@ -10,6 +10,8 @@ import {
 } from "viem";
 import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 
+export const kPermit2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
+export const kPermit2Collector = "0x4020425FAf3B746C082C2f942b4E5159887B0005";
 export const kErc3009Collector = "0x4020806089470a89826cB9fB1f4059150b550004";
 export const kZeroAddress = "0x0000000000000000000000000000000000000000";
 
@@ -26,6 +28,7 @@ export const escrowAbi = parseAbi([
 export const tokenAbi = parseAbi([
   "function balanceOf(address holder) view returns (uint256)",
   "function transfer(address to, uint256 amount) returns (bool)",
+  "function approve(address spender, uint256 amount) returns (bool)",
 ]);
 
 const channelConfigType = [
@@ -49,6 +52,21 @@ const receiveWithAuthorizationType = [
   { name: "validBefore", type: "uint256" },
   { name: "nonce", type: "bytes32" },
 ];
+
+const permitWitnessTransferFromTypes = {
+  PermitWitnessTransferFrom: [
+    { name: "permitted", type: "TokenPermissions" },
+    { name: "spender", type: "address" },
+    { name: "nonce", type: "uint256" },
+    { name: "deadline", type: "uint256" },
+    { name: "witness", type: "DepositWitness" },
+  ],
+  TokenPermissions: [
+    { name: "token", type: "address" },
+    { name: "amount", type: "uint256" },
+  ],
+  DepositWitness: [{ name: "channelId", type: "bytes32" }],
+};
 
 /** "eip155:31337" → 31337 */
 export function chainIdOf(network) {
@@ -125,6 +143,36 @@ export async function signDeposit(account, { network, token, channelId, amount, 
         salt,
         signature,
       },
+    },
+  };
+}
+
+/**
+ * The same by Permit2, which the payer must have approved for the token. `overrides` changes what is
+ * signed, `given` what is sent.
+ */
+export async function signPermit2Deposit(
+  account,
+  { network, token, channelId, amount, overrides = {}, given = {} },
+) {
+  const message = {
+    permitted: { token: token.address, amount: String(amount) },
+    spender: kPermit2Collector,
+    nonce: BigInt(`0x${randomBytes(32).toString("hex")}`).toString(),
+    deadline: String(Math.floor(Date.now() / 1000) + 3600),
+    witness: { channelId },
+    ...overrides,
+  };
+  const signature = await account.signTypedData({
+    domain: { name: "Permit2", chainId: chainIdOf(network), verifyingContract: kPermit2 },
+    types: permitWitnessTransferFromTypes,
+    primaryType: "PermitWitnessTransferFrom",
+    message,
+  });
+  return {
+    amount: String(amount),
+    authorization: {
+      permit2Authorization: { from: account.address, ...message, signature, ...given },
     },
   };
 }
@@ -220,14 +268,20 @@ export class Chain {
   }
 
   /** Gives `to` tokens of `from`, an account with coin. */
-  async giveTokens(from, to, amount) {
+  giveTokens(from, to, amount) {
+    return this.write(from, "transfer", [to, BigInt(amount)]);
+  }
+
+  /** Lets `spender` move tokens of `from`, an account with coin. */
+  approve(from, spender, amount) {
+    return this.write(from, "approve", [spender, BigInt(amount)]);
+  }
+
+  /** A call of the token by `from`, mined. */
+  async write(from, functionName, args) {
     const wallet = createWalletClient({ account: from, chain: this.chain, transport: http() });
-    const hash = await wallet.writeContract({
-      address: this.token,
-      abi: tokenAbi,
-      functionName: "transfer",
-      args: [to, BigInt(amount)],
-    });
+    const call = { address: this.token, abi: tokenAbi, functionName, args };
+    const hash = await wallet.writeContract(call);
     await this.rpc.waitForTransactionReceipt({ hash, pollingInterval: 50 });
   }
 }

@@ -2,6 +2,7 @@
 #include "channel/hex.hpp"
 #include "channel/keccak.hpp"
 #include "ledger/chain/abi.hpp"
+#include "ledger/chain/erc1271.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/escrow_events.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
@@ -77,10 +78,52 @@ GaslessDeposit deposit_of(const Vector& vector) {
     const auto message = vector["message"];
     return {
         .amount = support::amount(message["value"].text()),
-        .valid_after = support::word(message["validAfter"].text()),
-        .valid_before = support::word(message["validBefore"].text()),
-        .salt = support::word(vector["salt"].text()),
-        .signature = parse_hex(vector["signature"].text()).value(),
+        .authorization =
+            Erc3009Authorization{
+                .valid_after = support::word(message["validAfter"].text()),
+                .valid_before = support::word(message["validBefore"].text()),
+                .salt = support::word(vector["salt"].text()),
+                .signature = parse_hex(vector["signature"].text()).value(),
+            },
+    };
+}
+
+GaslessDeposit permit2_deposit_of(const Vector& vector) {
+    const auto message = vector["message"];
+    return {
+        .amount = support::amount(message["permitted"]["amount"].text()),
+        .authorization =
+            Permit2Authorization{
+                .from = support::address(vector["signer"].text()),
+                .token = support::address(message["permitted"]["token"].text()),
+                .amount = support::amount(message["permitted"]["amount"].text()),
+                .spender = support::address(message["spender"].text()),
+                .nonce = support::word(message["nonce"].text()),
+                .deadline = support::word(message["deadline"].text()),
+                .channel_id = support::fixed<ChannelId>(message["witness"]["channelId"].text()),
+                .signature = parse_hex(vector["signature"].text()).value(),
+            },
+    };
+}
+
+Erc3009Authorization& erc3009(GaslessDeposit& deposit) {
+    return std::get<Erc3009Authorization>(deposit.authorization);
+}
+
+Permit2Authorization& permit2(GaslessDeposit& deposit) {
+    return std::get<Permit2Authorization>(deposit.authorization);
+}
+
+DepositTerms deposit_terms() {
+    const auto contracts = vectors()["contracts"];
+    return {
+        .network = {vectors()["chainId"].number()},
+        .token = config_at(0).token,
+        .amount_min = Amount{100'000},
+        .token_separator =
+            support::fixed<Digest>(vectors()["erc3009Deposit"]["domainSeparator"].text()),
+        .erc3009_collector = support::address(contracts["ERC3009DepositCollector"].text()),
+        .permit2_collector = support::address(contracts["Permit2DepositCollector"].text()),
     };
 }
 
@@ -116,14 +159,20 @@ TEST_CASE("escrow: calldata is that of the published clients") {
                                             parse_signature(refund["signature"].text()).value())) ==
           expected["refundWithSignature"].text());
 
-    const auto deposit = deposit_of(vectors()["erc3009Deposit"]);
-    CHECK(to_hex(erc3009_collector_data(deposit.valid_after, deposit.valid_before, deposit.salt,
-                                        deposit.signature)) ==
+    auto deposit = deposit_of(vectors()["erc3009Deposit"]);
+    const auto& authorization = erc3009(deposit);
+    CHECK(to_hex(erc3009_collector_data(authorization.valid_after, authorization.valid_before,
+                                        authorization.salt, authorization.signature)) ==
           vectors()["erc3009Deposit"]["collectorData"].text());
-    CHECK(to_hex(deposit_call(
-              config_at(0),
-              support::address(vectors()["contracts"]["ERC3009DepositCollector"].text()),
-              deposit)) == expected["deposit3009"].text());
+    CHECK(to_hex(deposit_call(deposit_terms(), config_at(0), deposit)) ==
+          expected["deposit3009"].text());
+
+    auto by_permit2 = permit2_deposit_of(vectors()["permit2Deposit"]);
+    const auto data = permit2_collector_data(
+        permit2(by_permit2).nonce, permit2(by_permit2).deadline, permit2(by_permit2).signature);
+    CHECK(to_hex(data) == vectors()["permit2Deposit"]["collectorData"].text());
+    CHECK(deposit_call(deposit_terms(), config_at(0), by_permit2) ==
+          deposit_call(config_at(0), by_permit2.amount, deposit_terms().permit2_collector, data));
 }
 
 TEST_CASE("escrow: every selector is the hash of its signature") {
@@ -156,6 +205,8 @@ TEST_CASE("escrow: every selector is the hash of its signature") {
         CHECK(selector_hex(found->second) == selector.text());
     }
     CHECK(selector_hex(balance_of_call({})) == "0x70a08231");
+    CHECK(to_hex(keccak256("allowance(address,address)").view().first(4)) ==
+          selector_hex(allowance_call({}, {})));
 }
 
 TEST_CASE("escrow: the published interface has the selectors and topics used here") {
@@ -334,16 +385,27 @@ TEST_CASE("revert: errors of the contract are named, other data is shown safely"
     CHECK(revert_reason(encode_call({0x08, 0xc3, 0x79, 0xa0}, lying)).size() <= 32);
 }
 
+TEST_CASE("erc1271: one answer is yes, everything else is no") {
+    const Digest digest{};
+    const auto call = is_valid_signature_call(digest, Bytes{1, 2, 3});
+    CHECK(to_hex(keccak256("isValidSignature(bytes32,bytes)").view().first(4)) ==
+          selector_hex(call));
+    CHECK(call.size() == 4 + 4 * Word::size);
+    Bytes yes(Word::size, 0);
+    std::copy_n(call.begin(), 4, yes.begin());
+    CHECK(says_valid(yes));
+    CHECK_FALSE(says_valid({}));
+    CHECK_FALSE(says_valid(BytesView{yes}.first(4)));
+    yes[31] = 1;
+    CHECK_FALSE(says_valid(yes));
+    CHECK_FALSE(says_valid(Bytes(Word::size, 0xff)));
+}
+
 TEST_CASE("deposit: what the payer signed is taken, anything else is named") {
-    const auto vector = vectors()["erc3009Deposit"];
     const auto config = config_at(0);
     const auto id = channel_id(separator(), config);
-    const DepositTerms terms{
-        support::fixed<Digest>(vector["domainSeparator"].text()),
-        support::address(vector["message"]["to"].text()),
-        Amount{100'000},
-    };
-    const auto deposit = deposit_of(vector);
+    const auto terms = deposit_terms();
+    const auto deposit = deposit_of(vectors()["erc3009Deposit"]);
     const std::uint64_t now = 1'769'000'000;
     const auto refusal = [&](const GaslessDeposit& changed, std::uint64_t at) {
         const auto refused = refuse_deposit(terms, id, config.payer, changed, at);
@@ -361,16 +423,74 @@ TEST_CASE("deposit: what the payer signed is taken, anything else is named") {
     changed.amount = Amount{99'999};
     CHECK(refusal(changed, now) == Error::deposit_below_min_deposit);
     changed = deposit;
-    changed.salt = word_from(std::uint64_t{43});
+    erc3009(changed).salt = word_from(std::uint64_t{43});
     CHECK(refusal(changed, now) == Error::receive_authorization_signature);
     changed = deposit;
-    changed.signature.pop_back();
+    erc3009(changed).signature.pop_back();
     CHECK(refusal(changed, now) == Error::receive_authorization_signature);
     CHECK(refuse_deposit(terms, id, config.receiver, deposit, now)->error ==
           Error::receive_authorization_signature);
     CHECK(refuse_deposit(terms, ChannelId{}, config.payer, deposit, now)->error ==
           Error::receive_authorization_signature);
-    CHECK(deposit_reference(id, deposit) == to_hex(id) + ":" + vector["nonce"].text());
+    CHECK(is_for_contract_to_judge(Error::receive_authorization_signature));
+    CHECK(deposit_reference(terms, id, config.payer, deposit) ==
+          to_hex(id) + ":" + vectors()["erc3009Deposit"]["nonce"].text());
+
+    auto without = terms;
+    without.erc3009_collector = {};
+    CHECK(refuse_deposit(without, id, config.payer, deposit, now)->error ==
+          Error::permit2_authorization_required);
+}
+
+TEST_CASE("deposit: through Permit2 what the payer signed is taken, anything else is named") {
+    const auto config = config_at(0);
+    const auto id = channel_id(separator(), config);
+    const auto terms = deposit_terms();
+    const auto deposit = permit2_deposit_of(vectors()["permit2Deposit"]);
+    const std::uint64_t now = 1'769'000'000;
+    const auto refusal = [&](const GaslessDeposit& changed, std::uint64_t at) {
+        const auto refused = refuse_deposit(terms, id, config.payer, changed, at);
+        return refused ? std::optional(refused->error) : std::nullopt;
+    };
+    CHECK(to_checksum(kPermit2) == "0x000000000022D473030F116dDEE9F6B43aC78BA3");
+    CHECK(refusal(deposit, now) == std::nullopt);
+    CHECK(refusal(deposit, 1'770'000'000 - kDepositValiditySecondsMin) == std::nullopt);
+    CHECK(refusal(deposit, 1'770'000'000 - kDepositValiditySecondsMin + 1) ==
+          Error::permit2_deadline_expired);
+
+    const auto changed = [&](const auto& change) {
+        auto made = deposit;
+        change(permit2(made));
+        return refusal(made, now);
+    };
+    CHECK(changed([](auto& one) { one.spender.bytes[0] ^= 1; }) == Error::permit2_invalid_spender);
+    CHECK(changed([](auto& one) { one.token.bytes[0] ^= 1; }) == Error::token_mismatch);
+    CHECK(changed([](auto& one) { one.amount = Amount{100'001}; }) ==
+          Error::permit2_amount_mismatch);
+    CHECK(changed([](auto& one) { one.channel_id.bytes[0] ^= 1; }) == Error::channel_id_mismatch);
+    CHECK(changed([](auto& one) { one.from.bytes[0] ^= 1; }) == Error::permit2_invalid_signature);
+    CHECK(changed([](auto& one) { one.nonce.bytes[0] ^= 1; }) == Error::permit2_invalid_signature);
+    CHECK(changed([](auto& one) { one.signature.pop_back(); }) == Error::permit2_invalid_signature);
+    CHECK(is_for_contract_to_judge(Error::permit2_invalid_signature));
+    CHECK_FALSE(is_for_contract_to_judge(Error::permit2_deadline_expired));
+
+    auto more = deposit;
+    more.amount = permit2(more).amount = Amount{100'001};
+    CHECK(refusal(more, now) == Error::permit2_invalid_signature);
+    more.amount = permit2(more).amount = Amount{99'999};
+    CHECK(refusal(more, now) == Error::deposit_below_min_deposit);
+
+    // The nonce is the payer's, whatever the channel.
+    CHECK(deposit_reference(terms, id, config.payer, deposit) ==
+          deposit_reference(terms, {}, config.payer, deposit));
+    CHECK(deposit_reference(terms, id, config.payer, deposit) ==
+          "permit2:eip155:84532:0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266:0x" +
+              std::string(63, '0') + "7");
+
+    auto without = terms;
+    without.permit2_collector = {};
+    CHECK(refuse_deposit(without, id, config.payer, deposit, now)->error ==
+          Error::erc3009_authorization_required);
 }
 
 TEST_CASE("snapshot: the contract's figures make a consistent state") {

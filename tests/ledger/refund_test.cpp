@@ -133,6 +133,30 @@ TEST_CASE("refund: what is begun is held back, durably, until the chain has paid
     CHECK(books.trial_balance() == "0");
 }
 
+TEST_CASE("refund: a payer that is a contract is believed by its verdict", "[refund]") {
+    Books books;
+    auto shard = books.shard();
+    auto app = payer(books, 1);
+    app.terms.voucher_signer = channel::VoucherSigner::contract;
+    process(shard, app.open(1000));
+    auto asked = begin(app, 400, 0);
+    CHECK(outcome(process(shard, asked)[0]) == "invalid_batch_settlement_evm_voucher_signature");
+    asked.asked.voucher.signature =
+        channel::VoucherSignature::from_bytes(channel::Bytes(130, 7)).value();
+    asked.verdict = ledger::ContractVerdict::valid;
+    CHECK(outcome(process(shard, asked)[0]) == "refunding 400 of 400");
+    ledger::NewRefund refund{{app.terms.id, 1}, units(400), asked.asked, {}};
+    refund.draft.purpose = ledger::Purpose::refund;
+    refund.draft.reference = ledger::refund_reference(refund.key);
+    ledger::chain::KeySigner relayer(support::key(104), support::key(4));
+    commit(books, [&](pqxx::work& transaction) {
+        auto signed_drafts =
+            ledger::sign_drafts(transaction, {kNetwork, relayer, 0}, {refund.draft});
+        return ledger::record_refund(transaction, refund, std::move(signed_drafts), kNoon);
+    });
+    CHECK(books.query("select octet_length(signature) from refund") == "130");
+}
+
 TEST_CASE("refund: refused without the payer's own signature over what is charged", "[refund]") {
     Books books;
     auto shard = books.shard();

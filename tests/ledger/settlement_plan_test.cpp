@@ -178,6 +178,8 @@ TEST_CASE("claim plan: batches hold every row once, within gas, size and what re
             channels.push_back(due(static_cast<unsigned>(n), 10, 5, 0, 5));
             if (*rc::gen::inRange(0, 5) == 0)
                 channels.back().reverted_rows = *rc::gen::inRange<std::size_t>(0, 300);
+            if (*rc::gen::inRange(0, 8) == 0)
+                channels.back().voucher_signer = channel::VoucherSigner::contract;
         }
         const auto rows = ledger::plan_claim(channels, {});
         const auto rows_max = *rc::gen::inRange<std::size_t>(0, 1000);
@@ -187,7 +189,9 @@ TEST_CASE("claim plan: batches hold every row once, within gas, size and what re
             next += batch.size();
             RC_ASSERT(!batch.empty());
             RC_ASSERT(batch.size() <= std::max<std::size_t>(rows_max, 1));
-            RC_ASSERT(ledger::claim_gas(batch.size()) <= ledger::chain::kGasLimitMax);
+            const auto weight = ledger::claim_weight(batch);
+            RC_ASSERT(batch.size() == 1 || weight <= ledger::kClaimRowsMax);
+            RC_ASSERT(ledger::claim_gas(weight) <= ledger::chain::kGasLimitMax);
             for (const auto& row : batch)
                 RC_ASSERT(row.reverted_rows == 0 ||
                           batch.size() <= std::max<std::size_t>(row.reverted_rows / 2, 1));
@@ -254,6 +258,32 @@ TEST_CASE("claim plan: a full batch fits into what nodes take") {
     ledger::chain::KeySigner signer(key(1), key(2));
     const auto call = ledger::claim_calldata({}, rows, signer);
     CHECK(call.size() < 128 * 1024 - 1000);
+}
+
+TEST_CASE("claim plan: rows that contracts judge weigh more, and their batch still fits") {
+    std::vector<DueChannel> channels;
+    for (unsigned n = 0; n < 30; ++n) {
+        channels.push_back(due(n, 10, 5, 0, 5));
+        if (n % 2 == 0) continue;
+        channels.back().voucher_signer = channel::VoucherSigner::contract;
+        channels.back().signature = channel::VoucherSignature::from_bytes(
+                                        channel::Bytes(channel::VoucherSignature::kBytesMax, 1))
+                                        .value();
+    }
+    const auto rows = ledger::plan_claim(channels, {});
+    const auto batches = ledger::batches(rows, 100);
+    // Four of a contract and five of a key, then five and the four between them.
+    REQUIRE(batches.size() == 4);
+    ledger::chain::KeySigner signer(key(1), key(2));
+    std::size_t held = 0;
+    for (const auto batch : batches) {
+        held += batch.size();
+        CHECK(ledger::claim_calldata({}, batch, signer).size() < 128 * 1024 - 1000);
+    }
+    CHECK(held == rows.size());
+    CHECK(ledger::batches(rows, 1).size() == rows.size());
+    for (const auto batch : ledger::batches(rows, ledger::kClaimRowsMax))
+        CHECK(ledger::claim_gas_max(batch) < 16'777'216);
 }
 
 TEST_CASE("claim plan: a sweep pays the increments and what was left unsettled") {

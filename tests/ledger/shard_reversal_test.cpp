@@ -62,7 +62,7 @@ std::string accounts(Books& books) {
 std::vector<ledger::StandingEvent> standing(Books& books, std::uint64_t above) {
     pqxx::connection connection(books.postgres.url());
     pqxx::work transaction(connection);
-    return ledger::standing_above(transaction, {31337}, above);
+    return ledger::standing_not_passed(transaction, {31337}, above);
 }
 
 channel::State contract(std::uint64_t balance, std::uint64_t claimed, std::uint64_t nonce = 0) {
@@ -340,7 +340,7 @@ TEST_CASE("cursor: goes back to the newest block that is known, and keeps a reco
     CHECK(rows[1][3].as<int>() == 3);
 }
 
-TEST_CASE("cursor: a block that an event was posted of ahead of the cursor is not known",
+TEST_CASE("cursor: an event that was posted ahead of it makes no block known, and is not lost behind it",
           "[reversal]") {
     Books books;
     auto shard = books.shard();
@@ -359,4 +359,8 @@ TEST_CASE("cursor: a block that an event was posted of ahead of the cursor is no
         ledger::chain::advance_cursor(transaction, network, block(number, 0xa0));
     for (const auto& known : ledger::chain::known_blocks(transaction, network))
         CHECK(known.block_hash == block(known.block_number, 0xa0).block_hash);
+    const auto left = ledger::standing_not_passed(transaction, network, 7);
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].block.hash == block(5, 0xb0).block_hash);
+    CHECK(left[0].kind == "withdraw_initiated");
 }

@@ -101,11 +101,63 @@ TEST_CASE("shard: a signature with the other recovery id is refused", "[shard]")
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     auto flipped = app.pay("a", 10, 10);
-    auto& signature = std::get<channel::Pay>(flipped.command).voucher.signature;
+    auto& given = std::get<channel::Pay>(flipped.command).voucher.signature;
+    auto signature = *given.as_of_key();
     signature.bytes[64] = signature.bytes[64] == 27 ? 28 : 27;
+    given = signature;
     CHECK(refused(process(shard, flipped)[0]) == Error::voucher_signature);
     paid(process(shard, app.pay("b", 10, 10))[0]);
     CHECK(refused(process(shard, flipped)[0]) == Error::insufficient_voucher);
+}
+
+TEST_CASE("shard: of a contract's vouchers each counts by the verdict it came with", "[shard]") {
+    Books books;
+    auto app = payer(books, 1);
+    app.terms.voucher_signer = channel::VoucherSigner::contract;
+    const auto with = [&](ledger::PaymentRequest request, ledger::ContractVerdict verdict) {
+        auto& voucher = std::get<channel::Pay>(request.command).voucher;
+        voucher.signature = channel::VoucherSignature::from_bytes(channel::Bytes(700, 7)).value();
+        request.verdict = verdict;
+        return request;
+    };
+    using ledger::ContractVerdict;
+    {
+        auto shard = books.shard();
+        process(shard, app.open(1000));
+        // Nothing covers what was not asked about, and a key's good signature is none of a
+        // contract.
+        const auto answers =
+            process(shard, with(app.pay("a", 10, 10), ContractVerdict::none),
+                    with(app.pay("b", 10, 20), ContractVerdict::valid), app.pay("c", 10, 30));
+        CHECK(refused(answers[0]) == Error::voucher_signature);
+        CHECK(paid(answers[1]).result.charged == units(10));
+        CHECK(refused(answers[2]) == Error::voucher_signature);
+        CHECK(shard.signatures_checked() == 0);
+        shard.release_lease(kNoon);
+    }
+    CHECK(books.query("select octet_length(signature), covered_by from payment") == "700|-");
+    CHECK(books.query("select octet_length(signature), voucher_signer from channel") ==
+          "700|contract");
+    auto shard = books.shard("again", kNoon + std::chrono::seconds{10});
+    const auto answers =
+        process(shard, app.pay("d", 5, 30), with(app.pay("e", 5, 30), ContractVerdict::valid));
+    CHECK(refused(answers[0]) == Error::voucher_signature);
+    CHECK(paid(answers[1]).result.charged == units(15));
+    CHECK(books.trial_balance() == "0");
+}
+
+TEST_CASE("shard: a longer signature is none of a key", "[shard]") {
+    Books books;
+    auto shard = books.shard();
+    const auto app = payer(books, 1);
+    process(shard, app.open(1000));
+    auto longer = app.pay("a", 10, 10);
+    auto& signature = std::get<channel::Pay>(longer.command).voucher.signature;
+    auto bytes = channel::Bytes(signature.view().begin(), signature.view().end());
+    bytes.push_back(0);
+    signature = channel::VoucherSignature::from_bytes(bytes).value();
+    longer.verdict = ledger::ContractVerdict::valid;
+    CHECK(refused(process(shard, longer)[0]) == Error::voucher_signature);
 }
 
 TEST_CASE("shard: what is stored of several vouchers for one amount is the one that was checked",
@@ -115,7 +167,10 @@ TEST_CASE("shard: what is stored of several vouchers for one amount is the one t
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     auto first = app.authorize("a", 10, 100);
-    std::get<channel::Authorize>(first.command).voucher->signature.bytes[3] ^= 1;
+    auto& given = std::get<channel::Authorize>(first.command).voucher->signature;
+    auto changed = *given.as_of_key();
+    changed.bytes[3] ^= 1;
+    given = changed;
     const auto second = app.authorize("b", 10, 100);
     const auto answers = process(shard, first, second);
     paid(answers[0]);

@@ -177,7 +177,7 @@ TEST_CASE("signing: a payer authorizer's vouchers count; a contract wallet's onl
     const channel::Voucher voucher{id_of(one.config), one.max_claimable};
     one.signature = key(6).sign(channel::digest(ledger::chain::domain_separator(kEscrow), voucher));
     auto wallet = row(2, 10, 20);
-    wallet.signature.bytes.fill(7);
+    wallet.signature = channel::VoucherSignature::from_bytes(channel::Bytes(130, 7)).value();
     Guarded strict;
     CHECK(strict.objection({one}) == "");
     CHECK_THAT(strict.objection({wallet}), Catch::Contains("not the payer's"));
@@ -358,8 +358,10 @@ TEST_CASE("signing: the rows of a claim that needs no signature are read in one 
         const auto at = *rc::gen::inRange<std::size_t>(4, call.size());
         call[at] = *rc::gen::arbitrary<std::uint8_t>();
         const auto read = direct_claim_rows(call);
-        RC_ASSERT(!read || multicall_call({claim_call(*read), settle}) == call ||
-                  at >= call.size() - 96);
+        const bool is_the_one = read && multicall_call({claim_call(*read), settle}) == call;
+        // RC_ASSERT evaluates both sides of an "or".
+        const bool allowed = !read || is_the_one || at >= call.size() - 96;
+        RC_ASSERT(allowed);
     });
     CHECK(holds);
 }

@@ -315,7 +315,9 @@ SignedVoucher History::some_voucher(const Channel& channel, Amount amount) {
     SignedVoucher voucher{nearest_amount(maxima[random_.below(std::size(maxima))]), {}};
     // Stands for a signature: no two are the same.
     const Word word = word_from(++vouchers_made_);
-    std::copy(word.bytes.begin(), word.bytes.end(), voucher.signature.bytes.begin());
+    Signature signature;
+    std::copy(word.bytes.begin(), word.bytes.end(), signature.bytes.begin());
+    voucher.signature = signature;
     return voucher;
 }
 

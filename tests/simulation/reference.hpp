@@ -65,7 +65,7 @@ private:
     /// All that payments came to, whatever the contract took away.
     Wide owed_;
     bool in_doubt_ = false;
-    millrace::channel::Signature evidence_{};
+    millrace::channel::VoucherSignature evidence_{};
     millrace::channel::Status resting_ = millrace::channel::Status::pending;
     std::uint64_t withdraw_requested_at_ = 0;
     Wide withdraw_amount_;

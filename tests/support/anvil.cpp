@@ -7,6 +7,7 @@
 #include "ledger/chain/abi.hpp"
 #include "ledger/chain/contract_code.hpp"
 #include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/gasless_deposit.hpp"
 
 #include <boost/json.hpp>
 
@@ -129,10 +130,16 @@ Address collector_address() {
     return parse_address("0x4020806089470a89826cB9fB1f4059150b550004").value();
 }
 
+Address permit2_collector_address() {
+    return parse_address("0x4020425FAf3B746C082C2f942b4E5159887B0005").value();
+}
+
 Anvil::Anvil(std::vector<std::string> arguments) : port_(free_port()) {
     start(arguments);
     set_code(escrow_address(), chain::code::kBatchSettlementRuntime);
     set_code(collector_address(), chain::code::kErc3009DepositCollectorRuntime);
+    set_code(permit2_collector_address(), chain::code::kPermit2DepositCollectorRuntime);
+    set_code(chain::kPermit2, chain::code::kDevPermit2Runtime);
     deploy_token();
 }
 
@@ -293,11 +300,14 @@ void Anvil::deploy_token() {
         append(word_from(key(account).address()));
     chain::AbiTuple arguments;
     arguments.add_dynamic(std::move(holders)).add(kEach);
-    const auto creation =
-        std::string(chain::code::kDevTokenCreation) + to_hex(arguments.encode()).substr(2);
-    const auto hash = unquoted(rpc(
-        "eth_sendTransaction", "[" + transaction_json(key(0).address(), nullptr, creation) + "]"));
-    token_ = parse_address(receipt_member(hash, "contractAddress")).value();
+    token_ = deploy(chain::code::kDevTokenCreation, arguments.encode());
+}
+
+Address Anvil::deploy(std::string_view creation, const Bytes& arguments) {
+    const auto data = std::string(creation) + to_hex(arguments).substr(2);
+    const auto hash = unquoted(
+        rpc("eth_sendTransaction", "[" + transaction_json(key(0).address(), nullptr, data) + "]"));
+    return parse_address(receipt_member(hash, "contractAddress")).value();
 }
 
 }  // namespace support

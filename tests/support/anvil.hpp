@@ -13,9 +13,9 @@
 
 namespace support {
 
-/// A development chain of its own, on a free port of the loopback interface, with the escrow and
-/// the ERC-3009 collector at their canonical addresses and a token of six decimals. Ends with the
-/// test.
+/// A development chain of its own, on a free port of the loopback interface, with the escrow, its
+/// collectors and Permit2's stand-in at their canonical addresses and a token of six decimals. Ends
+/// with the test.
 class Anvil {
 public:
     /// Further command line arguments.
@@ -41,6 +41,9 @@ public:
     /// A transaction of one of the accounts, mined at once; throws when it is refused or reverts.
     millrace::channel::TransactionHash send(unsigned account, const millrace::channel::Address& to,
                                             const millrace::channel::Bytes& data);
+    /// A contract of account 0, by its creation code as hex text and its constructor's arguments.
+    millrace::channel::Address deploy(std::string_view creation,
+                                      const millrace::channel::Bytes& arguments);
     millrace::channel::Bytes call(const millrace::channel::Address& to,
                                   const millrace::channel::Bytes& data);
     millrace::channel::Amount token_balance(const millrace::channel::Address& holder);
@@ -71,5 +74,6 @@ private:
 /// The addresses that are the same on every chain.
 millrace::channel::Address escrow_address();
 millrace::channel::Address collector_address();
+millrace::channel::Address permit2_collector_address();
 
 }  // namespace support

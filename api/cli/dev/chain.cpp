@@ -159,6 +159,8 @@ std::string DevChain::deploy_token() const {
 void DevChain::prepare(const channel::Address& relayer) {
     place(kDevContract, code::kBatchSettlementRuntime);
     place(kDevCollector, code::kErc3009DepositCollectorRuntime);
+    place(kDevPermit2Collector, code::kPermit2DepositCollectorRuntime);
+    place(kDevPermit2, code::kDevPermit2Runtime);
     token_ = deployed_token();
     if (token_.empty()) {
         token_ = deploy_token();

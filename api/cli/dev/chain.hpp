@@ -14,6 +14,9 @@ namespace millrace::api {
 /// The canonical addresses (x402-batch-settlement, Contracts).
 inline constexpr std::string_view kDevContract = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003";
 inline constexpr std::string_view kDevCollector = "0x4020806089470a89826cB9fB1f4059150b550004";
+inline constexpr std::string_view kDevPermit2Collector =
+    "0x4020425FAf3B746C082C2f942b4E5159887B0005";
+inline constexpr std::string_view kDevPermit2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 
 struct DevChainSettings {
     std::filesystem::path data;
@@ -33,8 +36,9 @@ public:
 
     Process start() const;
     bool answers() const;
-    /// Places our contracts at the canonical addresses, deploys the token once, with 1,000,000
-    /// units for each of the ten accounts, and gives `relayer` coin for gas. May be repeated.
+    /// Places our contracts, Permit2's stand-in among them, at the canonical addresses, deploys the
+    /// token once, with 1,000,000 units for each of the ten accounts, and gives `relayer` coin for
+    /// gas. May be repeated.
     void prepare(const channel::Address& relayer);
 
     /// Known after `prepare`.

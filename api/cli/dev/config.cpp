@@ -60,6 +60,7 @@ network = "eip155:{chain_id}"
 rpc_urls = ["{rpc}"]
 contract = "{contract}"
 erc3009_collector = "{collector}"
+permit2_collector = "{permit2_collector}"
 # Blocks of this chain are never undone by others.
 confirmations = 1
 poll_interval_ms = 100
@@ -85,6 +86,7 @@ std::string dev_config(const DevService& service) {
                        fmt::arg("relayer_file", quoted(service.secrets.relayer_file.string())),
                        fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
                        fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
+                       fmt::arg("permit2_collector", kDevPermit2Collector),
                        fmt::arg("token", service.token));
 }
 

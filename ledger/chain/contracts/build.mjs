@@ -1,4 +1,5 @@
-// node build.mjs OUT_FILE: compiles the contracts and writes their code as a C++ header.
+// node build.mjs OUT_FILE [src|test]: compiles the contracts, or those that tests of the service
+// deploy, and writes their code as a C++ header.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,11 +7,19 @@ import solc from "solc";
 
 const root = dirname(fileURLToPath(import.meta.url));
 
-const constants = [
-  ["kBatchSettlementRuntime", "BatchSettlement", "deployedBytecode"],
-  ["kErc3009DepositCollectorRuntime", "ERC3009DepositCollector", "deployedBytecode"],
-  ["kDevTokenCreation", "DevToken", "bytecode"],
-];
+const constantsOf = {
+  src: [
+    ["kBatchSettlementRuntime", "BatchSettlement", "deployedBytecode"],
+    ["kErc3009DepositCollectorRuntime", "ERC3009DepositCollector", "deployedBytecode"],
+    ["kPermit2DepositCollectorRuntime", "Permit2DepositCollector", "deployedBytecode"],
+    ["kDevPermit2Runtime", "DevPermit2", "deployedBytecode"],
+    ["kDevTokenCreation", "DevToken", "bytecode"],
+  ],
+  test: [["kTwoOwnerWalletCreation", "TwoOwnerWallet", "bytecode"]],
+};
+
+const [outFile, folder = "src"] = process.argv.slice(2);
+const constants = constantsOf[folder];
 
 /// The reentrancy guard clears its slot at the end of each call, the use this warning calls safe.
 const kTransientStorageUsed = "2394";
@@ -28,7 +37,7 @@ function read(path) {
 }
 
 function sourceOf(contract) {
-  return `src/${contract}.sol`;
+  return `${folder}/${contract}.sol`;
 }
 
 function compile() {
@@ -75,9 +84,8 @@ function code(contracts, [name, contract, kind]) {
   return `inline constexpr std::string_view ${name} =\n    "0x${object}";\n`;
 }
 
-const [outFile] = process.argv.slice(2);
-if (!outFile) {
-  console.error("usage: node build.mjs OUT_FILE");
+if (!outFile || !constants) {
+  console.error("usage: node build.mjs OUT_FILE [src|test]");
   process.exit(1);
 }
 

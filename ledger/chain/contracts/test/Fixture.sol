@@ -2,9 +2,11 @@
 pragma solidity 0.8.37;
 
 import {BatchSettlement} from "../src/BatchSettlement.sol";
+import {DevPermit2} from "../src/DevPermit2.sol";
 import {AuthorizationToken, DevToken} from "../src/DevToken.sol";
 import {ERC3009DepositCollector} from "../src/ERC3009DepositCollector.sol";
 import {ChannelConfig, Voucher, VoucherClaim} from "../src/IBatchSettlement.sol";
+import {Permit2DepositCollector} from "../src/Permit2DepositCollector.sol";
 import {vm, Vm} from "./Vm.sol";
 
 /// The contracts at their canonical addresses, one token, one party for each role, and the
@@ -12,6 +14,8 @@ import {vm, Vm} from "./Vm.sol";
 abstract contract Scene {
     address internal constant SETTLEMENT = 0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003;
     address internal constant COLLECTOR = 0x4020806089470a89826cB9fB1f4059150b550004;
+    address internal constant PERMIT2_COLLECTOR = 0x4020425FAf3B746C082C2f942b4E5159887B0005;
+    address internal constant PERMIT2 = 0x000000000022D473030F116dDEE9F6B43aC78BA3;
 
     uint256 internal constant PAYER_KEY = 0xa11ce;
     uint256 internal constant PAYER_AUTHORIZER_KEY = 0xa11ce2;
@@ -37,6 +41,8 @@ abstract contract Scene {
         vm.warp(NOON);
         vm.etch(SETTLEMENT, type(BatchSettlement).runtimeCode);
         vm.etch(COLLECTOR, type(ERC3009DepositCollector).runtimeCode);
+        vm.etch(PERMIT2_COLLECTOR, type(Permit2DepositCollector).runtimeCode);
+        vm.etch(PERMIT2, type(DevPermit2).runtimeCode);
         address[] memory holders = new address[](1);
         holders[0] = payer;
         token = new DevToken(holders, MINTED);
@@ -88,6 +94,44 @@ abstract contract Scene {
             )
         );
         return abi.encode(uint256(0), type(uint256).max, salt, sign(PAYER_KEY, digest));
+    }
+
+    /// What the payer signs for a deposit through Permit2.
+    function permit2Digest(
+        ChannelConfig memory config,
+        uint256 amount,
+        address spender,
+        uint256 nonce,
+        uint256 deadline
+    ) internal view returns (bytes32) {
+        bytes32 permitted = keccak256(
+            abi.encode(
+                keccak256("TokenPermissions(address token,uint256 amount)"), config.token, amount
+            )
+        );
+        bytes32 witness = keccak256(
+            abi.encode(
+                keccak256("DepositWitness(bytes32 channelId)"), settlement.getChannelId(config)
+            )
+        );
+        bytes32 typeHash = keccak256(
+            "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,DepositWitness witness)DepositWitness(bytes32 channelId)TokenPermissions(address token,uint256 amount)"
+        );
+        bytes32 structHash =
+            keccak256(abi.encode(typeHash, permitted, spender, nonce, deadline, witness));
+        return
+            keccak256(
+                abi.encodePacked(hex"1901", DevPermit2(PERMIT2).DOMAIN_SEPARATOR(), structHash)
+            );
+    }
+
+    function permit2Data(ChannelConfig memory config, uint128 amount, uint256 nonce)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes32 digest = permit2Digest(config, amount, PERMIT2_COLLECTOR, nonce, type(uint256).max);
+        return abi.encode(nonce, type(uint256).max, sign(PAYER_KEY, digest), bytes(""));
     }
 
     function row(ChannelConfig memory config, uint128 ceiling, uint128 total)

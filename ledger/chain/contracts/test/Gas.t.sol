@@ -39,6 +39,20 @@ contract GasTest is Fixture {
         _measured("top up", 99_036);
     }
 
+    /// Through Permit2, of an owner who has approved it and used it before. The canonical
+    /// collector's figures are not published.
+    function test_openByPermit2() public {
+        vm.prank(payer);
+        token.approve(PERMIT2, type(uint256).max);
+        ChannelConfig memory config = channel(_salt(1));
+        settlement.deposit(config, 1, PERMIT2_COLLECTOR, permit2Data(config, 1, 0));
+        config = channel(_salt(2));
+        bytes memory data = permit2Data(config, DEPOSIT, 1);
+        vm.prank(RELAYER);
+        settlement.deposit(config, DEPOSIT, PERMIT2_COLLECTOR, data);
+        vm.snapshotGasLastCall("gas", "open by Permit2");
+    }
+
     function test_claim1() public {
         claim(_openMany(1));
         _measured("claim 1", 48_441);

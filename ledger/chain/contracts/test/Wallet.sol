@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 /// A smart wallet of one owner, which can be told to refuse.
@@ -11,6 +12,11 @@ contract Wallet is IERC1271 {
 
     constructor(address owner_) {
         owner = owner_;
+    }
+
+    /// Lets `spender` move all it has of the token.
+    function approve(address token, address spender) external {
+        IERC20(token).approve(spender, type(uint256).max);
     }
 
     function close() external {

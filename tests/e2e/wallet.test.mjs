@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { concat, createWalletClient, hashMessage, hashTypedData, http, parseAbi } from "viem";
+import { Chain, devAccount, newAccount } from "./chain.mjs";
+import { Client } from "./client.mjs";
+import { assertBalanced, audit, Stack } from "./stack.mjs";
+
+const kDeposit = 1_000_000n;
+const kBadSignature = "invalid_batch_settlement_evm_voucher_signature";
+
+const walletAbi = parseAbi(["constructor(address first, address second)", "function close()"]);
+
+/** The creation code of the tests' wallet, compiled by the contracts' own build. */
+function walletCode() {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-wallet-"));
+  try {
+    const build = fileURLToPath(
+      new URL("../../ledger/chain/contracts/build.mjs", import.meta.url),
+    );
+    const header = join(folder, "wallet_code.hpp");
+    execFileSync(process.execPath, [build, header, "test"]);
+    return readFileSync(header, "utf8").match(/"(0x[0-9a-f]+)"/)[1];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A contract that pays: what it signs, its owners sign one after the other. */
+class WalletAccount {
+  constructor(address, owners) {
+    this.address = address;
+    this.owners = owners;
+  }
+
+  async #sign(hash) {
+    return concat(await Promise.all(this.owners.map((owner) => owner.sign({ hash }))));
+  }
+
+  signMessage({ message }) {
+    return this.#sign(hashMessage(message));
+  }
+
+  signTypedData(data) {
+    return this.#sign(hashTypedData(data));
+  }
+}
+
+let stack;
+let chain;
+let deployer;
+let wallet;
+let payer;
+let provider;
+
+async function deploy(owners) {
+  const client = createWalletClient({ account: deployer, chain: chain.chain, transport: http() });
+  const hash = await client.deployContract({
+    abi: walletAbi,
+    bytecode: walletCode(),
+    args: owners.map(({ address }) => address),
+  });
+  const { contractAddress } = await chain.rpc.waitForTransactionReceipt({ hash });
+  await chain.giveTokens(deployer, contractAddress, 4n * kDeposit);
+  return new WalletAccount(contractAddress, owners);
+}
+
+before(async () => {
+  stack = await Stack.start();
+  chain = new Chain(stack.ready);
+  deployer = devAccount(4);
+  wallet = await deploy([newAccount(), newAccount()]);
+  payer = await Client.login(stack.ready.stream, wallet);
+  provider = await Client.login(stack.ready.stream, newAccount());
+});
+
+after(async () => {
+  await payer?.close();
+  await provider?.close();
+  await stack?.stop();
+});
+
+const reasonOf = ({ status, reason }) => (status === "rejected" ? reason.data?.reason : "paid");
+
+test("wallet: a login is signed by all owners or is none", async () => {
+  assert.equal(payer.session.address, wallet.address.toLowerCase());
+  const half = new WalletAccount(wallet.address, wallet.owners.slice(0, 1));
+  await assert.rejects(Client.login(stack.ready.stream, half), { reason: "unauthenticated" });
+  const json = (path, body) =>
+    fetch(stack.ready.url + path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const challenge = await (
+    await json("/v1/auth/challenge", { address: wallet.address })
+  ).json();
+  const { message } = challenge;
+  const response = await json("/v1/auth/login", {
+    message,
+    signature: await wallet.signMessage({ message }),
+  });
+  assert.equal(response.status, 200);
+});
+
+test("wallet: pays in order, is claimed, and the provider holds exactly that", async () => {
+  const channel = await payer.open(provider.account.address, { deposit: kDeposit });
+  const vouchers = [];
+  for (let n = 1n; n <= 20n; ++n) vouchers.push(await payer.voucher(channel.id, n * 100n));
+  const results = await Promise.all(
+    vouchers.map((voucher, n) =>
+      payer.call("payment.pay", {
+        channelId: channel.id,
+        inference: { id: `i-${n}`, model: "model-a" },
+        amount: "100",
+        voucher,
+      }),
+    ),
+  );
+  assert.deepEqual(
+    results.map(({ chargedCumulativeAmount }) => chargedCumulativeAmount),
+    results.map((_, n) => String((n + 1) * 100)),
+  );
+  // Without a voucher an authorization stands on the last one.
+  await payer.call("payment.authorize", {
+    channelId: channel.id,
+    inference: { id: "a", model: "model-a" },
+    maxAmount: "50",
+    voucher: await payer.voucher(channel.id, 2100n),
+  });
+  await payer.call("payment.authorize", {
+    channelId: channel.id,
+    inference: { id: "b", model: "model-a" },
+    maxAmount: "50",
+  });
+  await provider.charge(channel.id, "a", 30n);
+  await provider.release(channel.id, "b");
+
+  const { payments } = await audit(stack.ready, `/v1/channels/${channel.id}/payments`);
+  const first = payments.find(({ inferenceId }) => inferenceId === "i-0");
+  assert.equal(first.voucher.signature, vouchers[0].signature);
+  assert.equal((await payer.get(channel.id)).signature.length, 2 + 2 * 130);
+
+  await provider.claim();
+  assert.equal(await chain.tokenBalance(provider.account.address), 2030n);
+  assert.deepEqual(await chain.channel(channel.id), { balance: kDeposit, totalClaimed: 2030n });
+  await assertBalanced(stack.ready);
+});
+
+test("wallet: a voucher that it does not own up to is refused alone", async () => {
+  const channel = await payer.open(provider.account.address, { deposit: kDeposit });
+  const half = new WalletAccount(wallet.address, wallet.owners.slice(0, 1));
+  const forger = new Client(payer.connection, half, payer.network);
+  const pay = (id, voucher) => [
+    "payment.pay",
+    { channelId: channel.id, inference: { id, model: "m" }, amount: "10", voucher },
+  ];
+  const answers = await payer.connection.batch([
+    pay("good", await payer.voucher(channel.id, 10n)),
+    pay("half", await forger.voucher(channel.id, 20n)),
+    pay("other", { ...(await payer.voucher(channel.id, 20n)), maxClaimableAmount: "21" }),
+    pay("again", await payer.voucher(channel.id, 30n)),
+  ]);
+  assert.deepEqual(answers.map(reasonOf), ["paid", kBadSignature, kBadSignature, "paid"]);
+  // The same once more is the same result; somebody else cannot make the wallet be asked.
+  const [repeated] = await payer.connection.batch([
+    pay("good", await payer.voucher(channel.id, 10n)),
+  ]);
+  assert.equal(repeated.value.chargedCumulativeAmount, "10");
+  const stranger = await Client.login(stack.ready.stream, newAccount());
+  const [foreign] = await stranger.connection.batch([
+    pay("x", await payer.voucher(channel.id, 40n)),
+  ]);
+  assert.notEqual(foreign.status, "fulfilled");
+  await stranger.close();
+});
+
+test("wallet: once closed it pays nothing more, and what it cannot claim harms no other", async () => {
+  const closing = await deploy([newAccount(), newAccount()]);
+  const client = await Client.login(stack.ready.stream, closing);
+  const receiver = await Client.login(stack.ready.stream, newAccount());
+  const channel = await client.open(receiver.account.address, { deposit: kDeposit });
+  const other = await payer.open(receiver.account.address, { deposit: kDeposit });
+  await client.pay(channel, { id: "before" }, 10n);
+  await payer.pay(other, { id: "other" }, 25n);
+
+  const sender = createWalletClient({ account: deployer, chain: chain.chain, transport: http() });
+  const hash = await sender.writeContract({
+    address: closing.address,
+    abi: walletAbi,
+    functionName: "close",
+  });
+  await chain.rpc.waitForTransactionReceipt({ hash });
+  await assert.rejects(client.pay(channel, { id: "after" }, 10n), {
+    reason: kBadSignature,
+  });
+  await receiver.claim();
+  assert.equal(await chain.tokenBalance(receiver.account.address), 25n);
+  await assertBalanced(stack.ready);
+  await client.close();
+  await receiver.close();
+});
