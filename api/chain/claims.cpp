@@ -77,7 +77,7 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
     const bool only_to_sweep = occasion == ledger::Occasion::interval && due.unswept;
     if (due.rows.empty() && occasion != ledger::Occasion::asked && !only_to_sweep)
         co_return Refusal{Error::nothing_to_settle};
-    const bool checked = co_await check(due.rows);
+    const bool checked = co_await check(asset, due.rows);
     if (!checked) co_return Refusal{Error::rpc_read_failed};
 
     chain::ReceiverTotals totals;
@@ -131,7 +131,7 @@ Task<Claims::Work> Claims::read_due(ledger::Occasion occasion, const ledger::Ass
 
 /// Leaves the sound rows. What the contract or the signer would refuse goes into quarantine first,
 /// so that it is known of also if this ends here. False when the nodes cannot be asked.
-Task<bool> Claims::check(std::vector<PlannedRow>& rows) {
+Task<bool> Claims::check(const ledger::Asset& asset, std::vector<PlannedRow>& rows) {
     auto checked = co_await checks_.check(rows);
     if (!checked) co_return false;
     rows = std::move(checked->sound);
@@ -141,13 +141,11 @@ Task<bool> Claims::check(std::vector<PlannedRow>& rows) {
                       channel::to_hex(row.id), channel::to_string(row.claim.total_claimed));
     if (checked->bad.empty()) co_return true;
     const auto bad = std::move(checked->bad);
-    const auto work = [&bad](pqxx::connection& connection) {
-        pqxx::work transaction(connection);
-        ledger::quarantine(transaction, bad, now());
-        transaction.commit();
-        return bad.size();
+    const ChainContext::Work work = [&bad, &asset](pqxx::transaction_base& transaction) {
+        return ledger::quarantine(transaction, bad, asset, now());
     };
-    network_.counts.claim_rows["quarantined"] += co_await context_.database.run(work);
+    co_await context_.commit_in_order(work);
+    network_.counts.claim_rows["quarantined"] += bad.size();
     for (const auto& [row, fault, detail] : bad)
         spdlog::error("{}: channel {} is left out of claims: {}: {}", network_.node.name(),
                       channel::to_hex(row.id), ledger::to_string(fault), detail);

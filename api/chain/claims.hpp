@@ -47,7 +47,7 @@ private:
     ledger::ClaimPolicy policy(ledger::Occasion occasion, const ledger::Asset& asset) const;
     Task<Work> read_due(ledger::Occasion occasion, const ledger::Asset& asset,
                         channel::Address receiver);
-    Task<bool> check(std::vector<ledger::PlannedRow>& rows);
+    Task<bool> check(const ledger::Asset& asset, std::vector<ledger::PlannedRow>& rows);
     Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
         const ledger::Asset& asset, channel::Address receiver,
         const std::vector<ledger::PlannedRow>& rows);

@@ -212,7 +212,8 @@ Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found foun
     }
     if (is_next) co_await fill_gap(entry, watch);
     const bool is_new = watch.attempt != entry.hash;
-    const auto left = is_next ? co_await seconds_left(entry) : std::nullopt;
+    std::optional<std::int64_t> left;
+    if (is_next) left = co_await seconds_left(entry);
     const ledger::PushState state{
         .fees = entry.fees,
         .market = fees(),
@@ -238,13 +239,11 @@ Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found foun
     }
 }
 
-/// How long what a claim secures can still be lost. Looked up each time, because a payer may begin
-/// to withdraw while the claim is on its way.
+/// How long what waits for it can still be lost. Looked up each time, because a payer may begin to
+/// withdraw while a claim is on its way.
 Task<std::optional<std::int64_t>> OutboxSender::seconds_left(const OutboxEntry& entry) {
-    if (entry.purpose != Purpose::claim) co_return std::nullopt;
-    const auto claim_id = entry.reference;
-    const auto work = [claim_id](pqxx::transaction_base& transaction) {
-        return ledger::claim_deadline(transaction, claim_id);
+    const auto work = [entry](pqxx::transaction_base& transaction) {
+        return ledger::deadline_behind(transaction, entry);
     };
     const auto deadline = co_await context_.read(work);
     if (!deadline) co_return std::nullopt;

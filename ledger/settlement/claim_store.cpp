@@ -13,8 +13,6 @@
 namespace millrace::ledger {
 namespace {
 
-constexpr const char* kTakeSeq =
-    "update commit_sequence set last_seq = last_seq + 1 where id = 1 returning last_seq";
 constexpr const char* kInsertClaim = R"sql(
     insert into claim (claim_id, asset_id, receiver, status, channels, amount, created_at,
         updated_at)
@@ -27,9 +25,6 @@ constexpr const char* kInsertRow = R"sql(
     where not exists (
         select from claim_row r join claim m on m.claim_id = r.claim_id
         where r.channel_id = $2::bytea and m.status in ('queued', 'sent')))sql";
-constexpr const char* kInsertEvent = R"sql(
-    insert into event (seq, topic, name, asset_id, receiver, data, at)
-    values ($1, 'settlement', $2, $3, $4::bytea, $5, $6::timestamptz))sql";
 constexpr const char* kOutboxLeft = R"sql(
     select count(*) filter (where status = 'queued'),
         count(*) filter (where status in ('queued', 'sent')),
@@ -60,10 +55,6 @@ constexpr const char* kChannelsOf = "select channel_id from claim_row where clai
 constexpr const char* kTransactions = R"sql(
     select hash from outbox where purpose = 'claim' and reference = $1 order by nonce)sql";
 
-std::uint64_t take_seq(pqxx::transaction_base& transaction) {
-    return transaction.exec1(kTakeSeq)[0].as<std::uint64_t>();
-}
-
 ClaimStatus status_from(const pqxx::field& field) {
     for (const auto status :
          {ClaimStatus::queued, ClaimStatus::sent, ClaimStatus::confirmed, ClaimStatus::failed})
@@ -87,12 +78,11 @@ std::string event_data(const ClaimRecord& claim, const Asset& asset) {
         channel::to_string(claim.amount), error);
 }
 
-SettlementEvent write_event(pqxx::transaction_base& transaction, std::uint64_t seq,
-                            const ClaimRecord& claim, const Asset& asset, Time now) {
+SettlementEvent tell(pqxx::transaction_base& transaction, std::uint64_t seq,
+                     const ClaimRecord& claim, const Asset& asset, Time now) {
     SettlementEvent event{seq, std::string(to_string(claim.status)), claim.receiver,
                           event_data(claim, asset)};
-    transaction.exec_params0(kInsertEvent, seq, event.name, asset.id, to_bytea(claim.receiver),
-                             event.data, to_rfc3339(now));
+    write_event(transaction, event, asset, now);
     return event;
 }
 
@@ -112,7 +102,7 @@ SettlementEvent event_of(pqxx::transaction_base& transaction, const std::string&
                          const Assets& assets, Time now) {
     const auto claim = read_claim(transaction, claim_id);
     if (!claim) throw std::runtime_error("the claim of an outbox entry is missing");
-    return write_event(transaction, take_seq(transaction), *claim, assets.at(claim->asset_id), now);
+    return tell(transaction, take_seq(transaction), *claim, assets.at(claim->asset_id), now);
 }
 
 }  // namespace
@@ -149,7 +139,7 @@ RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& 
     write_rows(transaction, claim);
     recorded.outbox = enqueue(transaction, std::move(transactions), now);
     for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);
-    recorded.event = write_event(transaction, seq, recorded.record, claim.asset, now);
+    recorded.event = tell(transaction, seq, recorded.record, claim.asset, now);
     return recorded;
 }
 

@@ -5,6 +5,7 @@
 #include "ledger/asset.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 #include "ledger/settlement/outbox.hpp"
+#include "ledger/settlement/settlement_event.hpp"
 #include "ledger/time.hpp"
 
 #include <cstdint>
@@ -33,15 +34,6 @@ struct ClaimRecord {
     channel::Amount amount;
     std::string error;
     std::vector<channel::TransactionHash> transactions;
-};
-
-/// A committed change of a claim, as an event of topic `settlement`. `data` is a JSON object:
-/// name, claimId, status, network, token, receiver, transactions, channels, amount, error.
-struct SettlementEvent {
-    std::uint64_t seq = 0;
-    std::string name;
-    channel::Address receiver;
-    std::string data;
 };
 
 struct NewClaim {

@@ -51,10 +51,13 @@ constexpr const char* kUnswept = R"sql(
 constexpr const char* kClosing = R"sql(
     select channel_id, asset_id, receiver from channel
     where status = 'closing' and charged > total_claimed)sql";
-constexpr const char* kClaimDeadline = R"sql(
+constexpr const char* kDeadlineBehind = R"sql(
     select min(withdraw_requested_at + withdraw_delay_seconds)
-    from claim_row r join channel c on c.channel_id = r.channel_id
-    where r.claim_id = $1 and c.status = 'closing')sql";
+    from outbox o
+    join claim_row r on r.claim_id = o.reference
+    join channel c on c.channel_id = r.channel_id
+    where o.network = $1 and o.signer = $2::bytea and o.nonce >= $3 and o.purpose = 'claim'
+        and o.status in ('queued', 'sent') and c.status = 'closing')sql";
 
 std::optional<std::uint64_t> seconds_from(const pqxx::field& field) {
     if (field.is_null()) return std::nullopt;
@@ -127,9 +130,10 @@ std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction
     return closing;
 }
 
-std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
-                                            const std::string& claim_id) {
-    return seconds_from(transaction.exec_params1(kClaimDeadline, claim_id)[0]);
+std::optional<std::uint64_t> deadline_behind(pqxx::transaction_base& transaction,
+                                             const OutboxEntry& entry) {
+    return seconds_from(transaction.exec_params1(kDeadlineBehind, channel::to_string(entry.network),
+                                                 to_bytea(entry.signer), entry.nonce)[0]);
 }
 
 }  // namespace millrace::ledger

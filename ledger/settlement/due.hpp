@@ -4,6 +4,7 @@
 #include "channel/bytes.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/settlement/claim_plan.hpp"
+#include "ledger/settlement/outbox.hpp"
 #include "ledger/time.hpp"
 
 #include <cstdint>
@@ -45,9 +46,10 @@ struct ClosingChannel {
 };
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
 
-/// Unix seconds from which the payer of one of the claim's channels may take back what is not
-/// claimed by then, the earliest; nullopt when no withdrawal is pending.
-std::optional<std::uint64_t> claim_deadline(pqxx::transaction_base& transaction,
-                                            const std::string& claim_id);
+/// Unix seconds from which a payer may take back what is not claimed by then, the earliest of all
+/// claims on their way with the transaction's nonce or a later one of its signer: none of them can be
+/// mined before it. Nullopt when no withdrawal is pending.
+std::optional<std::uint64_t> deadline_behind(pqxx::transaction_base& transaction,
+                                             const OutboxEntry& entry);
 
 }  // namespace millrace::ledger

@@ -5,6 +5,7 @@
 #include "ledger/settlement/columns.hpp"
 
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 
@@ -16,8 +17,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::seconds kPause = 60s;
 constexpr std::chrono::seconds kPauseMax = 600s;
 
-constexpr const char* kAttempts =
-    "select attempts from claim_quarantine where channel_id = $1::bytea";
+constexpr const char* kBefore =
+    "select attempts, reason from claim_quarantine where channel_id = $1::bytea";
 constexpr const char* kInsert = R"sql(
     insert into claim_quarantine (channel_id, asset_id, receiver, reason, detail, amount, balance,
         total_claimed, signature, attempts, since, retry_at)
@@ -46,12 +47,24 @@ struct Refused {
     std::string signature;
 };
 
-void put(pqxx::transaction_base& transaction, const Refused& refused, Time now) {
-    const auto before = transaction.exec_params(kAttempts, refused.channel_id);
+/// Whether there is something new to tell.
+bool put(pqxx::transaction_base& transaction, const Refused& refused, Time now) {
+    const auto before = transaction.exec_params(kBefore, refused.channel_id);
     const auto attempts = before.empty() ? 1u : before[0][0].as<unsigned>() + 1;
     transaction.exec_params0(kInsert, refused.channel_id, std::string(to_string(refused.fault)),
                              refused.detail, refused.amount, refused.signature, attempts,
                              to_rfc3339(now), to_rfc3339(now + quarantine_pause(attempts)));
+    return before.empty() || before[0][1].c_str() != to_string(refused.fault);
+}
+
+std::string event_data(const BadRow& bad, const Asset& asset) {
+    const auto& [row, fault, detail] = bad;
+    return fmt::format(
+        R"({{"name":"quarantined","channelId":"{}","network":"{}","token":"{}","receiver":"{}",)"
+        R"("reason":"{}","detail":{},"amount":"{}"}})",
+        channel::to_hex(row.id), channel::to_string(asset.network), channel::to_hex(asset.token),
+        channel::to_hex(row.claim.config.receiver), to_string(fault),
+        boost::json::serialize(boost::json::string(detail)), channel::to_string(row.increment));
 }
 
 }  // namespace
@@ -62,12 +75,23 @@ std::chrono::seconds quarantine_pause(unsigned attempts) {
     return std::min(kPause * (1 << doublings), kPauseMax);
 }
 
-void quarantine(pqxx::transaction_base& transaction, std::span<const BadRow> rows, Time now) {
-    for (const auto& [row, fault, detail] : rows)
-        put(transaction,
-            {to_bytea(row.id), fault, detail, channel::to_string(row.increment),
-             to_bytea(row.claim.signature.view())},
-            now);
+std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
+                                        std::span<const BadRow> rows, const Asset& asset,
+                                        Time now) {
+    std::vector<SettlementEvent> events;
+    for (const auto& bad : rows) {
+        const auto& [row, fault, detail] = bad;
+        const bool is_new = put(transaction,
+                                {to_bytea(row.id), fault, detail,
+                                 channel::to_string(row.increment),
+                                 to_bytea(row.claim.signature.view())},
+                                now);
+        if (!is_new) continue;
+        events.push_back({take_seq(transaction), "quarantined", row.claim.config.receiver,
+                          event_data(bad, asset)});
+        write_event(transaction, events.back(), asset, now);
+    }
+    return events;
 }
 
 void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,

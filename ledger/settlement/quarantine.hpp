@@ -2,7 +2,9 @@
 
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
+#include "ledger/asset.hpp"
 #include "ledger/settlement/row_check.hpp"
+#include "ledger/settlement/settlement_event.hpp"
 #include "ledger/time.hpp"
 
 #include <chrono>
@@ -22,10 +24,13 @@ namespace millrace::ledger {
 std::chrono::seconds quarantine_pause(unsigned attempts);
 
 /// Leaves the rows' channels out of claims: until their state changes, until
-/// `release_from_quarantine`, or for `quarantine_pause`.
-void quarantine(pqxx::transaction_base& transaction, std::span<const BadRow> rows, Time now);
+/// `release_from_quarantine`, or for `quarantine_pause`. Gives an event `quarantined` for each that is
+/// refused for the first time, or for another reason than before. All are of one asset.
+std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
+                                        std::span<const BadRow> rows, const Asset& asset, Time now);
 
 /// The same for the only channel of a claim that was reverted on chain; nothing when it has more.
+/// The claim's own event tells of it.
 void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,
                          const std::string& detail, Time now);
 

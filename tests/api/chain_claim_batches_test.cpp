@@ -6,7 +6,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <boost/json.hpp>
+
 #include <iostream>
+#include <set>
 
 using namespace support;
 using channel::Amount;
@@ -14,6 +17,7 @@ using channel::Amount;
 namespace {
 
 constexpr unsigned kRows = 100;
+constexpr unsigned kSelfSigning = 42;
 const auto kReceiver =
     *channel::parse_fixed<channel::Address>("0x00000000000000000000000000000000000000bb");
 
@@ -23,6 +27,8 @@ std::vector<channel::ChannelId> open_channels(ChainStack& stack, unsigned count)
     for (unsigned n = 0; n < count; ++n) {
         const unsigned payer = 1 + n % 6;
         all.push_back(stack.terms(payer, kReceiver, n));
+        // Its payer signs itself, and may become a contract.
+        if (n == kSelfSigning) all.back().payer_authorizer = {};
         const auto opened = stack.run(stack.chain().open(stack.network().network, all.back(), "",
                                                          stack.deposit(payer, all.back(), 5000)));
         REQUIRE_FALSE(error_of(opened).has_value());
@@ -48,6 +54,17 @@ void change(ChainStack& stack, const channel::ChannelId& id, const std::string& 
 std::string signature_of(ChainStack& stack, const channel::ChannelId& id) {
     return stack.query("select encode(signature, 'hex') from channel where channel_id = " +
                        sql_bytes(id));
+}
+
+channel::ChannelId id_in(const std::string& event) {
+    const auto text = boost::json::parse(event).at("channelId").as_string();
+    return *channel::parse_fixed<channel::ChannelId>(std::string_view(text));
+}
+
+std::set<channel::ChannelId> keys_of(const std::map<channel::ChannelId, std::string>& all) {
+    std::set<channel::ChannelId> keys;
+    for (const auto& [id, reason] : all) keys.insert(id);
+    return keys;
 }
 
 api::ClaimSummary claimed(ChainStack& stack) {
@@ -87,10 +104,11 @@ TEST_CASE(
     stack.start();
     const auto ids = open_channels(stack, kRows);
     const auto good = signature_of(stack, ids[10]);
-    change(stack, ids[10], "signature = decode(repeat('1b', 65), 'hex')");
+    change(stack, ids[10],
+           "signature = decode('" + high_s(signature_of(stack, ids[10])) + "', 'hex')");
     change(stack, ids[23], "signature = decode('" + signature_of(stack, ids[24]) + "', 'hex')");
-    change(stack, ids[42],
-           "signature = decode('" + high_s(signature_of(stack, ids[42])) + "', 'hex')");
+    // A loop without end.
+    stack.anvil.set_code(Anvil::key(1 + kSelfSigning % 6).address(), "0x5b600056");
     change(stack, ids[77], "balance = 9000, charged = 6000, owed = 6000, signed_max = 6000");
     change(stack, ids[99], "salt = decode(repeat('07', 32), 'hex')");
 
@@ -105,9 +123,13 @@ TEST_CASE(
     REQUIRE(reasons.size() == 5);
     CHECK(reasons[ids[10]] == "invalid_signature: InvalidSignature()");
     CHECK(reasons[ids[23]] == "invalid_signature: InvalidSignature()");
-    CHECK(reasons[ids[42]] == "invalid_signature: InvalidSignature()");
+    CHECK(reasons[ids[kSelfSigning]] == "reverted: it needs more gas than a claim may cost");
     CHECK(reasons[ids[77]] == "exceeds_balance: 6000 is more than 5000");
     CHECK(reasons[ids[99]] == "channel_id_mismatch: the id is of another configuration");
+    std::set<channel::ChannelId> told;
+    for (const auto& event : stack.settlement_events())
+        if (event.name == "quarantined") told.insert(id_in(event.data));
+    CHECK(told == keys_of(reasons));
 
     // They hold up nothing, and are not tried at each claim.
     CHECK(error_of(stack.run(stack.chain().claim(kReceiver, std::nullopt, std::nullopt))) ==

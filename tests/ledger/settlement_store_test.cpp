@@ -340,9 +340,8 @@ TEST_CASE("quarantine: left out until time, a change of state or somebody takes 
     const std::vector<ledger::BadRow> bad{
         {rows[0], ledger::RowFault::invalid_signature, "InvalidSignature()"}};
     const auto put = [&](ledger::Time at) {
-        commit(due.books, [&](pqxx::work& transaction) {
-            ledger::quarantine(transaction, bad, at);
-            return 0;
+        return commit(due.books, [&](pqxx::work& transaction) {
+            return ledger::quarantine(transaction, bad, due.asset(), at);
         });
     };
     const auto listed = [&] {
@@ -350,10 +349,17 @@ TEST_CASE("quarantine: left out until time, a change of state or somebody takes 
             return ledger::list_quarantine(transaction, due.receiver(), std::nullopt, 10);
         });
     };
-    put(kNoon);
+    const auto told = put(kNoon);
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].name == "quarantined");
+    CHECK(told[0].receiver == due.receiver());
+    CHECK_THAT(told[0].data, Catch::Contains(R"("reason":"invalid_signature","detail":"Invalid)"));
+    CHECK(due.books.query("select name, data from event where topic = 'settlement'") ==
+          "quarantined|" + told[0].data);
     CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
     CHECK(due.plan(kNoon + std::chrono::seconds{60}).size() == 2);
-    put(kNoon + std::chrono::seconds{60});
+    // Nobody is told the same twice.
+    CHECK(put(kNoon + std::chrono::seconds{60}).empty());
     CHECK(due.plan(kNoon + std::chrono::seconds{179}).size() == 1);
     REQUIRE(listed().size() == 1);
     const auto one = listed()[0];
@@ -381,18 +387,34 @@ TEST_CASE("quarantine: left out until time, a change of state or somebody takes 
     CHECK(ledger::quarantine_pause(1000) == std::chrono::seconds{600});
 }
 
-TEST_CASE("claim: its deadline is the earliest of the withdrawals from its channels",
+TEST_CASE("outbox: the earliest deadline of the claims behind a transaction is its own",
           "[settlement]") {
     Due due;
-    due.record("0x01", due.plan());
-    const auto deadline = [&] {
-        return commit(due.books, [](pqxx::work& transaction) {
-            return ledger::claim_deadline(transaction, "0x01");
+    auto relayer = signer_of(4);
+    const auto before = commit(due.books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "x")},
+                               kNoon)
+            .front();
+    });
+    const auto claim = due.record("0x01", due.plan()).outbox.front();
+    REQUIRE(claim.signer == before.signer);
+    REQUIRE(claim.nonce > before.nonce);
+    const auto after = commit(due.books, [&](pqxx::work& transaction) {
+        return ledger::enqueue(transaction, {kNetwork, relayer, 5}, {draft(Purpose::deposit, "y")},
+                               kNoon)
+            .front();
+    });
+    const auto deadline = [&](const ledger::OutboxEntry& entry) {
+        return commit(due.books, [&](pqxx::work& transaction) {
+            return ledger::deadline_behind(transaction, entry);
         });
     };
-    CHECK_FALSE(deadline().has_value());
+    CHECK_FALSE(deadline(claim).has_value());
     change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
-    CHECK(deadline() == 1000 + due.payers[0].terms.config.withdraw_delay_seconds);
+    const auto expected = 1000 + due.payers[0].terms.config.withdraw_delay_seconds;
+    CHECK(deadline(claim) == expected);
+    CHECK(deadline(before) == expected);
+    CHECK_FALSE(deadline(after).has_value());
 }
 
 TEST_CASE("outbox: fees of a nonce rise, and only of the attempt that was looked at",
