@@ -4,11 +4,11 @@
 
 namespace millrace::channel {
 
-/// Guards: open, no other refund, voucher, something left, amount.
+/// Guards: open, no other refund, no doubt, voucher, something left, amount.
 Decision<RefundBegun> decide(const State& state, const AskRefund& command) {
     if (state.status == Status::closing) return Error::channel_closing;
     if (state.status != Status::open) return Error::channel_not_open;
-    if (!state.refunding.is_zero()) return Error::channel_busy;
+    if (!state.refunding.is_zero() || state.in_doubt) return Error::channel_busy;
     if (command.voucher.max_claimable != state.charged) {
         return Refusal{Error::cumulative_amount_mismatch, state.charged};
     }

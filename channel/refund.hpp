@@ -30,8 +30,8 @@ struct RefundAbandoned {
 };
 
 /// Refused unless the channel is open: a payer that withdraws on its own gets its money that way.
-/// One refund at a time. What is charged is claimed first, and what is reserved stays. The
-/// voucher's signature is not looked at here.
+/// One refund at a time, and none while the channel is in doubt. What is charged is claimed first,
+/// and what is reserved stays. The voucher's signature is not looked at here.
 Decision<RefundBegun> decide(const State& state, const AskRefund& command);
 
 void apply(State& state, const RefundBegun& event);

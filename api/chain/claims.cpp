@@ -248,11 +248,12 @@ Task<void> Claims::claim_earned(ledger::Occasion occasion, const ledger::Asset& 
     const auto receivers = co_await context_.read(work);
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
+        // There may be many, and a withdrawal does not wait for them.
+        co_await claim_closing();
         co_await claim_and_log(occasion, asset, receiver);
     }
 }
 
-/// The window for these is the withdraw delay, whatever the interval.
 Task<void> Claims::claim_closing() {
     if (closing_.empty()) co_return;
     std::set<std::pair<std::int32_t, channel::Address>> receivers;
@@ -271,7 +272,8 @@ Task<void> Claims::claim_and_log(ledger::Occasion occasion, const ledger::Asset&
         const auto* refused = std::get_if<Refusal>(&outcome);
         if (refused && refused->error != Error::nothing_to_settle)
             failure = channel::sentence(refused->error);
-    } catch (const chain::SignerRefused& error) {
+    } catch (const std::exception& error) {
+        // The others' turn comes all the same.
         failure = error.what();
     }
     if (!failure.empty())

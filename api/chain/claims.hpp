@@ -31,6 +31,9 @@ public:
 
     /// Claims what is due without being asked.
     Task<void> automatic();
+    /// Of channels that are being withdrawn from alone: their window is the withdraw delay, whatever
+    /// the interval.
+    Task<void> claim_closing();
 
     /// A channel was changed by the chain.
     void changed(const ledger::ChannelTerms& terms, const channel::State& state);
@@ -59,7 +62,6 @@ private:
                                        std::vector<ledger::OutboxDraft> drafts);
     Task<void> claim_earned(ledger::Occasion occasion, const ledger::Asset& asset,
                             channel::Amount amount_min);
-    Task<void> claim_closing();
     Task<void> claim_and_log(ledger::Occasion occasion, const ledger::Asset& asset,
                              channel::Address receiver);
 

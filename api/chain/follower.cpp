@@ -266,18 +266,14 @@ void Follower::look_at(const ledger::Request& request, const ledger::Answer& ans
     changed_(*answer.terms, changed->state);
 }
 
-/// Nothing also for a withdrawal request whose block has changed since its log was read.
+/// Nothing also for a withdrawal request whose block cannot be read, or is another now.
 Task<std::optional<ledger::Request>> Follower::request_for(const Event& event) {
     std::uint64_t requested_at = 0;
     // The event names only the end of the withdraw delay; the delay began with its block.
-    while (std::holds_alternative<chain::WithdrawInitiated>(event.event) && requested_at == 0 &&
-           !context_.stopping) {
+    if (std::holds_alternative<chain::WithdrawInitiated>(event.event)) {
         const auto block = co_await network_.node.block(BlockTag::number(event.log.block_number));
-        if (block && *block && (*block)->hash != event.log.block_hash) co_return std::nullopt;
-        if (block && *block)
-            requested_at = (*block)->timestamp;
-        else
-            co_await context_.pause(kRetryPause);
+        if (!block || !*block || (*block)->hash != event.log.block_hash) co_return std::nullopt;
+        requested_at = (*block)->timestamp;
     }
     co_return request_from(event, requested_at);
 }

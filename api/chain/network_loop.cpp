@@ -75,16 +75,20 @@ Task<void> NetworkLoop::follow() {
 
 Task<std::string> NetworkLoop::follow_once() {
     auto trouble = co_await follower_.round();
-    if (!trouble.empty()) co_return trouble;
-    co_await sender_.look_after();
-    co_await refunds_.look_after();
+    // What is on its way is pushed on also while the chain cannot be followed: withdrawals do not
+    // wait. It ends only where the books have followed.
+    co_await sender_.look_after(trouble.empty());
+    if (trouble.empty()) co_await refunds_.look_after();
     co_return trouble;
 }
 
 Task<void> NetworkLoop::claim() {
     while (!context_.stopping) {
         try {
-            if (health().following) co_await claims_.automatic();
+            if (health().following)
+                co_await claims_.automatic();
+            else
+                co_await claims_.claim_closing();
         } catch (const std::exception& error) {
             spdlog::warn("{}: automatic claims: {}", network_.node.name(), error.what());
         }

@@ -26,6 +26,7 @@ namespace {
 /// row before a transaction is given up or a gap filled: they may lag behind each other.
 constexpr unsigned kLooksToBelieve = 20;
 constexpr int kWriteAttempts = 5;
+constexpr std::size_t kFilledAtOnce = 16;
 constexpr auto kRetryPause = 200ms;
 
 /// The place of a transaction's fee among the logs of its transaction: no real log has it.
@@ -127,7 +128,7 @@ Task<void> OutboxSender::broadcast(OutboxEntry entry) {
 
 /// A signer's transactions are mined in the order of their nonces, so behind the first that is not
 /// mined nothing can be, and only that one can be stuck by its own fees.
-Task<void> OutboxSender::look_after() {
+Task<void> OutboxSender::look_after(bool follows) {
     const auto network = network_.config.network;
     const auto work = [network](pqxx::transaction_base& transaction) {
         return ledger::unfinished_outbox(transaction, network);
@@ -138,7 +139,7 @@ Task<void> OutboxSender::look_after() {
         if (context_.stopping) co_return;
         auto& watch = watched_[entry.id];
         auto found = Found::unknown;
-        if (!waiting.contains(entry.signer)) found = co_await look_at(entry, watch);
+        if (!waiting.contains(entry.signer)) found = co_await look_at(entry, watch, follows);
         if (found == Found::mined) continue;
         waiting.insert(entry.signer);
         std::string unsigned_because;
@@ -156,7 +157,8 @@ Task<void> OutboxSender::look_after() {
     }
 }
 
-Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch& watch) {
+Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch& watch,
+                                               bool follows) {
     const auto confirmed = network_.cursor->block_number;
     if (watch.mined_at_block && *watch.mined_at_block > confirmed) co_return Found::mined;
     const auto receipt = co_await receipt_of(entry);
@@ -167,7 +169,7 @@ Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch&
     }
     watch.mined_at_block = (*receipt)->block_number;
     // Ended only with the cursor behind it: what it did is in the books by then.
-    if ((*receipt)->block_number > confirmed) co_return Found::mined;
+    if ((*receipt)->block_number > confirmed || !follows) co_return Found::mined;
     const bool is_real = co_await is_on_the_chain(**receipt);
     if (!is_real) co_return Found::unknown;
     co_await finish(entry, **receipt);
@@ -283,10 +285,13 @@ Task<void> OutboxSender::fill_gap(const OutboxEntry& entry, Watch& watch) {
                                               const ledger::Sender& sender) {
         pqxx::work transaction(connection);
         std::vector<OutboxEntry> made;
-        const auto missing = ledger::missing_nonce(transaction, sender.network,
-                                                   sender.signer.relayer(), from, before);
-        if (!missing) return made;
-        made.push_back(ledger::fill_nonce(transaction, sender, *missing, wanted, now()));
+        for (auto next = from; made.size() < kFilledAtOnce;) {
+            const auto missing = ledger::missing_nonce(transaction, sender.network,
+                                                       sender.signer.relayer(), next, before);
+            if (!missing) break;
+            made.push_back(ledger::fill_nonce(transaction, sender, *missing, wanted, now()));
+            next = *missing + 1;
+        }
         transaction.commit();
         return made;
     };

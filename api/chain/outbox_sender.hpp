@@ -35,7 +35,7 @@ public:
     Task<void> broadcast(ledger::OutboxEntry entry);
 
     /// One look at all that is unfinished. `cursor` must be known.
-    Task<void> look_after();
+    Task<void> look_after(bool follows);
 
 private:
     /// What is remembered of an entry between two looks, and may be forgotten by a restart.
@@ -51,7 +51,7 @@ private:
     };
     enum class Found { mined, missing, unknown };
 
-    Task<Found> look_at(const ledger::OutboxEntry& entry, Watch& watch);
+    Task<Found> look_at(const ledger::OutboxEntry& entry, Watch& watch, bool follows);
     Task<bool> is_on_the_chain(const ledger::chain::Receipt& receipt);
     Task<ledger::chain::RpcResult<std::optional<ledger::chain::Receipt>>> receipt_of(
         const ledger::OutboxEntry& entry);

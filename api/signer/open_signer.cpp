@@ -3,16 +3,32 @@
 #include "api/chain/key_file.hpp"
 #include "api/signer/client.hpp"
 
+#include <algorithm>
+
 namespace millrace::api {
 
 namespace chain = ledger::chain;
 namespace signing = ledger::signing;
+
+namespace {
+
+constexpr std::uint64_t kDevelopmentChain = 31337;
+
+}  // namespace
 
 void require_signer(const Config& config) {
     if (!config.signer.socket.empty() && config.keys.in_process)
         throw ConfigError(
             "signer.socket and keys.in_process exclude each other: unset keys.in_process, which is "
             "for development");
+    const auto is_of_value = [](const NetworkConfig& network) {
+        return network.network.chain_id != kDevelopmentChain;
+    };
+    if (config.keys.in_process &&
+        std::any_of(config.networks.begin(), config.networks.end(), is_of_value))
+        throw ConfigError(
+            "keys.in_process is for the development chain eip155:31337 alone: start `millrace "
+            "signer --config FILE`, and set signer.socket instead");
     if (config.signer.socket.empty() && !config.keys.in_process)
         throw ConfigError(
             "signer.socket is not set: the keys are kept by a process of their own; start it with: "

@@ -2,6 +2,7 @@
 
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
+#include "ledger/settlement/quarantine.hpp"
 
 #include <algorithm>
 
@@ -30,6 +31,7 @@ constexpr const char* kDueChannels = R"sql(
         and not exists (
             select from claim_quarantine q
             where q.channel_id = c.channel_id and q.retry_at > $4::timestamptz
+                and (c.status <> 'closing' or q.retry_at <= $5::timestamptz)
                 and q.balance = c.balance and q.total_claimed = c.total_claimed
                 and q.signature = c.signature)
     order by channel_id)sql";
@@ -97,7 +99,8 @@ std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const 
                                      const channel::Address& authorizer, Time now) {
     std::vector<DueChannel> due;
     for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
-                                                   to_bytea(authorizer), to_rfc3339(now)))
+                                                   to_bytea(authorizer), to_rfc3339(now),
+                                                   to_rfc3339(now + quarantine_pause(1))))
         due.push_back(due_from(row, asset));
     return due;
 }

@@ -23,7 +23,9 @@ constexpr const char* kInsert = R"sql(
     insert into claim_quarantine (channel_id, asset_id, receiver, reason, detail, amount, balance,
         total_claimed, signature, attempts, since, retry_at)
     select channel_id, asset_id, receiver, $2::text, $3::text, $4::numeric, balance,
-        total_claimed, $5::bytea, $6::integer, $7::timestamptz, $8::timestamptz
+        total_claimed, $5::bytea, $6::integer, $7::timestamptz,
+        case when status = 'closing' then least($8::timestamptz, $9::timestamptz)
+            else $8::timestamptz end
     from channel where channel_id = $1::bytea
     on conflict (channel_id) do update set reason = excluded.reason, detail = excluded.detail,
         amount = excluded.amount, balance = excluded.balance,
@@ -53,7 +55,8 @@ bool put(pqxx::transaction_base& transaction, const Refused& refused, Time now) 
     const auto attempts = before.empty() ? 1u : before[0][0].as<unsigned>() + 1;
     transaction.exec_params0(kInsert, refused.channel_id, std::string(to_string(refused.fault)),
                              refused.detail, refused.amount, refused.signature, attempts,
-                             to_rfc3339(now), to_rfc3339(now + quarantine_pause(attempts)));
+                             to_rfc3339(now), to_rfc3339(now + quarantine_pause(attempts)),
+                             to_rfc3339(now + kPause));
     return before.empty() || before[0][1].c_str() != to_string(refused.fault);
 }
 

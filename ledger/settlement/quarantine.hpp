@@ -20,7 +20,7 @@
 namespace millrace::ledger {
 
 /// How long a channel is left out of claims after so many refusals in a row: a minute, doubled each
-/// time, at most ten, because a node may have erred and a withdrawal takes fifteen at least.
+/// time, at most ten. A channel that is being withdrawn from is looked at each minute all the same.
 std::chrono::seconds quarantine_pause(unsigned attempts);
 
 /// Leaves the rows' channels out of claims: until their state changes, until

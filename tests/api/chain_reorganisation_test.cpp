@@ -111,8 +111,14 @@ constexpr Step kSteps[] = {Step::deposit, Step::snapshot, Step::top_up,  Step::c
                            Step::settle,  Step::refund,   Step::request, Step::withdrawal};
 enum class Way { dropped, moved, reordered };
 constexpr Way kWays[] = {Way::dropped, Way::moved, Way::reordered};
-/// Newest blocks that are replaced.
-constexpr std::pair<std::uint64_t, std::uint64_t> kDepths[] = {{1, 4}, {5, 24}, {25, kDeepest}};
+/// Of a step's injections in a round.
+constexpr std::uint64_t kInjections = 9;
+/// Newest blocks that are replaced. Eight rounds have every depth with every step; one round has
+/// shallow and deep ones of each.
+std::uint64_t depth_of(std::uint64_t round, std::uint64_t injection) {
+    constexpr std::uint64_t kStride = 7;
+    return 1 + (round * kInjections + injection) * kStride % kDeepest;
+}
 
 /// One stack that lives through any number of reorganisations.
 class Trial {
@@ -124,9 +130,8 @@ public:
     }
 
     /// Empty when all is well; else the first difference.
-    std::string inject(Step step, Way way, std::pair<std::uint64_t, std::uint64_t> depths) {
+    std::string inject(Step step, Way way, std::uint64_t depth) {
         begin_channel(step);
-        const auto depth = depths.first + random_.below(depths.second - depths.first + 1);
         attempt([&] { carry_out(step); });
         stack_.anvil.mine(static_cast<unsigned>(random_.below(depth)));
         if (!random_.one_in(3)) attempt([&] { follow(); });
@@ -147,6 +152,7 @@ public:
     std::string whole_agreement() { return agreement(channels_); }
 
     ChainStack& stack() { return stack_; }
+    int refunds_asked() const { return refunds_asked_; }
 
 private:
     struct Channel {
@@ -199,11 +205,14 @@ private:
         follow();
     }
 
+    std::string charged_on(const Channel& one) {
+        return stack_.query(fmt::format("select charged from channel where channel_id = '\\x{}'",
+                                        channel::to_hex(one.id).substr(2)));
+    }
+
     void pay(Channel& one, std::uint64_t amount) {
         if (!one.tracked) return;
-        const auto charged =
-            stack_.query(fmt::format("select charged from channel where channel_id = '\\x{}'",
-                                     channel::to_hex(one.id).substr(2)));
+        const auto charged = charged_on(one);
         if (charged.empty()) return;
         const auto total = std::stoull(charged) + amount;
         stack_.pay(one.payer, one.terms, amount, total);
@@ -238,6 +247,7 @@ private:
                 pay(one, 100);
                 return call(0, chain::settle_call(one.terms.receiver, anvil.token()));
             case Step::refund:
+                if (random_.one_in(2)) return ask_refund(one);
                 return call(kAuthorizer, refund(one, 1 + random_.below(6000)));
             case Step::request:
                 return call(one.payer, chain::initiate_withdraw_call(
@@ -249,6 +259,16 @@ private:
                 anvil.mine(static_cast<unsigned>(1 + random_.below(3)));
                 return call(one.payer, chain::finalize_withdraw_call(one.terms));
         }
+    }
+
+    /// By the service, through its outbox.
+    void ask_refund(const Channel& one) {
+        const auto charged = charged_on(one);
+        if (charged.empty()) return;
+        const auto voucher = stack_.voucher(one.payer, one.terms, std::stoull(charged));
+        const channel::AskRefund asked{Amount{1 + random_.below(3000)}, voucher, 0};
+        if (!error_of(stack_.run(stack_.chain().refund(one.id, one.terms.payer, asked))))
+            ++refunds_asked_;
     }
 
     channel::Bytes refund(const Channel& one, std::uint64_t amount) {
@@ -413,6 +433,7 @@ private:
     ChainStack stack_;
     Chain chain_;
     std::vector<Channel> channels_;
+    int refunds_asked_ = 0;
 };
 
 void check_that_it_was_no_idle_exercise(ChainStack& stack, int injections) {
@@ -448,22 +469,22 @@ TEST_CASE(
     for (std::uint64_t round = 0; round < rounds; ++round) {
         Trial trial(seed + round);
         int injections = 0;
-        for (const auto& depths : kDepths) {
+        for (std::uint64_t n = 0; n < kInjections; ++n) {
             for (const auto step : kSteps) {
-                for (const auto way : kWays) {
-                    INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections
-                                          << ": step " << static_cast<int>(step) << ", way "
-                                          << static_cast<int>(way) << ", to depth "
-                                          << depths.second);
-                    const auto difference = trial.inject(step, way, depths);
-                    REQUIRE(difference == "");
-                    ++injections;
-                }
+                const auto way = kWays[n % std::size(kWays)];
+                const auto depth = depth_of(seed + round, n);
+                INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections << ": step "
+                                      << static_cast<int>(step) << ", way "
+                                      << static_cast<int>(way) << ", depth " << depth);
+                const auto difference = trial.inject(step, way, depth);
+                REQUIRE(difference == "");
+                ++injections;
             }
         }
         INFO("MILLRACE_SEED=" << seed + round);
         REQUIRE(trial.whole_agreement() == "");
         check_that_it_was_no_idle_exercise(trial.stack(), injections);
+        CHECK(trial.refunds_asked() > 0);
     }
 }
 

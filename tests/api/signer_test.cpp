@@ -444,5 +444,10 @@ TEST_CASE("serve: signs itself in development only", "[signer]") {
     config.keys.in_process = true;
     CHECK_THROWS_WITH(api::require_signer(config), Catch::Contains("exclude each other"));
     config.signer.socket.clear();
+    config.networks.resize(1);
+    config.networks[0].network.chain_id = 31337;
     CHECK_NOTHROW(api::require_signer(config));
+    config.networks.resize(2);
+    config.networks[1].network.chain_id = 8453;
+    CHECK_THROWS_WITH(api::require_signer(config), Catch::Contains("eip155:31337 alone"));
 }

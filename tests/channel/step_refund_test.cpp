@@ -55,6 +55,11 @@ TEST_CASE("ask for a refund: what is charged or reserved is not refunded", "[cha
 
 TEST_CASE("ask for a refund: one at a time", "[channel][refund]") {
     CHECK(decide(refunding_channel(), ask(1_units)).refusal() == Refusal{Error::channel_busy});
+    auto doubtful = refunding_channel();
+    doubtful.refunding = Amount{};
+    REQUIRE(decide(doubtful, ask(1_units)).accepted());
+    doubtful.in_doubt = true;
+    CHECK(decide(doubtful, ask(1_units)).refusal() == Refusal{Error::channel_busy});
 }
 
 TEST_CASE("ask for a refund: the contract counts refunds that nobody was told of",

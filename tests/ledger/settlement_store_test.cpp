@@ -333,6 +333,41 @@ TEST_CASE("claim: a nonce that another transaction took is no fault of its chann
     CHECK(rows[1].reverted_rows == 0);
 }
 
+TEST_CASE("claim: a channel in doubt, or with a refund on its way, holds up no other",
+          "[settlement]") {
+    const auto left_out = GENERATE(as<std::string>{}, "in_doubt = true", "refunding = 1");
+    Due due;
+    const auto rows = due.plan();
+    REQUIRE(rows.size() == 2);
+    const auto one = " where channel_id = '\\x" + channel::to_hex(rows[0].id).substr(2) + "'";
+    change(due.books, "update channel set " + left_out + one);
+    REQUIRE(due.plan().size() == 1);
+    CHECK(due.plan()[0].id == rows[1].id);
+    // What was planned before is not written down either.
+    CHECK_THROWS_AS(due.record("0x01", rows), ledger::ClaimInTheWay);
+    CHECK(due.books.query("select count(*) from claim") == "0");
+    due.record("0x02", due.plan());
+}
+
+TEST_CASE("quarantine: no longer than a minute at a time while the payer withdraws",
+          "[settlement]") {
+    Due due;
+    const std::vector<ledger::BadRow> bad{
+        {due.plan()[0], ledger::RowFault::invalid_signature, "InvalidSignature()"}};
+    const auto put = [&](ledger::Time at) {
+        commit(due.books, [&](pqxx::work& transaction) {
+            return ledger::quarantine(transaction, bad, due.asset(), at);
+        });
+    };
+    for (int n = 0; n < 5; ++n) put(kNoon);
+    CHECK(due.plan(kNoon + std::chrono::seconds{500}).size() == 1);
+    change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
+    CHECK(due.plan(kNoon).size() == 2);
+    put(kNoon);
+    CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
+    CHECK(due.plan(kNoon + std::chrono::seconds{60}).size() == 2);
+}
+
 TEST_CASE("quarantine: left out until time, a change of state or somebody takes it up again",
           "[settlement]") {
     Due due;

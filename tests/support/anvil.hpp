@@ -52,6 +52,8 @@ public:
     std::string storage(const millrace::channel::Address& contract, const std::string& slot);
     void set_storage(const millrace::channel::Address& contract, const std::string& slot,
                      const std::string& word);
+    /// `code` in hex. An account that had none is a contract afterwards.
+    void set_code(const millrace::channel::Address& address, std::string_view code);
     /// Where the escrow keeps balance and total claimed of a channel.
     static std::string channel_slot(const millrace::channel::ChannelId& id);
 
@@ -62,7 +64,6 @@ public:
 private:
     void start(const std::vector<std::string>& arguments);
     bool answers();
-    void set_code(const millrace::channel::Address& address, std::string_view code);
     void deploy_token();
     std::string receipt_member(const std::string& hash, std::string_view name);
 
