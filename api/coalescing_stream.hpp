@@ -34,8 +34,8 @@ private:
     /// Outlives the stream while an operation of the socket is under way.
     struct State : std::enable_shared_from_this<State> {
         State(next_layer_type connected, std::size_t most)
-            : socket(std::move(connected)), progress(socket.get_executor(),
-                                                     boost::asio::steady_timer::time_point::max()),
+            : socket(std::move(connected)),
+              progress(socket.get_executor(), boost::asio::steady_timer::time_point::max()),
               unsent_max(most) {
             Error ignored;
             socket.non_blocking(true, ignored);
@@ -99,8 +99,12 @@ private:
                     step = done;
                     boost::asio::post(std::move(self));
                     return;
-                case done: self.complete(error, bytes); return;
-                case waited: self.complete(result, count); return;
+                case done:
+                    self.complete(error, bytes);
+                    return;
+                case waited:
+                    self.complete(result, count);
+                    return;
             }
         }
     };
@@ -151,7 +155,6 @@ private:
     };
 
 public:
-
     /// Beyond `unsent_max` bytes a write waits until fewer are left, corked or not.
     CoalescingStream(next_layer_type socket, std::size_t unsent_max)
         : state_(std::make_shared<State>(std::move(socket), unsent_max)) {}
@@ -182,12 +185,12 @@ public:
         if (!state_->failed) {
             const auto before = state_->waiting.size();
             state_->waiting.resize(before + size);
-            boost::asio::buffer_copy(
-                boost::asio::buffer(state_->waiting.data() + before, size), buffers);
+            boost::asio::buffer_copy(boost::asio::buffer(state_->waiting.data() + before, size),
+                                     buffers);
             if (!state_->corked || state_->unsent() > state_->unsent_max) state_->send();
         }
-        return boost::asio::async_compose<Token, void(Error, std::size_t)>(
-            WriteOp{state_, size}, token, state_->socket);
+        return boost::asio::async_compose<Token, void(Error, std::size_t)>(WriteOp{state_, size},
+                                                                           token, state_->socket);
     }
 
     /// Completes when everything has left, or with the error that stopped it.
@@ -202,8 +205,7 @@ public:
                                TeardownHandler&& handler) {
         // Nothing is cut off that counts as written.
         stream.async_wait_sent([role, state = stream.state_,
-                                handler = std::forward<TeardownHandler>(handler)](
-                                   Error) mutable {
+                                handler = std::forward<TeardownHandler>(handler)](Error) mutable {
             using boost::beast::websocket::async_teardown;
             async_teardown(role, state->socket, std::move(handler));
         });

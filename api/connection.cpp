@@ -3,6 +3,7 @@
 #include "api/clock.hpp"
 #include "api/connection_stream.hpp"
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -10,7 +11,6 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/url.hpp>
-#include <spdlog/spdlog.h>
 
 namespace millrace::api {
 
@@ -81,8 +81,7 @@ class HttpConnection {
 public:
     HttpConnection(Gateway& gateway, const Route& route, asio::ip::tcp::socket socket,
                    Ticket ticket)
-        : gateway_(gateway), route_(route), stream_(std::move(socket)),
-          ticket_(std::move(ticket)) {
+        : gateway_(gateway), route_(route), stream_(std::move(socket)), ticket_(std::move(ticket)) {
         beast::error_code ignored;
         const auto peer = stream_.socket().remote_endpoint(ignored);
         remote_address_ = peer.address().to_string();

@@ -17,8 +17,8 @@ using Route = std::function<Task<HttpResponse>(HttpRequest)>;
 /// Counts a connection for as long as it lives, whoever holds it.
 using Ticket = std::shared_ptr<void>;
 
-/// Serves one accepted connection on its gateway's thread until it ends: HTTP requests one after the
-/// other, or the payment stream once it is asked for. `route` and the gateway outlive it.
+/// Serves one accepted connection on its gateway's thread until it ends: HTTP requests one after
+/// the other, or the payment stream once it is asked for. `route` and the gateway outlive it.
 Task<void> serve_connection(Gateway& gateway, const Route& route,
                             boost::asio::ip::tcp::socket socket, Ticket ticket);
 

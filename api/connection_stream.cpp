@@ -2,13 +2,13 @@
 
 #include "api/coalescing_stream.hpp"
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/websocket.hpp>
-#include <spdlog/spdlog.h>
 
 namespace millrace::api {
 
@@ -32,7 +32,9 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 class StreamConnection : public std::enable_shared_from_this<StreamConnection> {
 public:
     StreamConnection(Gateway& gateway, asio::ip::tcp::socket socket, Ticket ticket)
-        : gateway_(gateway), ticket_(std::move(ticket)), socket_(std::move(socket), kUnsentMax),
+        : gateway_(gateway),
+          ticket_(std::move(ticket)),
+          socket_(std::move(socket), kUnsentMax),
           patience_(gateway.context()),
           outbox_(std::make_shared<stream::Outbox>(gateway.context().get_executor(),
                                                    gateway.config().limits.outbound_bytes_max)) {
@@ -50,8 +52,8 @@ public:
 
     Task<bool> accept(UpgradeRequest request, bool echo_protocol) {
         if (echo_protocol)
-            socket_.set_option(websocket::stream_base::decorator(
-                [](websocket::response_type& response) {
+            socket_.set_option(
+                websocket::stream_base::decorator([](websocket::response_type& response) {
                     response.set(beast::http::field::sec_websocket_protocol, kSubprotocol);
                 }));
         const auto [error] = co_await socket_.async_accept(request, kTuple);
@@ -94,7 +96,8 @@ private:
             const auto [error, count] =
                 co_await socket_.async_read_some(buffer, kReadBytes, kTuple);
             if (error) co_return;
-            if (skipped > 0) skipped += count;
+            if (skipped > 0)
+                skipped += count;
             else if (buffer.size() > gateway_.config().limits.frame_bytes_max)
                 skipped = refuse_long_frame(buffer);
             if (skipped > 0) buffer.clear();
@@ -109,9 +112,9 @@ private:
 
     std::size_t refuse_long_frame(const beast::flat_buffer& buffer) {
         if (takes_frames())
-            session_->refuse(stream::bad_request(
-                {}, "The frame is too long.",
-                std::to_string(gateway_.config().limits.frame_bytes_max)));
+            session_->refuse(
+                stream::bad_request({}, "The frame is too long.",
+                                    std::to_string(gateway_.config().limits.frame_bytes_max)));
         look_for_abuse();
         return buffer.size();
     }
@@ -240,8 +243,8 @@ Task<void> serve_stream(Gateway& gateway, asio::ip::tcp::socket socket, UpgradeR
                         std::optional<Principal> principal, Ticket ticket) {
     bool named = false;
     const bool echo = offers_stream(request, named);
-    const auto connection = std::make_shared<StreamConnection>(gateway, std::move(socket),
-                                                               std::move(ticket));
+    const auto connection =
+        std::make_shared<StreamConnection>(gateway, std::move(socket), std::move(ticket));
     const bool accepted = co_await connection->accept(std::move(request), echo);
     if (accepted) co_await connection->run(std::move(principal));
 }

@@ -28,9 +28,8 @@ Ticket Connections::admit(const boost::asio::ip::address& remote) {
         ++count_;
         ++from_there;
     }
-    return Ticket(this, [key = std::move(key)](Connections* connections) {
-        connections->leave(key);
-    });
+    return Ticket(this,
+                  [key = std::move(key)](Connections* connections) { connections->leave(key); });
 }
 
 void Connections::leave(const std::string& key) {

@@ -21,7 +21,10 @@ constexpr auto kFirstPayment = static_cast<std::size_t>(stream::Method::payment_
 }  // namespace
 
 Gateway::Gateway(std::uint32_t index, const Config& config, Interest& interest)
-    : index_(index), config_(config), context_(1), parser_(config.limits),
+    : index_(index),
+      config_(config),
+      context_(1),
+      parser_(config.limits),
       subscriptions_(context_.get_executor(), interest) {}
 
 Gateway::~Gateway() = default;
@@ -65,9 +68,10 @@ void Gateway::submit() {
     requests.swap(collected_);
     collected_.reserve(requests.size());
     for (const auto& refused : services_->shards.submit(std::move(requests))) {
-        ledger::Answer overloaded{std::get<ledger::PaymentRequest>(refused).reply_to, nullptr,
-                                  channel::Refusal{channel::Error::overloaded,
-                                                   channel::Amount{config_.limits.shard_queue_max}}};
+        ledger::Answer overloaded{
+            std::get<ledger::PaymentRequest>(refused).reply_to, nullptr,
+            channel::Refusal{channel::Error::overloaded,
+                             channel::Amount{config_.limits.shard_queue_max}}};
         answer(overloaded);
     }
 }
@@ -85,8 +89,7 @@ void Gateway::answer(ledger::Answer& answer) {
 }
 
 void Gateway::publish(LiveEvents events) {
-    asio::post(context_,
-               [this, events = std::move(events)] { subscriptions_.distribute(events); });
+    asio::post(context_, [this, events = std::move(events)] { subscriptions_.distribute(events); });
 }
 
 void Gateway::count_paid(stream::Method method) {
@@ -104,8 +107,10 @@ void Gateway::report_counts() {
 
 std::uint64_t Gateway::on_drain(std::function<void()> drain) {
     const auto number = next_number_++;
-    if (draining_) drain();
-    else drains_.emplace(number, std::move(drain));
+    if (draining_)
+        drain();
+    else
+        drains_.emplace(number, std::move(drain));
     return number;
 }
 

@@ -152,8 +152,7 @@ void Metrics::observe(const ledger::Stats& stats) {
     for (const auto& [network, reorganisations] : stats.reorganisations) {
         const prometheus::Labels label{{"network", network}};
         chain_reorganisations_.Add(label).Set(static_cast<double>(reorganisations.count));
-        chain_reorganisation_depth_.Add(label).Set(
-            static_cast<double>(reorganisations.last_depth));
+        chain_reorganisation_depth_.Add(label).Set(static_cast<double>(reorganisations.last_depth));
     }
     channels_in_doubt_.Set(static_cast<double>(stats.channels_in_doubt));
     for (const auto& [network, seconds] : stats.outbox_oldest)

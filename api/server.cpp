@@ -2,14 +2,14 @@
 
 #include "api/metrics.hpp"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -53,7 +53,8 @@ void log_failure(const std::exception_ptr& failure) {
 }  // namespace
 
 Server::Server(const Config& config, Metrics& metrics)
-    : config_(config), metrics_(metrics),
+    : config_(config),
+      metrics_(metrics),
       connections_(config.limits.connections_max, config.limits.connections_per_address_max) {
     for (unsigned index = 0; index < io_threads(config); ++index)
         gateways_.push_back(std::make_unique<Gateway>(index, config, interest_));
@@ -148,10 +149,11 @@ void Server::open(Gateway& gateway, tcp::socket socket) {
 void Server::refuse(tcp::socket& socket) {
     boost::system::error_code ignored;
     const auto body = problem(503, "overloaded", kTooMany).body;
-    const auto text = fmt::format("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-                                  "Content-Type: application/problem+json\r\n"
-                                  "Content-Length: {}\r\n\r\n{}",
-                                  body.size(), body);
+    const auto text = fmt::format(
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+        "Content-Type: application/problem+json\r\n"
+        "Content-Length: {}\r\n\r\n{}",
+        body.size(), body);
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(text), ignored);
     socket.close(ignored);

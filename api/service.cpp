@@ -14,8 +14,8 @@
 #include "ledger/migrate.hpp"
 #include "ledger/stats_reader.hpp"
 
-#include <boost/asio/ip/host_name.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/asio/ip/host_name.hpp>
 
 #include <unistd.h>
 
@@ -36,8 +36,14 @@ std::vector<ledger::Asset> wanted_assets(const Config& config) {
         for (const auto& token : network.tokens)
             wanted.push_back({0, network.network, token.address, token.name, token.symbol,
                               token.decimals, network.contract, separator});
-        wanted.push_back({0, network.network, {}, network.coin, network.coin, kCoinDecimals,
-                          network.contract, separator});
+        wanted.push_back({0,
+                          network.network,
+                          {},
+                          network.coin,
+                          network.coin,
+                          kCoinDecimals,
+                          network.contract,
+                          separator});
     }
     return wanted;
 }
@@ -78,14 +84,19 @@ std::uint64_t newest_seq(const Config& config) {
 class Service {
 public:
     explicit Service(const Config& config)
-        : config_(config), tokens_(config.auth), challenges_(config),
-          assets_(prepare_database(config)), server_(config, metrics_),
+        : config_(config),
+          tokens_(config.auth),
+          challenges_(config),
+          assets_(prepare_database(config)),
+          server_(config, metrics_),
           database_(config.ledger.postgres, std::max(1u, config.ledger.readers)),
           shards_(
               shards_settings(config, metrics_), assets_,
               [this](std::uint32_t gateway, std::vector<ledger::Answer> answers) {
-                  if (gateway == ChainService::kGateway) chain_.deliver(std::move(answers));
-                  else server_.deliver(gateway, std::move(answers));
+                  if (gateway == ChainService::kGateway)
+                      chain_.deliver(std::move(answers));
+                  else
+                      server_.deliver(gateway, std::move(answers));
               },
               [this](std::span<const ledger::Answer> answers) { server_.publish(answers); },
               [this](const std::string& why) {
@@ -115,9 +126,8 @@ private:
         if (!begun) return ending_.wait();
         server_.begin_after(newest_seq(config_));
         chain_.start();
-        server_.start(rest_, [this](HttpRequest request) {
-            return route(rest_, std::move(request));
-        });
+        server_.start(rest_,
+                      [this](HttpRequest request) { return route(rest_, std::move(request)); });
         spdlog::info("ready: http://{}:{}, stream ws://{}:{}/v1/stream, {} channels",
                      config_.server.host, server_.port(), config_.server.host, server_.port(),
                      shards_.channel_count());

@@ -57,7 +57,9 @@ struct Shards::Worker {
 
 Shards::Shards(ShardsSettings settings, ledger::Assets assets, Deliver deliver, Publish publish,
                Fatal fatal)
-    : settings_(std::move(settings)), assets_(std::move(assets)), deliver_(std::move(deliver)),
+    : settings_(std::move(settings)),
+      assets_(std::move(assets)),
+      deliver_(std::move(deliver)),
       fatal_(std::move(fatal)) {
     order_.published = std::move(publish);
 }
@@ -128,9 +130,8 @@ void Shards::run(Worker& worker) {
         for (;;) {
             {
                 std::unique_lock lock(worker.mutex);
-                worker.arrived.wait_for(lock, heartbeat, [&] {
-                    return worker.closing || !worker.waiting.empty();
-                });
+                worker.arrived.wait_for(lock, heartbeat,
+                                        [&] { return worker.closing || !worker.waiting.empty(); });
                 batch = take_batch(worker.waiting);
                 if (batch.empty() && worker.closing) break;
             }

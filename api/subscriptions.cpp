@@ -2,9 +2,9 @@
 
 #include "api/stream/render.hpp"
 
+#include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -150,8 +150,10 @@ void Subscriptions::offer(const channel::Address& address, const LiveEvent& even
 
 void Subscriptions::deliver(const Shared& subscription, const LiveEvent& event) {
     if (!subscription->live) {
-        if (subscription->waiting.size() < kWaitingMax) subscription->waiting.push_back(event);
-        else subscription->overflowed = true;
+        if (subscription->waiting.size() < kWaitingMax)
+            subscription->waiting.push_back(event);
+        else
+            subscription->overflowed = true;
         return;
     }
     if (event.seq <= subscription->through) return;

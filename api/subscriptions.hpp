@@ -75,8 +75,8 @@ public:
         /// Live events come from here on.
         std::uint64_t seq = 0;
     };
-    /// `outbox` belongs to the connection, `address` is who is logged in there. No event is put into
-    /// the outbox before this returns.
+    /// `outbox` belongs to the connection, `address` is who is logged in there. No event is put
+    /// into the outbox before this returns.
     Subscribed add(std::shared_ptr<stream::Outbox> outbox, const channel::Address& address,
                    stream::Subscribe wanted);
     /// False when this outbox has no subscription of that id.

@@ -224,9 +224,9 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalizedUndone& event);
 Result<ChainEffect> apply(State& state, const RefundUndone& event);
 Result<ChainEffect> apply(State& state, const SnapshotReplaced& event);
 
-/// True if the contract's money at a confirmed block is what is mirrored. A withdrawal may be pending
-/// here and not there: seen before its confirmations. The nonce is not looked at, because a refund
-/// that moves nothing raises it without an event.
+/// True if the contract's money at a confirmed block is what is mirrored. A withdrawal may be
+/// pending here and not there: seen before its confirmations. The nonce is not looked at, because a
+/// refund that moves nothing raises it without an event.
 bool agrees(const State& state, const Mirror& contract);
 /// Ends the doubt, and adopts what undoing cannot restore: the contract's refund nonce and its
 /// pending withdrawal, which an undone refund or the end of a withdrawal had changed. The contract

@@ -5,8 +5,7 @@
 namespace millrace::ledger {
 namespace {
 
-constexpr const char* kFind =
-    "select asset_id from asset where network = $1 and token = $2::bytea";
+constexpr const char* kFind = "select asset_id from asset where network = $1 and token = $2::bytea";
 constexpr const char* kAdd = R"sql(
     insert into asset (asset_id, network, token, name, symbol, decimals)
     select coalesce(max(asset_id), 0) + 1, $1::text, $2::bytea, $3::text, $4::text, $5::smallint from asset

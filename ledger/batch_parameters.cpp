@@ -95,8 +95,10 @@ void BatchParameters::add_payments(const Batch& batch) {
         column(18).add(row.result.signed_max);
         column(19).add(row.result.balance);
         column(20).add(row.voucher_max);
-        if (row.signature) column(21).add(row.signature->view());
-        else column(21).add_null();
+        if (row.signature)
+            column(21).add(row.signature->view());
+        else
+            column(21).add_null();
         column(22).add(row.covered_by);
         column(23).add(std::string_view(row.detail));
     }
@@ -111,8 +113,10 @@ void BatchParameters::add_channels(const Batch& batch) {
         column(27).add(state.charged);
         column(28).add(state.reserved);
         column(29).add(state.signed_max);
-        if (state.signed_max.is_zero()) column(30).add_null();
-        else column(30).add(state.signature.view());
+        if (state.signed_max.is_zero())
+            column(30).add_null();
+        else
+            column(30).add(state.signature.view());
         column(31).add(state.total_claimed);
         column(32).add(static_cast<std::int64_t>(state.withdraw_requested_at));
         column(33).add(static_cast<std::int64_t>(state.refund_nonce));
@@ -170,8 +174,10 @@ void BatchParameters::add_chain_events(const Batch& batch) {
         column(60).add(static_cast<std::int64_t>(row.log.block_number));
         column(61).add(row.log.block_hash.view());
         column(62).add(row.kind);
-        if (row.channel) column(63).add(row.channel->view());
-        else column(63).add_null();
+        if (row.channel)
+            column(63).add(row.channel->view());
+        else
+            column(63).add_null();
         column(64).add(row.amount);
         column(65).add(row.ordinal);
         column(76).add(row.inclusion);
@@ -214,7 +220,8 @@ const std::array<std::uint32_t, BatchParameters::kCount>& BatchParameters::types
     // smallint, bigint ×2, timestamptz, bigint, timestamptz, bigint.
     static const auto all = [] {
         std::array<std::uint32_t, kCount> oids{21, 20, 20, 1184, 20, 1184, 20};
-        for (int at = 0; at < kArrays; ++at) oids[kSingles + at] = PgArray(kColumns[at]).array_oid();
+        for (int at = 0; at < kArrays; ++at)
+            oids[kSingles + at] = PgArray(kColumns[at]).array_oid();
         return oids;
     }();
     return all;

@@ -10,7 +10,8 @@
 
 namespace millrace::ledger {
 
-/// A batch as the parameters of `kBatchBody` and its heads: seven single values, then one array per column.
+/// A batch as the parameters of `kBatchBody` and its heads: seven single values, then one array per
+/// column.
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;

@@ -4,8 +4,8 @@
 
 namespace millrace::ledger {
 
-/// How a batch gets its numbers. It writes nothing at all unless the lease still has the epoch ($2);
-/// everything else hangs on the sequence numbers, which hang on the lease.
+/// How a batch gets its numbers. It writes nothing at all unless the lease still has the epoch
+/// ($2); everything else hangs on the sequence numbers, which hang on the lease.
 inline constexpr std::string_view kBatchHead = R"sql(
 with lease as (
     update shard_lease
@@ -25,8 +25,8 @@ with sequence as (
 )sql";
 
 /// Everything that a batch writes: one statement, one round trip. Follows one of the heads. Returns
-/// the seq before the batch's first; no row when fenced; fails (division by zero) when fewer channels
-/// and accounts were there to be changed than $7. Parameters: BatchParameters.
+/// the seq before the batch's first; no row when fenced; fails (division by zero) when fewer
+/// channels and accounts were there to be changed than $7. Parameters: BatchParameters.
 inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     insert into payment (channel_id, seq, inference_id, step, kind, content, amount, increment,
                          charged, reserved, signed_max, balance, voucher_max, signature, covered_by,

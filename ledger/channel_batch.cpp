@@ -11,12 +11,19 @@ namespace millrace::ledger {
 using channel::Error;
 using channel::Refusal;
 
+namespace {
+
+channel::Digest digest_of(const LiveChannel& channel, const channel::SignedVoucher& voucher) {
+    return channel::digest(channel.asset->escrow_separator,
+                           channel::Voucher{channel.terms->id, voucher.max_claimable});
+}
+
+}  // namespace
+
 bool check_signature(LiveChannel& channel, const channel::SignedVoucher& voucher) {
     const auto* const signature = voucher.signature.as_of_key();
     if (!signature || !channel::check_form(*signature)) return false;
-    const auto digest = channel::digest(channel.asset->escrow_separator,
-                                        channel::Voucher{channel.terms->id, voucher.max_claimable});
-    const auto key = channel::recover(digest, *signature);
+    const auto key = channel::recover(digest_of(channel, voucher), *signature);
     if (!key) return false;
     if (channel.signer) return *key == *channel.signer;
     if (channel::address_of(*key) != channel::voucher_signer(channel.terms->config)) return false;
@@ -62,12 +69,6 @@ namespace {
 
 const PaymentRequest* payment_of(const BatchItem& item) {
     return std::get_if<PaymentRequest>(item.request);
-}
-
-const channel::InferenceId& inference_of(const PaymentRequest& request) {
-    return std::visit(
-        [](const auto& command) -> const channel::InferenceId& { return command.inference; },
-        request.command);
 }
 
 /// Runs the requests of one channel once, in order.
@@ -248,16 +249,19 @@ private:
         const auto requested_at =
             requested ? requested->requested_at : channel_.state.withdraw_requested_at;
         const auto withdraw_amount = channel_.state.withdraw_amount;
-        const auto effect = std::visit(
-            [&](const auto& event) { return channel::apply(channel_.state, event); },
-            request.event);
+        const auto effect =
+            std::visit([&](const auto& event) { return channel::apply(channel_.state, event); },
+                       request.event);
         if (!effect) {
             item.outcome = Refusal{Error::invalid_params};
             return;
         }
         item.outcome = BatchItem::Changed{event_name(request.event, was_empty),
-                                          amount_of(request.event, *effect), *effect,
-                                          channel_.state, requested_at, withdraw_amount};
+                                          amount_of(request.event, *effect),
+                                          *effect,
+                                          channel_.state,
+                                          requested_at,
+                                          withdraw_amount};
     }
 
     void decide_request(BatchItem& item, const UndoChannelEvent&) {
@@ -291,8 +295,8 @@ private:
     void changed(BatchItem& item, std::string name,
                  const channel::Result<channel::ChainEffect>& effect) {
         if (effect)
-            item.outcome = BatchItem::Changed{std::move(name), item.undoes->amount, *effect,
-                                              channel_.state};
+            item.outcome =
+                BatchItem::Changed{std::move(name), item.undoes->amount, *effect, channel_.state};
         else
             item.outcome = Refusal{Error::invalid_params};
     }
@@ -349,11 +353,9 @@ private:
 /// The same without v, which costs a sixth less. Only for what never goes on chain, once the signer
 /// is known.
 bool check_without_v(const LiveChannel& channel, const channel::SignedVoucher& voucher) {
-    const auto digest = channel::digest(channel.asset->escrow_separator,
-                                        channel::Voucher{channel.terms->id, voucher.max_claimable});
     const auto* const signature = voucher.signature.as_of_key();
     return signature && channel::check_form(*signature) && channel.signer &&
-           channel::verify(digest, *signature, *channel.signer);
+           channel::verify(digest_of(channel, voucher), *signature, *channel.signer);
 }
 
 /// False as soon as a signature is bad.

@@ -85,8 +85,8 @@ struct BatchItem {
 /// `signatures_checked`.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                    const PaymentHistory& history, const channel::Limits& limits,
-                    Checking checking, std::uint64_t& signatures_checked);
+                    const PaymentHistory& history, const channel::Limits& limits, Checking checking,
+                    std::uint64_t& signatures_checked);
 
 /// Adds the rows of what was accepted and numbered: payments, the channel, its reservations against
 /// those `before`, and one transfer for all that was charged between two events of the chain.

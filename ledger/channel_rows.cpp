@@ -28,13 +28,23 @@ struct Charges {
 
 void add_payment(Batch& batch, const ChannelTerms& terms, BatchItem& item,
                  const BatchItem::Accepted& accepted, Charges& charges) {
-    PaymentRow row{item.ordinal, &terms, accepted.kind, accepted.step, item.content,
-                   accepted.result, accepted.increment, {}, {}, {},
+    PaymentRow row{item.ordinal,
+                   &terms,
+                   accepted.kind,
+                   accepted.step,
+                   item.content,
+                   accepted.result,
+                   accepted.increment,
+                   {},
+                   {},
+                   {},
                    std::get<PaymentRequest>(*item.request).detail};
     if (accepted.voucher) {
         row.voucher_max = accepted.voucher->max_claimable;
-        if (accepted.checked) row.signature = accepted.voucher->signature;
-        else row.covered_by = accepted.covered_by->ordinal;
+        if (accepted.checked)
+            row.signature = accepted.voucher->signature;
+        else
+            row.covered_by = accepted.covered_by->ordinal;
     }
     charges.add(accepted.increment, item.ordinal);
     batch.payments.push_back(std::move(row));
@@ -47,8 +57,8 @@ struct Legs {
 
     void add(AccountKey debit, AccountKey credit, channel::Amount amount, std::string_view cause) {
         if (amount.is_zero()) return;
-        add_transfer(batch, {ordinal, next++, std::move(debit), std::move(credit), amount, cause,
-                             ordinal});
+        add_transfer(
+            batch, {ordinal, next++, std::move(debit), std::move(credit), amount, cause, ordinal});
     }
 };
 
@@ -125,9 +135,9 @@ void add_change(Batch& batch, const LiveChannel& channel, const BatchItem& item,
         add_opening(batch, item, network, terms, open->block, open->snapshot);
     else if (const auto* again = std::get_if<ReplaceSnapshot>(item.request))
         add_opening(batch, item, network, terms, again->block, again->snapshot);
-    batch.events.push_back({item.ordinal, changed.name, &terms,
-                            channel_event_data(changed.name, terms, changed.state, *channel.asset,
-                                               changed.amount)});
+    batch.events.push_back(
+        {item.ordinal, changed.name, &terms,
+         channel_event_data(changed.name, terms, changed.state, *channel.asset, changed.amount)});
 }
 
 void add_reservations(Batch& batch, const LiveChannel& channel, const channel::State& before) {

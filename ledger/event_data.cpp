@@ -2,8 +2,8 @@
 
 #include "channel/hex.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 namespace millrace::ledger {
 namespace {
@@ -15,8 +15,7 @@ void append_config(std::string& out, const channel::ChannelConfig& config) {
         R"("token":"{}","withdrawDelay":{},"salt":"{}"}})",
         channel::to_hex(config.payer), channel::to_hex(config.payer_authorizer),
         channel::to_hex(config.receiver), channel::to_hex(config.receiver_authorizer),
-        channel::to_hex(config.token), config.withdraw_delay_seconds,
-        channel::to_hex(config.salt));
+        channel::to_hex(config.token), config.withdraw_delay_seconds, channel::to_hex(config.salt));
 }
 
 }  // namespace
@@ -37,8 +36,10 @@ void append_channel_members(std::string& out, const ChannelTerms& terms,
         channel::to_string(state.status), channel::to_string(state.balance),
         channel::to_string(state.charged), channel::to_string(state.reserved),
         channel::to_string(state.refunding), channel::to_string(state.signed_max));
-    if (state.signed_max.is_zero()) out += "null";
-    else out += '"' + channel::to_hex(state.signature) + '"';
+    if (state.signed_max.is_zero())
+        out += "null";
+    else
+        out += '"' + channel::to_hex(state.signature) + '"';
     fmt::format_to(std::back_inserter(out),
                    R"(,"totalClaimed":"{}","withdrawRequestedAt":{},"refundNonce":"{}")",
                    channel::to_string(state.total_claimed), state.withdraw_requested_at,

@@ -26,11 +26,11 @@ std::int16_t prepare_shards(pqxx::connection& connection, std::int16_t count, Ti
 }
 
 std::optional<HeldLease> take_lease(pqxx::connection& connection, std::int16_t shard,
-                                    const std::string& holder,
-                                    std::chrono::milliseconds duration, Time now) {
+                                    const std::string& holder, std::chrono::milliseconds duration,
+                                    Time now) {
     pqxx::work transaction(connection);
-    const auto rows = transaction.exec_params(kTake, shard, holder, to_rfc3339(now),
-                                              to_rfc3339(now + duration));
+    const auto rows =
+        transaction.exec_params(kTake, shard, holder, to_rfc3339(now), to_rfc3339(now + duration));
     transaction.commit();
     if (rows.empty()) return std::nullopt;
     return HeldLease{shard, holder, rows[0][0].as<std::int64_t>(), rows[0][1].as<std::int64_t>(),

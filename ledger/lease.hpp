@@ -33,8 +33,8 @@ std::int16_t prepare_shards(pqxx::connection& connection, std::int16_t count, Ti
 
 /// Takes the lease if it is free or has expired at `now`; nullopt while somebody else holds it.
 std::optional<HeldLease> take_lease(pqxx::connection& connection, std::int16_t shard,
-                                    const std::string& holder,
-                                    std::chrono::milliseconds duration, Time now);
+                                    const std::string& holder, std::chrono::milliseconds duration,
+                                    Time now);
 
 /// Who holds or last held the lease.
 std::string lease_holder(pqxx::connection& connection, std::int16_t shard);

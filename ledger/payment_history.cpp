@@ -12,8 +12,8 @@ constexpr const char* kHistory = R"sql(
     join payment p on p.channel_id = k.channel_id and p.inference_id = k.inference_id
     order by p.channel_id, p.inference_id, p.step)sql";
 PaymentKind kind_of(std::string_view text) {
-    for (const auto kind : {PaymentKind::pay, PaymentKind::authorize, PaymentKind::charge,
-                            PaymentKind::release})
+    for (const auto kind :
+         {PaymentKind::pay, PaymentKind::authorize, PaymentKind::charge, PaymentKind::release})
         if (to_string(kind) == text) return kind;
     throw std::runtime_error("unknown payment kind in the database");
 }
@@ -25,10 +25,14 @@ channel::Amount amount_of(const pqxx::field& field) {
 }
 
 RecordedStep step_from_row(const pqxx::row& row, const InferenceKey& key) {
-    RecordedStep step{kind_of(row[2].c_str()), row[3].as<std::int32_t>(),
-                      from_bytea<ContentHash>(row[4]), {}, row[11].c_str()};
-    step.result = {row[5].as<std::uint64_t>(), key.first, key.second, amount_of(row[6]),
-                   amount_of(row[7]), amount_of(row[8]), amount_of(row[9]), amount_of(row[10])};
+    RecordedStep step{kind_of(row[2].c_str()),
+                      row[3].as<std::int32_t>(),
+                      from_bytea<ContentHash>(row[4]),
+                      {},
+                      row[11].c_str()};
+    step.result = {row[5].as<std::uint64_t>(), key.first,         key.second,
+                   amount_of(row[6]),          amount_of(row[7]), amount_of(row[8]),
+                   amount_of(row[9]),          amount_of(row[10])};
     return step;
 }
 

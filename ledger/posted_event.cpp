@@ -94,9 +94,12 @@ std::shared_ptr<const PostedEvent> read_posted(pqxx::connection& connection, std
     pqxx::work transaction(connection);
     const auto rows = transaction.exec_params(kPosted, seq);
     if (rows.empty()) return nullptr;
-    auto event = std::make_shared<PostedEvent>(PostedEvent{
-        seq, rows[0][0].c_str(), amount_from(rows[0][1]), rows[0][2].as<std::uint64_t>(),
-        amount_from(rows[0][3]), {}});
+    auto event = std::make_shared<PostedEvent>(PostedEvent{seq,
+                                                           rows[0][0].c_str(),
+                                                           amount_from(rows[0][1]),
+                                                           rows[0][2].as<std::uint64_t>(),
+                                                           amount_from(rows[0][3]),
+                                                           {}});
     for (const auto& row : transaction.exec_params(kLegs, seq))
         event->legs.push_back(leg_from(row));
     return event;

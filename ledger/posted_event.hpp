@@ -72,8 +72,8 @@ struct StandingEvent {
     /// Nothing when it moved nothing.
     std::optional<std::int32_t> asset_id;
 };
-/// Those of blocks that the cursor, at that number, has not passed: of blocks above, and of blocks in
-/// whose places it passed others, which happens when the chain changes between an event that is
+/// Those of blocks that the cursor, at that number, has not passed: of blocks above, and of blocks
+/// in whose places it passed others, which happens when the chain changes between an event that is
 /// posted ahead of the cursor and the cursor's coming there. Newest entry first: the order in which
 /// they are to be undone.
 std::vector<StandingEvent> standing_not_passed(pqxx::transaction_base& transaction,

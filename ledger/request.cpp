@@ -6,10 +6,18 @@ const channel::ChannelId* channel_of(const Request& request) {
     if (const auto* open = std::get_if<OpenChannel>(&request)) return &open->terms.id;
     return std::visit(
         [](const auto& one) -> const channel::ChannelId* {
-            if constexpr (requires { one.channel; }) return &one.channel;
-            else return nullptr;
+            if constexpr (requires { one.channel; })
+                return &one.channel;
+            else
+                return nullptr;
         },
         request);
+}
+
+const channel::InferenceId& inference_of(const PaymentRequest& request) {
+    return std::visit(
+        [](const auto& command) -> const channel::InferenceId& { return command.inference; },
+        request.command);
 }
 
 bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address) {
@@ -22,10 +30,14 @@ bool is_provider_side(const channel::ChannelConfig& config, const channel::Addre
 
 std::string_view to_string(PaymentKind kind) {
     switch (kind) {
-        case PaymentKind::pay: return "pay";
-        case PaymentKind::authorize: return "authorize";
-        case PaymentKind::charge: return "charge";
-        case PaymentKind::release: return "release";
+        case PaymentKind::pay:
+            return "pay";
+        case PaymentKind::authorize:
+            return "authorize";
+        case PaymentKind::charge:
+            return "charge";
+        case PaymentKind::release:
+            return "release";
     }
     return {};
 }

@@ -30,7 +30,8 @@ struct ChannelTerms {
     channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
 };
 
-/// Whose side of a channel an address is on (stream-protocol, "A party sees only its own channels").
+/// Whose side of a channel an address is on (stream-protocol, "A party sees only its own
+/// channels").
 bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address);
 bool is_provider_side(const channel::ChannelConfig& config, const channel::Address& address);
 
@@ -169,6 +170,8 @@ using Request =
 /// The channel that a request is about, if it is about one.
 const channel::ChannelId* channel_of(const Request& request);
 
+const channel::InferenceId& inference_of(const PaymentRequest& request);
+
 /// stream-protocol, Payment result.
 struct PaymentResult {
     std::uint64_t seq = 0;
@@ -206,8 +209,7 @@ struct AssetEventPosted {
     std::uint64_t seq = 0;
 };
 
-using Outcome =
-    std::variant<PaymentCommitted, ChannelChanged, AssetEventPosted, channel::Refusal>;
+using Outcome = std::variant<PaymentCommitted, ChannelChanged, AssetEventPosted, channel::Refusal>;
 
 /// What became of a request, sent only when it is durable. `terms` is null when the channel is
 /// unknown or there is none.

@@ -24,8 +24,8 @@ channel::Result<channel::ChainEffect> undo(channel::State& state, const PostedEv
     if (event.kind == "deposited") return apply(state, channel::DepositUndone{event.amount});
     if (event.kind == "claimed") return apply(state, channel::ClaimUndone{event.amount});
     if (event.kind == "refunded")
-        return apply(state, channel::RefundUndone{event.amount, event.requested_at,
-                                                  event.withdraw_amount});
+        return apply(
+            state, channel::RefundUndone{event.amount, event.requested_at, event.withdraw_amount});
     if (event.kind == "withdraw_initiated") return apply(state, channel::WithdrawalRequestUndone{});
     if (event.kind == "withdraw_finalized")
         return apply(state, channel::WithdrawalFinalizedUndone{event.amount, event.requested_at,

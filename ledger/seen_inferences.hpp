@@ -14,13 +14,11 @@ class SeenInferences {
 public:
     static std::uint64_t key(const channel::ChannelId& channel,
                              const channel::InferenceId& inference) {
-        return std::hash<channel::ChannelId>{}(channel) * 31 +
+        return std::hash<channel::ChannelId>{}(channel)*31 +
                std::hash<channel::InferenceId>{}(inference);
     }
 
-    bool contains(std::uint64_t key) const {
-        return recent_.contains(key) || older_.contains(key);
-    }
+    bool contains(std::uint64_t key) const { return recent_.contains(key) || older_.contains(key); }
 
     void add(std::uint64_t key) {
         if (recent_.size() >= kGenerationSize) {

@@ -3,7 +3,7 @@
 #include "ledger/batch_writer.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
-#include "ledger/event_data.hpp"
+#include "ledger/draft_answer.hpp"
 #include "ledger/reversal.hpp"
 #include "ledger/seen_inferences.hpp"
 
@@ -22,12 +22,6 @@ std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
 }
 
 namespace {
-
-const channel::InferenceId& inference_of(const PaymentRequest& request) {
-    return std::visit(
-        [](const auto& command) -> const channel::InferenceId& { return command.inference; },
-        request.command);
-}
 
 bool opens_inference(const PaymentRequest& request) {
     return std::holds_alternative<channel::Pay>(request.command) ||
@@ -50,8 +44,11 @@ public:
             const auto asset = assets_.find(stored.terms->asset_id);
             // A token that was taken out of the configuration: kept in the books, not served.
             if (asset == assets_.end()) continue;
-            channels_.emplace(id, LiveChannel{std::move(stored.terms), &asset->second,
-                                              std::move(stored.state), {}, stored.seq != 0});
+            channels_.emplace(id, LiveChannel{std::move(stored.terms),
+                                              &asset->second,
+                                              std::move(stored.state),
+                                              {},
+                                              stored.seq != 0});
         }
         channel_count_ = channels_.size();
     }
@@ -67,7 +64,7 @@ public:
                 break;
             }
         }
-        return refuse_all(requests, Error::unavailable);
+        return refuse_all(requests);
     }
 
     BatchWriter& writer() { return writer_; }
@@ -99,8 +96,8 @@ private:
         open_channels(items, now);
         mark_posted(items);
         read_undone(items);
-        const auto history = read_history(connection_if_needed(mark_suspects(items, thoroughness)),
-                                          suspects_);
+        const auto history =
+            read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
         group(items);
         for (auto* group : group_order_)
             decide_channel(*group->channel, group->items, history, settings_.limits,
@@ -139,9 +136,8 @@ private:
     /// In the order of arrival, so that what is published is in the order of its numbers.
     static void number(Batch& batch, std::deque<BatchItem>& items) {
         for (auto& item : items) {
-            const bool new_asset_event =
-                std::holds_alternative<PostAssetEvent>(*item.request) && !item.suspect &&
-                item.standing.kind != Standing::elsewhere;
+            const bool new_asset_event = std::holds_alternative<PostAssetEvent>(*item.request) &&
+                                         !item.suspect && item.standing.kind != Standing::elsewhere;
             const bool undone_asset_event =
                 std::holds_alternative<UndoAssetEvent>(*item.request) && item.undoes;
             if (new_asset_event || undone_asset_event) item.outcome = BatchItem::Changed{};
@@ -169,7 +165,10 @@ private:
             opened.push_back(&open->terms);
             channels_.emplace(open->terms.id,
                               LiveChannel{std::make_shared<ChannelTerms>(open->terms),
-                                          &assets_.at(open->terms.asset_id), {}, {}, false});
+                                          &assets_.at(open->terms.asset_id),
+                                          {},
+                                          {},
+                                          false});
             created_.push_back(open->terms.id);
         }
         if (!opened.empty()) insert_channels(connection(), opened, now);
@@ -209,8 +208,10 @@ private:
         for (auto& item : items) {
             const auto seq = std::visit(
                 [](const auto& request) -> std::uint64_t {
-                    if constexpr (requires { request.event_seq; }) return request.event_seq;
-                    else return 0;
+                    if constexpr (requires { request.event_seq; })
+                        return request.event_seq;
+                    else
+                        return 0;
                 },
                 *item.request);
             if (seq != 0 && in_batch.insert(seq).second)
@@ -271,8 +272,10 @@ private:
     void add_asset_events(Batch& batch, std::deque<BatchItem>& items) {
         for (auto& item : items) {
             if (std::holds_alternative<UndoAssetEvent>(*item.request)) {
-                if (item.undoes) add_reversal(batch, item.ordinal, *item.undoes, {});
-                else item.outcome = BatchItem::Nothing{};
+                if (item.undoes)
+                    add_reversal(batch, item.ordinal, *item.undoes, {});
+                else
+                    item.outcome = BatchItem::Nothing{};
                 continue;
             }
             const auto* posted = std::get_if<PostAssetEvent>(item.request);
@@ -292,13 +295,25 @@ private:
                 const auto amount = std::min(settled->amount, ours);
                 add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
                                      escrow_account(asset.id), amount, "settle", item.ordinal});
-                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "settled",
-                                              {}, settled->amount, item.standing.inclusions, 0});
+                batch.chain_events.push_back({item.ordinal,
+                                              asset.network,
+                                              posted->log,
+                                              "settled",
+                                              {},
+                                              settled->amount,
+                                              item.standing.inclusions,
+                                              0});
             } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
                 add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
                                      wallet_account(asset.id), fee->amount, "fee", item.ordinal});
-                batch.chain_events.push_back({item.ordinal, asset.network, posted->log, "fee_paid",
-                                              {}, fee->amount, item.standing.inclusions, 0});
+                batch.chain_events.push_back({item.ordinal,
+                                              asset.network,
+                                              posted->log,
+                                              "fee_paid",
+                                              {},
+                                              fee->amount,
+                                              item.standing.inclusions,
+                                              0});
             }
         }
     }
@@ -318,7 +333,7 @@ private:
             }
             const auto base = std::get<BatchWriter::Committed>(outcome).base;
             for (std::size_t at = 0; at < answers.size(); ++at)
-                number(answers[at], items[at], base);
+                count_from(base, answers[at], items[at]);
             if (order_.published) order_.published(answers);
         }
         remember(items);
@@ -353,84 +368,27 @@ private:
         }
     }
 
-    /// With numbers counted from the batch's beginning.
     std::vector<Answer> draft_answers(const std::deque<BatchItem>& items) const {
         std::vector<Answer> answers;
         answers.reserve(items.size());
-        for (const auto& item : items) answers.push_back(draft_answer(item));
+        for (const auto& item : items) {
+            const auto* id = channel_of(*item.request);
+            const auto found = id ? channels_.find(*id) : channels_.end();
+            answers.push_back(
+                draft_answer(item, found == channels_.end() ? nullptr : &found->second));
+        }
         return answers;
     }
 
-    static void number(Answer& answer, const BatchItem& item, std::int64_t base) {
-        const auto* repeated = std::get_if<BatchItem::Repeated>(&item.outcome);
-        if (item.ordinal == 0 && !(repeated && repeated->first)) return;
-        const auto above = static_cast<std::uint64_t>(base);
-        if (auto* committed = std::get_if<PaymentCommitted>(&answer.outcome))
-            committed->result.seq += above;
-        else if (auto* changed = std::get_if<ChannelChanged>(&answer.outcome))
-            changed->seq += above;
-        else if (auto* posted = std::get_if<AssetEventPosted>(&answer.outcome))
-            posted->seq += above;
-    }
-
-    Answer draft_answer(const BatchItem& item) const {
-        Answer answer{
-            std::visit([](const auto& request) { return request.reply_to; }, *item.request),
-            nullptr, Refusal{Error::unavailable}};
-        const LiveChannel* live = nullptr;
-        if (const auto* id = channel_of(*item.request)) {
-            if (const auto found = channels_.find(*id); found != channels_.end()) {
-                live = &found->second;
-                answer.terms = live->terms;
-            }
-        }
-        const auto seq = static_cast<std::uint64_t>(item.ordinal);
-        if (const auto* refusal = std::get_if<Refusal>(&item.outcome)) {
-            answer.outcome = *refusal;
-        } else if (const auto* accepted = std::get_if<BatchItem::Accepted>(&item.outcome)) {
-            PaymentCommitted committed{accepted->kind, false, accepted->result,
-                                       std::get<PaymentRequest>(*item.request).detail};
-            committed.result.seq = seq;
-            answer.outcome = std::move(committed);
-        } else if (const auto* repeated = std::get_if<BatchItem::Repeated>(&item.outcome)) {
-            PaymentCommitted committed{repeated->step.kind, true, repeated->step.result,
-                                       repeated->step.detail};
-            if (repeated->first)
-                committed.result.seq = static_cast<std::uint64_t>(repeated->first->ordinal);
-            answer.outcome = std::move(committed);
-        } else if (const auto* changed = std::get_if<BatchItem::Changed>(&item.outcome)) {
-            if (live)
-                answer.outcome = changed_answer(*live, *changed, seq);
-            else
-                answer.outcome = AssetEventPosted{seq};
-        } else if (live) {
-            answer.outcome = ChannelChanged{"", 0, live->state, {}, ""};
-        } else {
-            answer.outcome = AssetEventPosted{};
-        }
-        return answer;
-    }
-
-    static ChannelChanged changed_answer(const LiveChannel& live, const BatchItem::Changed& changed,
-                                         std::uint64_t seq) {
-        return {changed.name, seq, changed.state, changed.amount,
-                channel_event_data(changed.name, *live.terms, changed.state, *live.asset,
-                                   changed.amount)};
-    }
-
-    std::vector<Answer> refuse_all(const std::vector<Request>& requests, Error error) {
+    static std::vector<Answer> refuse_all(const std::vector<Request>& requests) {
         std::vector<Answer> answers;
-        for (const auto& request : requests)
-            answers.push_back({std::visit([](const auto& r) { return r.reply_to; }, request),
-                               nullptr, Refusal{error}});
+        for (const auto& request : requests) answers.push_back(refuse(request, Error::unavailable));
         return answers;
     }
 
-    std::vector<Answer> refuse_all(const std::deque<BatchItem>& items) {
+    static std::vector<Answer> refuse_all(const std::deque<BatchItem>& items) {
         std::vector<Answer> answers;
-        for (const auto& item : items)
-            answers.push_back({std::visit([](const auto& r) { return r.reply_to; }, *item.request),
-                               nullptr, Refusal{Error::unavailable}});
+        for (const auto& item : items) answers.push_back(refuse(*item.request, Error::unavailable));
         return answers;
     }
 

@@ -79,8 +79,9 @@ TEST_CASE("tidy: includes point from api to ledger to channel, never back") {
 }
 
 TEST_CASE("tidy: channel decides without I/O, clock, randomness, log, coroutine or exception") {
-    CHECK(matches({"channel"}, "#include <(pqxx|spdlog|boost/asio|boost/beast|random|chrono|thread|"
-                               "mutex|fstream|iostream|cstdio)") == kNothing);
+    CHECK(matches({"channel"},
+                  "#include <(pqxx|spdlog|boost/asio|boost/beast|random|chrono|thread|"
+                  "mutex|fstream|iostream|cstdio)") == kNothing);
     CHECK(matches({"channel"}, "\\b(co_await|co_return|throw|try|catch|now\\(|getenv)\\b") ==
           kNothing);
 }
@@ -127,10 +128,21 @@ TEST_CASE("tidy: headers are guarded and short, sources are short, lines fit") {
 }
 
 TEST_CASE("tidy: the top level holds what it should and nothing else") {
-    const std::set<std::string> allowed{
-        "CMakeLists.txt", "CMakePresets.json", "channel",         "ledger",      "api",
-        "migrations",     "tests",             "config",          "README.md",   "LICENSE",
-        "ARCHITECTURE.md", "CONTRIBUTING.md",  "SECURITY.md",     "dev",         "build"};
+    const std::set<std::string> allowed{"CMakeLists.txt",
+                                        "CMakePresets.json",
+                                        "channel",
+                                        "ledger",
+                                        "api",
+                                        "migrations",
+                                        "tests",
+                                        "config",
+                                        "README.md",
+                                        "LICENSE",
+                                        "ARCHITECTURE.md",
+                                        "CONTRIBUTING.md",
+                                        "SECURITY.md",
+                                        "dev",
+                                        "build"};
     std::vector<std::string> strays;
     for (const auto& entry : fs::directory_iterator(kRoot)) {
         const auto name = entry.path().filename().string();

@@ -22,8 +22,8 @@ constexpr LoginRefusal kUnknown{
 constexpr LoginRefusal kExpired{"message", "The challenge has expired; ask for a new one."};
 constexpr LoginRefusal kNoSignature{
     "signature", "Not a signature: expected 65 bytes, r, s and v 27 or 28, s in the lower half."};
-constexpr LoginRefusal kOtherSigner{
-    "signature", "The message is not signed by the address that it names."};
+constexpr LoginRefusal kOtherSigner{"signature",
+                                    "The message is not signed by the address that it names."};
 
 std::string nonce() {
     std::array<std::uint8_t, kNonceBytes> bytes{};
@@ -34,8 +34,10 @@ std::string nonce() {
 }  // namespace
 
 Challenges::Challenges(const Config& config)
-    : domain_(config.server.domain), uri_(config.server.uri),
-      ttl_(config.auth.challenge_ttl), pending_max_(config.limits.logins_pending_max) {
+    : domain_(config.server.domain),
+      uri_(config.server.uri),
+      ttl_(config.auth.challenge_ttl),
+      pending_max_(config.limits.logins_pending_max) {
     if (!config.networks.empty()) chain_id_ = config.networks.front().network.chain_id;
 }
 

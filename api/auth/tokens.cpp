@@ -57,7 +57,8 @@ bool contains(const std::vector<Sha256>& known, const Sha256& digest) {
 }  // namespace
 
 Tokens::Tokens(const AuthConfig& config)
-    : ttl_(config.token_ttl), secret_(from_hex(config.token_secret, "auth.token_secret")),
+    : ttl_(config.token_ttl),
+      secret_(from_hex(config.token_secret, "auth.token_secret")),
       auditors_(digests(config.auditor_token_sha256, "auth.auditor_token_sha256")),
       operators_(digests(config.operator_token_sha256, "auth.operator_token_sha256")) {
     if (secret_.empty()) {

@@ -31,8 +31,8 @@ public:
 
     /// Claims what is due without being asked.
     Task<void> automatic();
-    /// Of channels that are being withdrawn from alone: their window is the withdraw delay, whatever
-    /// the interval.
+    /// Of channels that are being withdrawn from alone: their window is the withdraw delay,
+    /// whatever the interval.
     Task<void> claim_closing();
 
     /// A channel was changed by the chain.

@@ -240,7 +240,8 @@ Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::
         if (!newest) co_return Refusal{Error::rpc_read_failed};
         if (newest->balance.is_zero()) co_return Refusal{Error::channel_not_found};
     }
-    const ledger::Request request = ledger::OpenChannel{{}, terms, contract->state, contract->block};
+    const ledger::Request request =
+        ledger::OpenChannel{{}, terms, contract->state, contract->block};
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
     if (answer.terms && answer.terms->voucher_signer == channel::VoucherSigner::contract)

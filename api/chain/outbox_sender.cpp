@@ -158,7 +158,7 @@ Task<void> OutboxSender::look_after(bool follows) {
 }
 
 Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch& watch,
-                                               bool follows) {
+                                                bool follows) {
     const auto confirmed = network_.cursor->block_number;
     if (watch.mined_at_block && *watch.mined_at_block > confirmed) co_return Found::mined;
     const auto receipt = co_await receipt_of(entry);

@@ -13,8 +13,8 @@ namespace {
 
 /// Values whose text is wrong, whatever the channel's state.
 constexpr std::array kMalformed{
-    Error::not_hex,        Error::wrong_length,      Error::not_decimal,
-    Error::not_an_address, Error::not_a_network,     Error::amount_out_of_range,
+    Error::not_hex,        Error::wrong_length,     Error::not_decimal,
+    Error::not_an_address, Error::not_a_network,    Error::amount_out_of_range,
     Error::invalid_params, Error::not_a_secret_key, Error::not_an_inference_id};
 
 Code code_of(Error error) {
@@ -50,7 +50,10 @@ Failure unauthenticated(std::string field, std::string_view message) {
 }
 
 Failure internal_error() {
-    return {Code::internal_error, "internal_error", {}, {},
+    return {Code::internal_error,
+            "internal_error",
+            {},
+            {},
             "The service made a mistake; look at the state before trying again."};
 }
 

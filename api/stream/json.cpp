@@ -86,11 +86,16 @@ void append_json_string(std::string& out, std::string_view text) {
         out.append(text, plain, at - plain);
         plain = at + 1;
         out += '\\';
-        if (c == '"' || c == '\\') out += static_cast<char>(c);
-        else if (c == '\n') out += 'n';
-        else if (c == '\r') out += 'r';
-        else if (c == '\t') out += 't';
-        else (((out += "u00") += kDigits[c >> 4]) += kDigits[c & 15]);
+        if (c == '"' || c == '\\')
+            out += static_cast<char>(c);
+        else if (c == '\n')
+            out += 'n';
+        else if (c == '\r')
+            out += 'r';
+        else if (c == '\t')
+            out += 't';
+        else
+            (((out += "u00") += kDigits[c >> 4]) += kDigits[c & 15]);
     }
     out.append(text, plain);
     out += '"';
@@ -100,10 +105,15 @@ void Json::append_compact(std::string& out) const {
     switch (kind()) {
         case Kind::null:
         case Kind::boolean:
-        case Kind::number: out += text(); return;
-        case Kind::string: append_json_string(out, text()); return;
+        case Kind::number:
+            out += text();
+            return;
+        case Kind::string:
+            append_json_string(out, text());
+            return;
         case Kind::array:
-        case Kind::object: break;
+        case Kind::object:
+            break;
     }
     const bool object = is(Kind::object);
     out += object ? '{' : '[';
@@ -158,9 +168,12 @@ private:
 
     /// A number, true, false or null as the whole text, of whose end On-Demand is not sure.
     bool read_literal(std::string_view text) {
-        if (is_number(text)) add(Json::Kind::number, {}, text);
-        else if (text == "true" || text == "false") add(Json::Kind::boolean, {}, text);
-        else if (text == "null") add(Json::Kind::null, {}, text);
+        if (is_number(text))
+            add(Json::Kind::number, {}, text);
+        else if (text == "true" || text == "false")
+            add(Json::Kind::boolean, {}, text);
+        else if (text == "null")
+            add(Json::Kind::null, {}, text);
         return !nodes_.empty();
     }
 
@@ -171,17 +184,22 @@ private:
         ondemand::json_type type;
         if (const auto error = value.type().get(type)) return error;
         switch (type) {
-            case ondemand::json_type::object: return read_object(value, key);
-            case ondemand::json_type::array: return read_array(value, key);
-            case ondemand::json_type::string: return read_string(value, key);
-            case ondemand::json_type::number: return read_number(value, key);
+            case ondemand::json_type::object:
+                return read_object(value, key);
+            case ondemand::json_type::array:
+                return read_array(value, key);
+            case ondemand::json_type::string:
+                return read_string(value, key);
+            case ondemand::json_type::number:
+                return read_number(value, key);
             case ondemand::json_type::boolean: {
                 bool truth = false;
                 if (const auto error = value.get_bool().get(truth)) return error;
                 add(Json::Kind::boolean, key, truth ? "true" : "false");
                 return simdjson::SUCCESS;
             }
-            case ondemand::json_type::null: break;
+            case ondemand::json_type::null:
+                break;
         }
         bool null = false;
         if (const auto error = simdjson::simdjson_result<bool>(value.is_null()).get(null))
@@ -297,10 +315,17 @@ JsonParser::~JsonParser() = default;
 
 std::optional<Json> JsonParser::parse(std::string_view text) {
     switch (reader_->read(text, depth_max_)) {
-        case Reader::Stop::none: return Json(reader_->root());
-        case Reader::Stop::syntax: fault_ = Fault::syntax; break;
-        case Reader::Stop::utf8: fault_ = Fault::utf8; break;
-        case Reader::Stop::depth: fault_ = Fault::depth; break;
+        case Reader::Stop::none:
+            return Json(reader_->root());
+        case Reader::Stop::syntax:
+            fault_ = Fault::syntax;
+            break;
+        case Reader::Stop::utf8:
+            fault_ = Fault::utf8;
+            break;
+        case Reader::Stop::depth:
+            fault_ = Fault::depth;
+            break;
     }
     return std::nullopt;
 }

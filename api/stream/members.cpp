@@ -56,8 +56,10 @@ void Members::fail(std::string_view key, const boost::system::error_code& error)
 std::optional<Json> Members::expect(std::string_view key, Json::Kind kind,
                                     std::string_view message) {
     const auto found = value(key);
-    if (!found) fail(bad_param(field(key), "This parameter is missing."));
-    else if (!found->is(kind)) fail(bad_param(field(key), message));
+    if (!found)
+        fail(bad_param(field(key), "This parameter is missing."));
+    else if (!found->is(kind))
+        fail(bad_param(field(key), message));
     return failed() ? std::nullopt : found;
 }
 

@@ -51,8 +51,7 @@ void Outbox::sent() {
 }
 
 Task<void> Outbox::room() {
-    while (!shut_ && !has_room())
-        co_await room_.async_wait(asio::as_tuple(asio::use_awaitable));
+    while (!shut_ && !has_room()) co_await room_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
 Task<void> Outbox::wait() {

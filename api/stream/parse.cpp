@@ -19,7 +19,8 @@ Failure parse_failure(JsonParser::Fault fault, const LimitsConfig& limits) {
                                std::to_string(limits.json_depth_max));
         case JsonParser::Fault::utf8:
             return {Code::parse_error, "parse_error", {}, {}, "The frame is not valid UTF-8."};
-        case JsonParser::Fault::syntax: break;
+        case JsonParser::Fault::syntax:
+            break;
     }
     return {Code::parse_error, "parse_error", {}, {}, "The frame is not one JSON text."};
 }
@@ -29,7 +30,8 @@ std::optional<Failure> read_id(std::optional<Json> id, std::string& out) {
     switch (id->kind()) {
         case Json::Kind::null:
         case Json::Kind::number:
-        case Json::Kind::string: break;
+        case Json::Kind::string:
+            break;
         case Json::Kind::boolean:
         case Json::Kind::array:
         case Json::Kind::object:
@@ -104,8 +106,8 @@ void FrameParser::read_call(Json request, Call& call) {
     }
     call.method = method_named(request.member("method")->text());
     if (!call.method) {
-        call.command = Failure{Code::method_not_found, {}, "method", {},
-                               "No such method is served here."};
+        call.command =
+            Failure{Code::method_not_found, {}, "method", {}, "No such method is served here."};
         return;
     }
     const auto params = request.member("params");

@@ -41,8 +41,8 @@ std::optional<Failure> not_for(const std::optional<ledger::ChannelRecord>& recor
 
 Task<Reply> open_channel(const Services& services, channel::Address caller, OpenAChannel asked) {
     if (!ledger::is_payer_side(asked.config, caller)) co_return failure(Error::forbidden);
-    const auto opened = co_await services.chain.open(asked.network, asked.config,
-                                                     std::move(asked.app), std::move(asked.deposit));
+    const auto opened = co_await services.chain.open(
+        asked.network, asked.config, std::move(asked.app), std::move(asked.deposit));
     co_return reply_of(opened);
 }
 

@@ -44,8 +44,9 @@ channel::Word word(Members& members, std::string_view key) {
         parsed = channel::parse_fixed<channel::Word>(
             "0x" + std::string(kWordDigits - digits.size(), '0') + std::string(digits));
     }
-    if (!parsed) members.fail(bad_param(members.field(key),
-                                        static_cast<channel::Error>(parsed.error().value())));
+    if (!parsed)
+        members.fail(
+            bad_param(members.field(key), static_cast<channel::Error>(parsed.error().value())));
     return parsed ? *parsed : channel::Word{};
 }
 
@@ -125,8 +126,8 @@ ListChannels list_channels(Members& params) {
     if (!params.has("limit")) return list;
     list.limit = params.number("limit");
     if (list.limit == 0 || list.limit > kPageMax)
-        params.fail(bad_param("limit", "A page holds from 1 to the limit.",
-                              std::to_string(kPageMax)));
+        params.fail(
+            bad_param("limit", "A page holds from 1 to the limit.", std::to_string(kPageMax)));
     return list;
 }
 

@@ -15,8 +15,8 @@ constexpr std::size_t kNameLengthMax = 128;
 std::string bounded_text(Members& params, std::string_view key, std::size_t length_max) {
     const auto given = params.text(key);
     if (given.size() > length_max)
-        params.fail(bad_param(std::string(key), "The text is too long.",
-                              std::to_string(length_max)));
+        params.fail(
+            bad_param(std::string(key), "The text is too long.", std::to_string(length_max)));
     return params.failed() ? std::string{} : std::string(given);
 }
 
@@ -49,7 +49,8 @@ std::vector<ledger::Topic> topics(Members& params) {
     }
     for (const auto one : *given) {
         const auto topic = one.is(Json::Kind::string) ? topic_named(one.text()) : std::nullopt;
-        if (!topic) params.fail(bad_param("topics", kExpected));
+        if (!topic)
+            params.fail(bad_param("topics", kExpected));
         else if (std::find(topics.begin(), topics.end(), *topic) == topics.end())
             topics.push_back(*topic);
     }
@@ -59,8 +60,7 @@ std::vector<ledger::Topic> topics(Members& params) {
 Subscribe subscribe(Members& params) {
     Subscribe subscribe;
     subscribe.topics = topics(params);
-    if (params.has("channelId"))
-        subscribe.channel = params.fixed<channel::ChannelId>("channelId");
+    if (params.has("channelId")) subscribe.channel = params.fixed<channel::ChannelId>("channelId");
     if (params.has("fromSeq")) subscribe.from_seq = params.decimal("fromSeq");
     return subscribe;
 }
@@ -68,8 +68,12 @@ Subscribe subscribe(Members& params) {
 void read(Method method, Members& params, std::optional<Json> object, const LimitsConfig& limits,
           Command& command) {
     switch (method) {
-        case Method::server_info: command = ServerInfo{}; return;
-        case Method::auth_challenge: command = AskChallenge{params.address("address")}; return;
+        case Method::server_info:
+            command = ServerInfo{};
+            return;
+        case Method::auth_challenge:
+            command = AskChallenge{params.address("address")};
+            return;
         case Method::auth_login: {
             auto message = bounded_text(params, "message", kLoginMessageLengthMax);
             command = Login{std::move(message),
@@ -86,12 +90,18 @@ void read(Method method, Members& params, std::optional<Json> object, const Limi
         case Method::payment_pay:
         case Method::payment_authorize:
         case Method::payment_charge:
-        case Method::payment_release: read_payment(method, object, limits, command); return;
-        case Method::settlement_claim: command = make_claim(params); return;
+        case Method::payment_release:
+            read_payment(method, object, limits, command);
+            return;
+        case Method::settlement_claim:
+            command = make_claim(params);
+            return;
         case Method::settlement_get:
             command = GetClaim{bounded_text(params, "claimId", kNameLengthMax)};
             return;
-        case Method::events_subscribe: command = subscribe(params); return;
+        case Method::events_subscribe:
+            command = subscribe(params);
+            return;
         case Method::events_unsubscribe:
             command = Unsubscribe{bounded_text(params, "subscription", kNameLengthMax)};
             return;

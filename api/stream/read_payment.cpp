@@ -4,7 +4,6 @@
 namespace millrace::api::stream {
 namespace {
 
-
 channel::InferenceId inference_id(Members& members, std::string_view key) {
     const auto given = members.text(key);
     if (members.failed()) return {};
@@ -53,7 +52,8 @@ std::string inference_detail(Members& inference, Members& params, std::size_t by
     if (const auto units = inference.value("units")) {
         if (!units->is(Json::Kind::number) && !units->is(Json::Kind::string))
             inference.fail(bad_param(inference.field("units"), "Expected a number or a string."));
-        else detail.add("units", *units);
+        else
+            detail.add("units", *units);
     }
     if (inference.has("requestHash"))
         detail.add_text("requestHash",
@@ -153,12 +153,14 @@ void read_payment(Method method, std::optional<Json> object, const LimitsConfig&
     Members params(object, {}, wrong);
     auto& request = command.emplace<ledger::PaymentRequest>();
     request.channel = params.fixed<channel::ChannelId>("channelId");
-    if (method == Method::payment_pay) read_pay(params, limits.detail_bytes_max, request);
+    if (method == Method::payment_pay)
+        read_pay(params, limits.detail_bytes_max, request);
     else if (method == Method::payment_authorize)
         read_authorize(params, limits.detail_bytes_max, request);
     else if (method == Method::payment_charge)
         read_charge(params, limits.detail_bytes_max, request);
-    else read_release(params, limits.detail_bytes_max, request);
+    else
+        read_release(params, limits.detail_bytes_max, request);
     if (wrong) command = std::move(*wrong);
 }
 

@@ -106,8 +106,8 @@ std::string limits_info(const LimitsConfig& limits) {
         R"("detailBytesMax":{},"idleTimeoutSeconds":{}}})",
         limits.frame_bytes_max, limits.json_depth_max, limits.batch_requests_max,
         limits.in_flight_max, limits.subscriptions_per_connection_max,
-        limits.reservations_per_channel_max, limits.channels_per_payer_max,
-        limits.detail_bytes_max, limits.idle_timeout.count());
+        limits.reservations_per_channel_max, limits.channels_per_payer_max, limits.detail_bytes_max,
+        limits.idle_timeout.count());
 }
 
 }  // namespace
@@ -119,8 +119,10 @@ void append_quoted(std::string& out, std::uint64_t number) {
 }
 
 void append_quoted(std::string& out, channel::Amount amount) {
-    if (amount.units() <= UINT64_MAX) append_quoted(out, static_cast<std::uint64_t>(amount.units()));
-    else append_plain(out, channel::to_string(amount));
+    if (amount.units() <= UINT64_MAX)
+        append_quoted(out, static_cast<std::uint64_t>(amount.units()));
+    else
+        append_plain(out, channel::to_string(amount));
 }
 
 void append_result(std::string& out, std::string_view id, std::string_view result) {

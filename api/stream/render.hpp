@@ -24,8 +24,9 @@ void append_payment_result(std::string& out, std::string_view id,
 /// {"jsonrpc":"2.0","id":…,"error":{code, message, data:{reason?, field?, limit?}}}.
 void append_error(std::string& out, std::string_view id, const Failure& failure);
 
-/// The `data` of an event of topic `payment`: the name, the payment result and what the request said
-/// of model, units, usage, receipt and so on. Live and replayed events have it from here alone.
+/// The `data` of an event of topic `payment`: the name, the payment result and what the request
+/// said of model, units, usage, receipt and so on. Live and replayed events have it from here
+/// alone.
 std::string payment_event_data(const ledger::PaymentCommitted& payment);
 /// The notification of an event; `data` is JSON text.
 void append_event(std::string& out, std::string_view subscription, std::uint64_t seq,

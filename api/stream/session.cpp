@@ -8,8 +8,8 @@
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <spdlog/spdlog.h>
+#include <boost/asio/co_spawn.hpp>
 
 namespace millrace::api::stream {
 
@@ -54,7 +54,9 @@ std::string_view name_of(std::optional<Method> method) {
 
 Session::Session(Gateway& gateway, std::uint64_t number, std::shared_ptr<Outbox> outbox,
                  std::optional<Principal> principal)
-    : gateway_(gateway), number_(number), outbox_(std::move(outbox)),
+    : gateway_(gateway),
+      number_(number),
+      outbox_(std::move(outbox)),
       principal_(std::move(principal)) {}
 
 void Session::receive(std::string_view text) {
@@ -188,9 +190,8 @@ void Session::answer(ledger::Answer& answer) {
     if (!pending) return;
     if (const auto* payment = std::get_if<ledger::PaymentCommitted>(&answer.outcome)) {
         gateway_.count_paid(*pending->method);
-        send(*pending, [&](std::string& out) {
-            append_payment_result(out, pending->id, payment->result);
-        });
+        send(*pending,
+             [&](std::string& out) { append_payment_result(out, pending->id, payment->result); });
         return;
     }
     const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
@@ -261,7 +262,10 @@ Reply Session::login_failed(const LoginRefusal& why) {
 Reply Session::logged_in(const channel::Address& address) {
     auto& services = gateway_.services();
     if (principal_ && principal_->address && *principal_->address != address)
-        return Failure{Code::refused, channel::reason(Error::forbidden), "message", {},
+        return Failure{Code::refused,
+                       channel::reason(Error::forbidden),
+                       "message",
+                       {},
                        "This connection is logged in as another address; open a new one."};
     const auto [token, expires_at] = services.tokens.issue(address, now());
     principal_ = Principal{address, false, false, expires_at};
@@ -274,8 +278,11 @@ Reply Session::logged_in(const channel::Address& address) {
 Reply Session::subscribe(Subscribe wanted) {
     const auto most = gateway_.config().limits.subscriptions_per_connection_max;
     if (gateway_.subscriptions().count(*outbox_) >= most)
-        return Failure{Code::refused, channel::reason(Error::rate_limited), {},
-                       std::to_string(most), "Too many subscriptions on one connection."};
+        return Failure{Code::refused,
+                       channel::reason(Error::rate_limited),
+                       {},
+                       std::to_string(most),
+                       "Too many subscriptions on one connection."};
     const auto subscribed =
         gateway_.subscriptions().add(outbox_, *principal_->address, std::move(wanted));
     std::string out = R"({"subscription":")" + subscribed.id + R"(","seq":)";
@@ -341,7 +348,8 @@ void Session::reply(const Pending& pending, const Reply& done) {
     send(pending, [&](std::string& out) {
         if (const auto* failed = std::get_if<Failure>(&done))
             append_error(out, pending.id, *failed);
-        else append_result(out, pending.id, std::get<std::string>(done));
+        else
+            append_result(out, pending.id, std::get<std::string>(done));
     });
 }
 
@@ -364,8 +372,10 @@ void Session::send(const Pending& pending, Write write) {
         write(batch.text);
     }
     if (--batch.missing > 0) return;
-    if (batch.text.size() > 1) outbox_->push(batch.text += ']');
-    else outbox_->wake();
+    if (batch.text.size() > 1)
+        outbox_->push(batch.text += ']');
+    else
+        outbox_->wake();
 }
 
 bool Session::is_abusive() const {

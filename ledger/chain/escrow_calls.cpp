@@ -120,7 +120,12 @@ std::optional<VoucherClaim> decode_row(BytesView row) {
     if (!payer || !payer_authorizer || !receiver || !receiver_authorizer || !token || !delay ||
         !max_claimable || !total_claimed)
         return std::nullopt;
-    VoucherClaim claim{{*payer, *payer_authorizer, *receiver, *receiver_authorizer, *token, *delay,
+    VoucherClaim claim{{*payer,
+                        *payer_authorizer,
+                        *receiver,
+                        *receiver_authorizer,
+                        *token,
+                        *delay,
                         {(*words)[6].bytes}},
                        *max_claimable,
                        {},

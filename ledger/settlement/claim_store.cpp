@@ -97,7 +97,8 @@ void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
             channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature.view()),
             channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
         if (written.affected_rows() != 1)
-            throw ClaimInTheWay("a channel is in another claim or refund that is on its way, or in doubt");
+            throw ClaimInTheWay(
+                "a channel is in another claim or refund that is on its way, or in doubt");
         release_from_quarantine(transaction, std::array{row.id});
     }
 }

@@ -98,9 +98,9 @@ std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const 
                                      const channel::Address& receiver,
                                      const channel::Address& authorizer, Time now) {
     std::vector<DueChannel> due;
-    for (const auto& row : transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id,
-                                                   to_bytea(authorizer), to_rfc3339(now),
-                                                   to_rfc3339(now + quarantine_pause(1))))
+    for (const auto& row :
+         transaction.exec_params(kDueChannels, to_bytea(receiver), asset.id, to_bytea(authorizer),
+                                 to_rfc3339(now), to_rfc3339(now + quarantine_pause(1))))
         due.push_back(due_from(row, asset));
     return due;
 }

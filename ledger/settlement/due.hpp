@@ -17,9 +17,9 @@
 namespace millrace::ledger {
 
 /// The receiver's channels of one asset that `authorizer` may claim for, with more charged than
-/// claimed, in no unfinished claim, not in doubt, and not in quarantine at `now`. Those that a refund
-/// is on its way for are left to it, because it claims what is charged, unless their payer withdraws
-/// as well.
+/// claimed, in no unfinished claim, not in doubt, and not in quarantine at `now`. Those that a
+/// refund is on its way for are left to it, because it claims what is charged, unless their payer
+/// withdraws as well.
 std::vector<DueChannel> due_channels(pqxx::transaction_base& transaction, const Asset& asset,
                                      const channel::Address& receiver,
                                      const channel::Address& authorizer, Time now);
@@ -47,8 +47,8 @@ struct ClosingChannel {
 std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
 
 /// Unix seconds from which a payer may take back what is not claimed by then, the earliest of all
-/// claims on their way with the transaction's nonce or a later one of its signer: none of them can be
-/// mined before it. Nullopt when no withdrawal is pending.
+/// claims on their way with the transaction's nonce or a later one of its signer: none of them can
+/// be mined before it. Nullopt when no withdrawal is pending.
 std::optional<std::uint64_t> deadline_behind(pqxx::transaction_base& transaction,
                                              const OutboxEntry& entry);
 

@@ -18,7 +18,8 @@
 namespace millrace::ledger {
 
 /// What a transaction is for: relaying a deposit, claiming and sweeping, giving a payer its unspent
-/// money back, or using up a nonce that nothing else will use, so that those behind it can be mined.
+/// money back, or using up a nonce that nothing else will use, so that those behind it can be
+/// mined.
 enum class Purpose { deposit, claim, refund, filler };
 std::string_view to_string(Purpose purpose);
 
@@ -96,8 +97,8 @@ OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender
                        std::uint64_t nonce, const chain::Fees& fees, Time now);
 
 /// The same transaction with higher fees takes the place of the one in the outbox, which is kept as
-/// a former attempt. Gives what is to be broadcast now. Signed before anything is written; throws as
-/// `chain::Signer` does, and std::runtime_error, when nothing may be committed, unless both fees
+/// a former attempt. Gives what is to be broadcast now. Signed before anything is written; throws
+/// as `chain::Signer` does, and std::runtime_error, when nothing may be committed, unless both fees
 /// rise and `entry` is what is in the outbox, unfinished.
 OutboxEntry raise_fees(pqxx::transaction_base& transaction, const OutboxEntry& entry,
                        chain::Signer& signer, const chain::Fees& fees, Time now);

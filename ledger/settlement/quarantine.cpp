@@ -85,8 +85,7 @@ std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
     for (const auto& bad : rows) {
         const auto& [row, fault, detail] = bad;
         const bool is_new = put(transaction,
-                                {to_bytea(row.id), fault, detail,
-                                 channel::to_string(row.increment),
+                                {to_bytea(row.id), fault, detail, channel::to_string(row.increment),
                                  to_bytea(row.claim.signature.view())},
                                 now);
         if (!is_new) continue;

@@ -24,8 +24,8 @@ namespace millrace::ledger {
 std::chrono::seconds quarantine_pause(unsigned attempts);
 
 /// Leaves the rows' channels out of claims: until their state changes, until
-/// `release_from_quarantine`, or for `quarantine_pause`. Gives an event `quarantined` for each that is
-/// refused for the first time, or for another reason than before. All are of one asset.
+/// `release_from_quarantine`, or for `quarantine_pause`. Gives an event `quarantined` for each that
+/// is refused for the first time, or for another reason than before. All are of one asset.
 std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
                                         std::span<const BadRow> rows, const Asset& asset, Time now);
 

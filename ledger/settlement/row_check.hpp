@@ -11,7 +11,8 @@
 
 namespace millrace::ledger {
 
-/// Why the contract, or the signer before it, would not take a row (x402-batch-settlement, Contract behaviour).
+/// Why the contract, or the signer before it, would not take a row (x402-batch-settlement, Contract
+/// behaviour).
 enum class RowFault {
     /// The configuration on record is not that of the channel's id.
     channel_id_mismatch,
@@ -29,7 +30,8 @@ RowFault fault_from(std::string_view reason);
 struct BadRow {
     PlannedRow row;
     RowFault fault = RowFault::reverted;
-    /// For people: the contract's or the signer's reason, or the figures that contradict each other.
+    /// For people: the contract's or the signer's reason, or the figures that contradict each
+    /// other.
     std::string detail;
 };
 

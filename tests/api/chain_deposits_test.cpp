@@ -191,8 +191,8 @@ TEST_CASE("deposit: through Permit2 the payer's approval and signature move exac
     CHECK(value_of(open()).transaction == opened.transaction);
     const auto more = stack.permit2_deposit(1, terms, 1700, 78);
     value_of(stack.run(stack.chain().top_up(opened.id, terms.payer, more)));
-    value_of(stack.run(
-        stack.chain().top_up(opened.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
+    value_of(
+        stack.run(stack.chain().top_up(opened.id, terms.payer, stack.deposit(1, terms, 2000, 1))));
     REQUIRE(stack.wait([&] { return stack.query("select balance from channel") == "8700"; }));
     CHECK(stack.query("select count(*) from outbox") == "3");
     CHECK(stack.pay(1, terms, 8700, 8700) == std::nullopt);

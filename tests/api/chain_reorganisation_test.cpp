@@ -474,8 +474,8 @@ TEST_CASE(
                 const auto way = kWays[n % std::size(kWays)];
                 const auto depth = depth_of(seed + round, n);
                 INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections << ": step "
-                                      << static_cast<int>(step) << ", way "
-                                      << static_cast<int>(way) << ", depth " << depth);
+                                      << static_cast<int>(step) << ", way " << static_cast<int>(way)
+                                      << ", depth " << depth);
                 const auto difference = trial.inject(step, way, depth);
                 REQUIRE(difference == "");
                 ++injections;

@@ -36,10 +36,11 @@ TEST_CASE("server: requests of one connection are answered one after the other",
     StreamStack stack;
     asio::io_context io;
     auto socket = connected(io, stack.port());
-    asio::write(socket, asio::buffer(std::string(
-        "POST /a%20b?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
-        "GET /second HTTP/1.1\r\nHost: x\r\n\r\nGET /third HTTP/1.1\r\nHost: x\r\n"
-        "Connection: close\r\n\r\n")));
+    asio::write(socket,
+                asio::buffer(std::string(
+                    "POST /a%20b?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
+                    "GET /second HTTP/1.1\r\nHost: x\r\n\r\nGET /third HTTP/1.1\r\nHost: x\r\n"
+                    "Connection: close\r\n\r\n")));
     beast::flat_buffer buffer;
     for (const auto* expected : {"POST /a b hello", "GET /second ", "GET /third "}) {
         beast::http::response<beast::http::string_body> response;
@@ -54,9 +55,9 @@ TEST_CASE("server: a request that is none is answered and ends the connection", 
     StreamStack stack([](api::Config& config) { config.limits.http_body_bytes_max = 100; });
     const auto nonsense = exchange(stack.port(), "pay 10 to bob\r\n\r\n");
     CHECK(nonsense.result_int() == 400);
-    const auto long_body = exchange(
-        stack.port(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n" +
-                          std::string(101, 'x'));
+    const auto long_body =
+        exchange(stack.port(), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n" +
+                                   std::string(101, 'x'));
     CHECK(long_body.result_int() == 413);
     CHECK(reason_of(long_body) == "invalid_request");
     const auto long_header =
@@ -66,9 +67,8 @@ TEST_CASE("server: a request that is none is answered and ends the connection", 
 }
 
 TEST_CASE("server: a request that does not come in time is cut off", "[server][http]") {
-    StreamStack stack([](api::Config& config) {
-        config.limits.handshake_timeout = std::chrono::seconds{1};
-    });
+    StreamStack stack(
+        [](api::Config& config) { config.limits.handshake_timeout = std::chrono::seconds{1}; });
     asio::io_context io;
     auto silent = connected(io, stack.port());
     auto halfway = connected(io, stack.port());
@@ -83,17 +83,17 @@ TEST_CASE("server: the upgrade to the stream is looked at", "[server][http]") {
     CHECK(plain.result_int() == 426);
     CHECK(plain["Upgrade"] == "websocket");
     const std::string upgrade = kUpgrade;
-    const auto other = exchange(
-        stack.port(), upgrade + "Sec-WebSocket-Protocol: graphql-ws, mqtt\r\n\r\n");
+    const auto other =
+        exchange(stack.port(), upgrade + "Sec-WebSocket-Protocol: graphql-ws, mqtt\r\n\r\n");
     CHECK(other.result_int() == 400);
-    const auto forged =
-        exchange(stack.port(), upgrade + "Authorization: Bearer 00112233\r\n\r\n");
+    const auto forged = exchange(stack.port(), upgrade + "Authorization: Bearer 00112233\r\n\r\n");
     CHECK(forged.result_int() == 401);
     CHECK(reason_of(forged) == "unauthenticated");
-    CHECK(exchange(stack.port(), upgrade + "Authorization: Basic YTpi\r\n\r\n").result_int() == 401);
+    CHECK(exchange(stack.port(), upgrade + "Authorization: Basic YTpi\r\n\r\n").result_int() ==
+          401);
     CHECK(exchange(stack.port(), upgrade + "\r\n\x81\x80").result_int() == 400);
-    const auto some = exchange(stack.port(),
-                               upgrade + "Sec-WebSocket-Protocol: mqtt, millrace.v1\r\n\r\n");
+    const auto some =
+        exchange(stack.port(), upgrade + "Sec-WebSocket-Protocol: mqtt, millrace.v1\r\n\r\n");
     CHECK(some.result_int() == 101);
     CHECK(some["Sec-WebSocket-Protocol"] == "millrace.v1");
 }

@@ -40,8 +40,14 @@ struct Desk {
 };
 
 api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_max = 65536) {
-    return {{books.postgres.url(), shards, {}, ledger::Checking::newest_first, queue_max, std::chrono::milliseconds{2000},
-             std::chrono::milliseconds{5000}, "test"},
+    return {{books.postgres.url(),
+             shards,
+             {},
+             ledger::Checking::newest_first,
+             queue_max,
+             std::chrono::milliseconds{2000},
+             std::chrono::milliseconds{5000},
+             "test"},
             books.assets,
             [&desk](std::uint32_t, std::vector<ledger::Answer> batch) {
                 desk.deliver(std::move(batch));
@@ -78,8 +84,7 @@ TEST_CASE("shards: two writers at once keep one order of numbers and a balanced 
     CHECK(desk.fatal.empty());
     CHECK(desk.published.size() == kChannels * kPayments);
     CHECK(std::is_sorted(desk.published.begin(), desk.published.end()));
-    CHECK(std::adjacent_find(desk.published.begin(), desk.published.end()) ==
-          desk.published.end());
+    CHECK(std::adjacent_find(desk.published.begin(), desk.published.end()) == desk.published.end());
     CHECK(books.query("select count(*), count(distinct seq) from payment") ==
           std::to_string(kChannels * kPayments) + "|" + std::to_string(kChannels * kPayments));
     CHECK(books.query("select sum(charged) from channel") ==

@@ -146,8 +146,7 @@ TEST_CASE("events: a replay meets the live events without gap, twin or disorder"
     }
 }
 
-TEST_CASE("events: a slow reader is fed from the database and misses nothing",
-          "[stream][events]") {
+TEST_CASE("events: a slow reader is fed from the database and misses nothing", "[stream][events]") {
     StreamStack stack([](api::Config& config) {
         config.limits.outbound_bytes_max = 32 * 1024;
         config.limits.in_flight_max = 2000;

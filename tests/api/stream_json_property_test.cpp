@@ -1,9 +1,9 @@
 #include "api/stream/json.hpp"
 
-#include <boost/json.hpp>
-#include <catch2/catch.hpp>
 #include <rapidcheck.h>
 #include <rapidcheck/catch.h>
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
 
 #include <string>
 #include <vector>
@@ -16,16 +16,48 @@ namespace {
 constexpr std::size_t kDepthMax = 20;
 
 /// Pieces that a reader of JSON trips over, beside single bytes of any kind.
-const std::vector<std::string> kPieces{
-    "{",     "}",      "[",         "]",     ",",     ":",     "\"",    "\\",        "\"a\"",
-    "\"b\"", "1",      "-0",        "0.5",   "1e9",   "01",    "-",     "true",      "false",
-    "null",  "nul",    "\\u0041",   "\\u",   "\\ud8", "\n",    "\t",    " ",         "\xc3\xa4",
-    "\xc3",  "\\ud83d\\ude00",      "\xf0\x9f\x98\x80", "\"\\ud800\"", "\"\\u0000\"", "{\"a\":1}",
-    "[[]]",  "18446744073709551616", "\xed\xa0\x80", "\"\x01\"", "/*", "NaN"};
+const std::vector<std::string> kPieces{"{",
+                                       "}",
+                                       "[",
+                                       "]",
+                                       ",",
+                                       ":",
+                                       "\"",
+                                       "\\",
+                                       "\"a\"",
+                                       "\"b\"",
+                                       "1",
+                                       "-0",
+                                       "0.5",
+                                       "1e9",
+                                       "01",
+                                       "-",
+                                       "true",
+                                       "false",
+                                       "null",
+                                       "nul",
+                                       "\\u0041",
+                                       "\\u",
+                                       "\\ud8",
+                                       "\n",
+                                       "\t",
+                                       " ",
+                                       "\xc3\xa4",
+                                       "\xc3",
+                                       "\\ud83d\\ude00",
+                                       "\xf0\x9f\x98\x80",
+                                       "\"\\ud800\"",
+                                       "\"\\u0000\"",
+                                       "{\"a\":1}",
+                                       "[[]]",
+                                       "18446744073709551616",
+                                       "\xed\xa0\x80",
+                                       "\"\x01\"",
+                                       "/*",
+                                       "NaN"};
 
 rc::Gen<std::string> any_text() {
-    return rc::gen::map(rc::gen::container<std::vector<std::string>>(
-                            rc::gen::elementOf(kPieces)),
+    return rc::gen::map(rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(kPieces)),
                         [](const std::vector<std::string>& pieces) {
                             std::string text;
                             for (const auto& piece : pieces) text += piece;

@@ -13,9 +13,12 @@ std::string compact(const std::string& text, std::size_t depth_max = 16) {
     const auto value = parser.parse(text);
     if (!value) {
         switch (parser.fault()) {
-            case JsonParser::Fault::syntax: return "syntax";
-            case JsonParser::Fault::utf8: return "utf8";
-            case JsonParser::Fault::depth: return "depth";
+            case JsonParser::Fault::syntax:
+                return "syntax";
+            case JsonParser::Fault::utf8:
+                return "utf8";
+            case JsonParser::Fault::depth:
+                return "depth";
         }
     }
     std::string out;
@@ -53,14 +56,61 @@ TEST_CASE("json: what is well formed is kept, to the last digit", "[stream][json
 }
 
 TEST_CASE("json: what is not well formed is refused", "[stream][json]") {
-    for (const auto* text :
-         {"", " ", "pay", "{", "}", "[", "{]", "[1", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}",
-          "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{a:1}", "{'a':1}", "{\"a\":1}x", "{\"a\":1}{}",
-          "[1]]", "{1:2}", "[NaN]", "[Infinity]", "[nul]", "[nulll]", "[truee]", "[tru]", "[+1]",
-          "[01]", "[.5]", "[1.]", "[1e]", "[1e+]", "[-]", "[0x10]", "[1_0]", "[1a]", "[\"\\x41\"]",
-          "[\"\\u12\"]", "[\"\n\"]", "[\"\t\"]", "[\"]", "[\"\\ud800\"]", "[\"\\udc00\"]",
-          "[\"\\ud800\\u0041\"]", "{\"\\ud800\":1}", "/**/[]", "[]//", "[\"a\"\"b\"]", "42x", "4 2",
-          "nul", "\"a", "\"a\"b", "\xef\xbb\xbf{}"}) {
+    for (const auto* text : {"",
+                             " ",
+                             "pay",
+                             "{",
+                             "}",
+                             "[",
+                             "{]",
+                             "[1",
+                             "[1,]",
+                             "[,1]",
+                             "[1 2]",
+                             "{\"a\"}",
+                             "{\"a\":}",
+                             "{\"a\":1,}",
+                             "{\"a\":1 \"b\":2}",
+                             "{a:1}",
+                             "{'a':1}",
+                             "{\"a\":1}x",
+                             "{\"a\":1}{}",
+                             "[1]]",
+                             "{1:2}",
+                             "[NaN]",
+                             "[Infinity]",
+                             "[nul]",
+                             "[nulll]",
+                             "[truee]",
+                             "[tru]",
+                             "[+1]",
+                             "[01]",
+                             "[.5]",
+                             "[1.]",
+                             "[1e]",
+                             "[1e+]",
+                             "[-]",
+                             "[0x10]",
+                             "[1_0]",
+                             "[1a]",
+                             "[\"\\x41\"]",
+                             "[\"\\u12\"]",
+                             "[\"\n\"]",
+                             "[\"\t\"]",
+                             "[\"]",
+                             "[\"\\ud800\"]",
+                             "[\"\\udc00\"]",
+                             "[\"\\ud800\\u0041\"]",
+                             "{\"\\ud800\":1}",
+                             "/**/[]",
+                             "[]//",
+                             "[\"a\"\"b\"]",
+                             "42x",
+                             "4 2",
+                             "nul",
+                             "\"a",
+                             "\"a\"b",
+                             "\xef\xbb\xbf{}"}) {
         CAPTURE(text);
         CHECK(compact(text) == "syntax");
     }

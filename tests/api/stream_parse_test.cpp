@@ -39,8 +39,8 @@ std::string voucher(const std::string& max = R"("10")", const std::string& signa
 std::string pay(const std::string& amount, const std::string& voucher_text = voucher(),
                 const std::string& inference_text = inference()) {
     return request("payment.pay", R"({"channelId":)" + quoted(kChannel) + R"(,"inference":)" +
-                                      inference_text + R"(,"amount":)" + amount +
-                                      R"(,"voucher":)" + voucher_text + "}");
+                                      inference_text + R"(,"amount":)" + amount + R"(,"voucher":)" +
+                                      voucher_text + "}");
 }
 
 std::string config(const std::string& delay = "900", const std::string& more = "") {
@@ -83,8 +83,8 @@ struct Parser {
     /// "code reason field limit" of whatever failed.
     std::string failed(const std::string& text) {
         auto& frame = parser.parse(text);
-        const auto* failure = frame.failure ? &*frame.failure
-                                            : std::get_if<Failure>(&frame.calls.front().command);
+        const auto* failure =
+            frame.failure ? &*frame.failure : std::get_if<Failure>(&frame.calls.front().command);
         if (!failure) return "accepted";
         CHECK_FALSE(failure->message.empty());
         return std::to_string(static_cast<int>(failure->code)) + " " +
@@ -96,10 +96,10 @@ struct Parser {
 
 TEST_CASE("parse: a payment is read with every member", "[stream][parse]") {
     Parser parser;
-    const auto call = parser.one(pay(
-        R"("7")", voucher(),
-        inference(R"(, "units" : 12.50, "app":"a", "other":[1], "requestHash":"0x)" +
-                  std::string(64, 'C') + "\"")));
+    const auto call =
+        parser.one(pay(R"("7")", voucher(),
+                       inference(R"(, "units" : 12.50, "app":"a", "other":[1], "requestHash":"0x)" +
+                                 std::string(64, 'C') + "\"")));
     CHECK(call.id == "\"x\"");
     CHECK(call.method == Method::payment_pay);
     const auto& payment = std::get<ledger::PaymentRequest>(call.command);
@@ -182,8 +182,8 @@ TEST_CASE("parse: the other methods are read", "[stream][parse]") {
     const auto& wanted = std::get<Subscribe>(subscribed.command);
     CHECK(wanted.topics.size() == 2);
     CHECK(wanted.from_seq == 17);
-    const auto claimed = parser.one(request(
-        "settlement.claim", R"({"network":"eip155:10","token":)" + quoted(kAddress) + "}"));
+    const auto claimed = parser.one(
+        request("settlement.claim", R"({"network":"eip155:10","token":)" + quoted(kAddress) + "}"));
     CHECK(std::get<MakeClaim>(claimed.command).network->chain_id == 10);
 }
 
@@ -363,10 +363,11 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
 
 TEST_CASE("parse: a bad member of a batch spoils no other", "[stream][parse]") {
     Parser parser;
-    auto& frame = parser.parser.parse("[" + pay(R"("1")") + ",{\"id\":7}," + pay("2") + "," +
-                               R"({"jsonrpc":"2.0","id":1,"id":2,"method":"server.info"},)" +
-                               R"({"jsonrpc":"2.0","id":3,"method":"server.info","params":{"a":1,"a":2}},)" +
-                               pay(R"("3")") + "]");
+    auto& frame = parser.parser.parse(
+        "[" + pay(R"("1")") + ",{\"id\":7}," + pay("2") + "," +
+        R"({"jsonrpc":"2.0","id":1,"id":2,"method":"server.info"},)" +
+        R"({"jsonrpc":"2.0","id":3,"method":"server.info","params":{"a":1,"a":2}},)" +
+        pay(R"("3")") + "]");
     REQUIRE(frame.is_batch);
     REQUIRE(frame.calls.size() == 6);
     const auto good = [&](std::size_t at) {

@@ -58,9 +58,9 @@ TEST_CASE("stream: a batch is answered by one array, half of it bad", "[stream][
     const auto app = stack.opened(1, 1000);
     StreamClient client(stack.port(), {stack.token(app)});
     client.send("[" + pay_text(app, "a", 10, 10, "1") + "," + request("no.such", "{}", "2") + "," +
-                request("server.info", "{}", "3") + R"(,{"jsonrpc":"2.0","method":"server.info"},)" +
-                pay_text(app, "b", 10, 15, "4") + ",17," + request("channel.get", channel_id(app), "5") +
-                "]");
+                request("server.info", "{}", "3") +
+                R"(,{"jsonrpc":"2.0","method":"server.info"},)" + pay_text(app, "b", 10, 15, "4") +
+                ",17," + request("channel.get", channel_id(app), "5") + "]");
     const auto answers = client.receive_json().as_array();
     REQUIRE(answers.size() == 6);
     std::map<std::string, boost::json::value> by_id;
@@ -98,8 +98,7 @@ TEST_CASE("stream: a login gives a token that opens further connections", "[stre
     client.send(pay_text(app, "a", 10, 10));
     CHECK(at(client.receive_json(), "error.data.reason") == "unauthenticated");
 
-    const auto challenge =
-        client.call("auth.challenge", R"({"address":")" + address + R"("})");
+    const auto challenge = client.call("auth.challenge", R"({"address":")" + address + R"("})");
     const auto message = at(challenge, "result.message");
     const auto signature =
         channel::to_hex(app.secret.sign(channel::personal_message_digest(message)));
@@ -151,8 +150,8 @@ TEST_CASE("stream: another party's channel is forbidden, an unknown one unknown"
     CHECK(at(client.receive_json(), "error.data.reason") == "forbidden");
     const auto unknown = R"({"channelId":"0x)" + std::string(64, 'e') + R"("})";
     CHECK(at(client.call("channel.get", unknown), "error.data.reason") == "channel_unknown");
-    const auto events = R"({"topics":["payment"],"channelId":")" +
-                        channel::to_hex(app.terms.id) + R"("})";
+    const auto events =
+        R"({"topics":["payment"],"channelId":")" + channel::to_hex(app.terms.id) + R"("})";
     CHECK(at(client.call("events.subscribe", events), "error.data.reason") == "forbidden");
 }
 
@@ -249,8 +248,7 @@ TEST_CASE("stream: who does not read is not read from, and loses nothing", "[str
     // More than the kernel keeps for a socket.
     constexpr int kCalls = 20'000;
     std::thread sender([&] {
-        for (int n = 0; n < kCalls; ++n)
-            slow.send(request("server.info", "{}", std::to_string(n)));
+        for (int n = 0; n < kCalls; ++n) slow.send(request("server.info", "{}", std::to_string(n)));
     });
     // The other connection of the same thread is served meanwhile.
     StreamClient other(stack.port());

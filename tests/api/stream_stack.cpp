@@ -33,8 +33,8 @@ void write_key(const std::filesystem::path& path, unsigned n) {
 }
 
 api::Task<api::HttpResponse> echo(api::HttpRequest request) {
-    co_return api::HttpResponse{200, "text/plain",
-                                request.method + " " + request.path + " " + request.body, {}};
+    co_return api::HttpResponse{
+        200, "text/plain", request.method + " " + request.path + " " + request.body, {}};
 }
 
 }  // namespace
@@ -77,9 +77,9 @@ StreamStack::StreamStack(const Change& change) {
         config, books.assets, *database_, *shards_,
         [this](const api::ChainService::SettlementEvent& event) { server_->publish(event); });
     shards_->start([](const std::string&) {});
-    server_->start({config, books.assets, *database_, *shards_, *chain_, *tokens_, *challenges_,
-                    metrics_},
-                   echo);
+    server_->start(
+        {config, books.assets, *database_, *shards_, *chain_, *tokens_, *challenges_, metrics_},
+        echo);
 }
 
 StreamStack::~StreamStack() {
@@ -187,10 +187,9 @@ std::string pay_text(const Payer& payer, const std::string& id, std::uint64_t am
                      std::uint64_t max, const std::string& rpc_id) {
     const auto voucher = payer.voucher(max);
     return R"({"jsonrpc":"2.0","id":)" + rpc_id +
-           R"(,"method":"payment.pay","params":{"channelId":")" +
-           channel::to_hex(payer.terms.id) + R"(","inference":{"id":")" + id +
-           R"(","model":"m","units":2},"amount":")" + std::to_string(amount) +
-           R"(","voucher":{"maxClaimableAmount":")" + std::to_string(max) +
+           R"(,"method":"payment.pay","params":{"channelId":")" + channel::to_hex(payer.terms.id) +
+           R"(","inference":{"id":")" + id + R"(","model":"m","units":2},"amount":")" +
+           std::to_string(amount) + R"(","voucher":{"maxClaimableAmount":")" + std::to_string(max) +
            R"(","signature":")" + channel::to_hex(voucher.signature) + R"("}}})";
 }
 

@@ -26,8 +26,8 @@
 
 namespace support {
 
-/// The network edge on real sockets, with real shards on a real database, and no chain: channels are
-/// put under care straight at the shards.
+/// The network edge on real sockets, with real shards on a real database, and no chain: channels
+/// are put under care straight at the shards.
 class StreamStack {
 public:
     using Change = std::function<void(api::Config&)>;

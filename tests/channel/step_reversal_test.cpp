@@ -90,8 +90,8 @@ TEST_CASE("reversal: of a finished withdrawal leaves it pending", "[channel][ste
     State state = closing_channel();
     REQUIRE(apply(state, WithdrawalFinalized{900_units}).has_value());
     CHECK(apply(state, WithdrawalFinalizedUndone{900_units, 1'700'000'000,
-                                               closing_channel().withdraw_amount}).value() ==
-          ChainEffect{.recharged = 200_units, .moved = 900_units});
+                                                 closing_channel().withdraw_amount})
+              .value() == ChainEffect{.recharged = 200_units, .moved = 900_units});
     State expected = doubted(closing_channel());
     expected.reserved = 0_units;
     expected.reservations.clear();

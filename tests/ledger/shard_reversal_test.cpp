@@ -340,8 +340,9 @@ TEST_CASE("cursor: goes back to the newest block that is known, and keeps a reco
     CHECK(rows[1][3].as<int>() == 3);
 }
 
-TEST_CASE("cursor: an event that was posted ahead of it makes no block known, and is not lost behind it",
-          "[reversal]") {
+TEST_CASE(
+    "cursor: an event that was posted ahead of it makes no block known, and is not lost behind it",
+    "[reversal]") {
     Books books;
     auto shard = books.shard();
     const auto app = payer(books, 1);

@@ -218,8 +218,7 @@ State lasting(State state) {
     return state;
 }
 
-TEST_CASE("step: what an event of the chain did, its reversal undoes",
-          "[channel][property]") {
+TEST_CASE("step: what an event of the chain did, its reversal undoes", "[channel][property]") {
     const auto check_pair = [](const auto& event, const auto& undoing) {
         const State before = any_state();
         State after = before;
@@ -231,8 +230,7 @@ TEST_CASE("step: what an event of the chain did, its reversal undoes",
         RC_ASSERT(after.in_doubt);
         RC_ASSERT(undone->moved == effect->moved);
         RC_ASSERT(undone->recharged == effect->uncollectable);
-        RC_ASSERT(undone->uncollectable ==
-                  plus(effect->recharged, effect->charged_after_the_fact));
+        RC_ASSERT(undone->uncollectable == plus(effect->recharged, effect->charged_after_the_fact));
         RC_ASSERT((lasting(after) == lasting(before)));
     };
     const auto bounded = [] { return Amount{any_amount_up_to(Amount::max()).units() >> 3}; };
@@ -249,16 +247,14 @@ TEST_CASE("step: what an event of the chain did, its reversal undoes",
     rc::prop("withdrawal finalized", [&] {
         check_pair(WithdrawalFinalized{bounded()},
                    [](const State& before, const ChainEffect& effect) {
-                       return WithdrawalFinalizedUndone{
-                           effect.moved, before.withdraw_requested_at, before.withdraw_amount};
+                       return WithdrawalFinalizedUndone{effect.moved, before.withdraw_requested_at,
+                                                        before.withdraw_amount};
                    });
     });
     rc::prop("refund", [&] {
-        check_pair(RefundConfirmed{bounded()},
-                   [](const State& before, const ChainEffect& effect) {
-                       return RefundUndone{effect.moved, before.withdraw_requested_at,
-                                           before.withdraw_amount};
-                   });
+        check_pair(RefundConfirmed{bounded()}, [](const State& before, const ChainEffect& effect) {
+            return RefundUndone{effect.moved, before.withdraw_requested_at, before.withdraw_amount};
+        });
     });
 }
 
@@ -276,10 +272,11 @@ TEST_CASE("step: no reversal breaks a channel, refused ones change nothing",
     rc::prop("claim", [&] { check_event(ClaimUndone{any()}); });
     rc::prop("withdrawal requested", [&] { check_event(WithdrawalRequestUndone{}); });
     rc::prop("withdrawal finalized", [&] {
-        check_event(
-            WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>(), any()});
+        check_event(WithdrawalFinalizedUndone{any(), *rc::gen::arbitrary<std::uint64_t>(), any()});
     });
-    rc::prop("refund", [&] { check_event(RefundUndone{any(), *rc::gen::inRange<std::uint64_t>(0, 3), any()}); });
+    rc::prop("refund", [&] {
+        check_event(RefundUndone{any(), *rc::gen::inRange<std::uint64_t>(0, 3), any()});
+    });
     rc::prop("snapshot", [&] { check_event(SnapshotReplaced{{any(), any(), 7, any(), 3}}); });
 }
 

@@ -28,8 +28,8 @@ Result<ChainEffect> undo(State& state, const ChainEvent& event, const Escrow& be
     if (const auto* deposit = std::get_if<DepositConfirmed>(&event))
         return apply(state, DepositUndone{deposit->amount});
     if (const auto* claim = std::get_if<ClaimConfirmed>(&event))
-        return apply(state, ClaimUndone{nearest_amount(wide(claim->new_total_claimed) -
-                                                       before.claimed())});
+        return apply(
+            state, ClaimUndone{nearest_amount(wide(claim->new_total_claimed) - before.claimed())});
     if (std::holds_alternative<WithdrawalRequested>(event))
         return apply(state, WithdrawalRequestUndone{});
     if (const auto* finalized = std::get_if<WithdrawalFinalized>(&event))

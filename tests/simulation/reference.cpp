@@ -107,8 +107,7 @@ ChainEffect Reference::go_back(const Escrow& earlier) {
     ChainEffect effect;
     effect.moved = nearest_amount(money + unclaimed > 0 ? money + unclaimed : -money - unclaimed);
     books_.post(Account::claimed, Account::earned, unclaimed);
-    const Wide beyond =
-        std::min(books_.earned(), charged() - std::max(owed_, books_.claimed()));
+    const Wide beyond = std::min(books_.earned(), charged() - std::max(owed_, books_.claimed()));
     if (beyond > 0) {
         books_.post(Account::earned, Account::channel, beyond);
         effect.uncollectable = nearest_amount(beyond);
@@ -118,7 +117,8 @@ ChainEffect Reference::go_back(const Escrow& earlier) {
         charge_owed(effect);
     } else {
         const ChainEffect taken = take_out(-money);
-        effect.uncollectable = nearest_amount(wide(effect.uncollectable) + wide(taken.uncollectable));
+        effect.uncollectable =
+            nearest_amount(wide(effect.uncollectable) + wide(taken.uncollectable));
         effect.released = taken.released;
     }
     drop_if_uncovered(effect);
@@ -127,8 +127,10 @@ ChainEffect Reference::go_back(const Escrow& earlier) {
     refund_nonce_ = earlier.refund_nonce();
     in_doubt_ = true;
     if (withdraw_requested_at_ != 0) return effect;
-    if (books_.escrow() == 0) resting_ = Status::pending;
-    else close_if_empty(effect);
+    if (books_.escrow() == 0)
+        resting_ = Status::pending;
+    else
+        close_if_empty(effect);
     return effect;
 }
 

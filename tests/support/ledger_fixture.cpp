@@ -48,9 +48,8 @@ ledger::Shard Books::shard(const std::string& holder, ledger::Time now,
     pqxx::connection connection(postgres.url());
     const auto lease =
         ledger::take_lease(connection, 0, holder, std::chrono::milliseconds{1000}, now);
-    return ledger::Shard(
-        {postgres.url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout}, assets,
-        lease.value(), order);
+    return ledger::Shard({postgres.url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout},
+                         assets, lease.value(), order);
 }
 
 std::string Books::query(const std::string& sql) {
@@ -60,7 +59,8 @@ std::string Books::query(const std::string& sql) {
     for (const auto& row : transaction.exec(sql)) {
         if (!text.empty()) text += '\n';
         for (const auto& field : row)
-            text += (field.num() == 0 ? "" : "|") + std::string(field.is_null() ? "-" : field.c_str());
+            text +=
+                (field.num() == 0 ? "" : "|") + std::string(field.is_null() ? "-" : field.c_str());
     }
     return text;
 }
@@ -97,7 +97,8 @@ Payer payer(const Books& books, unsigned n, unsigned receiver) {
 }
 
 channel::SignedVoucher Payer::voucher(std::uint64_t max) const {
-    return {units(max), secret.sign(channel::digest(separator, channel::Voucher{terms.id, units(max)}))};
+    return {units(max),
+            secret.sign(channel::digest(separator, channel::Voucher{terms.id, units(max)}))};
 }
 
 ledger::OpenChannel Payer::open(std::uint64_t balance) const {
@@ -108,20 +109,29 @@ ledger::OpenChannel Payer::open(std::uint64_t balance) const {
 
 ledger::PaymentRequest Payer::pay(const std::string& id, std::uint64_t amount, std::uint64_t max,
                                   const std::string& detail) const {
-    return {{}, terms.config.payer, terms.id,
-            channel::Pay{inference(id), units(amount), voucher(max)}, detail};
+    return {{},
+            terms.config.payer,
+            terms.id,
+            channel::Pay{inference(id), units(amount), voucher(max)},
+            detail};
 }
 
 ledger::PaymentRequest Payer::authorize(const std::string& id, std::uint64_t amount,
                                         std::uint64_t max) const {
-    return {{}, terms.config.payer, terms.id,
-            channel::Authorize{inference(id), units(amount), voucher(max)}, "{}"};
+    return {{},
+            terms.config.payer,
+            terms.id,
+            channel::Authorize{inference(id), units(amount), voucher(max)},
+            "{}"};
 }
 
 ledger::PaymentRequest Payer::charge(const std::string& id, std::uint64_t amount,
                                      channel::Finality finality) const {
-    return {{}, terms.config.receiver, terms.id,
-            channel::Charge{inference(id), units(amount), finality}, "{}"};
+    return {{},
+            terms.config.receiver,
+            terms.id,
+            channel::Charge{inference(id), units(amount), finality},
+            "{}"};
 }
 
 ledger::PaymentRequest Payer::release(const std::string& id) const {

@@ -46,9 +46,8 @@ public:
             "listen_addresses='' -k " + directory_.string() + " -c max_connections=60\" start");
     }
     ~Cluster() {
-        std::system(((geteuid() == 0 ? "runuser -u nobody -- " : "") +
-                     (bin_ / "pg_ctl").string() + " -m immediate -D " + data() +
-                     " stop > /dev/null 2>&1")
+        std::system(((geteuid() == 0 ? "runuser -u nobody -- " : "") + (bin_ / "pg_ctl").string() +
+                     " -m immediate -D " + data() + " stop > /dev/null 2>&1")
                         .c_str());
         std::error_code ignored;
         fs::remove_all(directory_, ignored);

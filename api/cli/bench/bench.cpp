@@ -9,8 +9,8 @@
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -52,7 +52,8 @@ std::vector<Measurement> measurements(bool quick) {
         {{"1,000 channels, one in flight", 1000, 1, 10, 1, 1000 * scaled(60)},
          Yardstick::all_cores},
         {{"100 channels, 16 in flight, each checked", 100, 16, 10, 16, 100 * scaled(1000)},
-         Yardstick::all_cores, Checks::each},
+         Yardstick::all_cores,
+         Checks::each},
         {{"1 channel, pipelined (512 in flight)", 1, 512, 1, 64, scaled(60'000)},
          Yardstick::one_core},
         {{"100 channels, pipelined (64 in flight)", 100, 64, 10, 64, 100 * scaled(2500)},
@@ -95,9 +96,13 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
         if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
     };
     for (std::size_t n = 0; n < count; ++n) {
-        channel::ChannelConfig config{party.address(),     {}, receiver.address(),
-                                      network.receiver_authorizer, network.token,
-                                      network.withdraw_delay_seconds, {}};
+        channel::ChannelConfig config{party.address(),
+                                      {},
+                                      receiver.address(),
+                                      network.receiver_authorizer,
+                                      network.token,
+                                      network.withdraw_delay_seconds,
+                                      {}};
         config.salt.bytes = random_word().bytes;
         channels.push_back({channel::channel_id(network.escrow_separator, config),
                             network.escrow_separator, &party.key(), 0});
@@ -137,8 +142,8 @@ json::object as_json(const bench::RawFigures& raw, std::vector<Row>& rows) {
              {"refused", row.result.refused},
              {"p50Microseconds", row.result.latencies.percentile(500)},
              {"p99Microseconds", row.result.latencies.percentile(990)},
-             {"yardstick", row.yardstick == Yardstick::all_cores ? "verify, all cores"
-                                                                 : "verify, one core"},
+             {"yardstick",
+              row.yardstick == Yardstick::all_cores ? "verify, all cores" : "verify, one core"},
              {"ratio", row.ratio}});
     return {{"cores", raw.cores},
             {"verifyPerSecondOneCore", raw.verify_per_second_one_core},
@@ -148,11 +153,12 @@ json::object as_json(const bench::RawFigures& raw, std::vector<Row>& rows) {
 }
 
 void print_table(const bench::RawFigures& raw, std::vector<Row>& rows) {
-    fmt::print("raw, this machine ({} cores, shared by service, Postgres and load generator):\n"
-               "  secp256k1_ecdsa_verify  {:>9.0f}/s one core  {:>9.0f}/s all cores\n"
-               "  fdatasync               {:>9.0f}/s\n\n",
-               raw.cores, raw.verify_per_second_one_core, raw.verify_per_second_all_cores,
-               raw.fdatasync_per_second);
+    fmt::print(
+        "raw, this machine ({} cores, shared by service, Postgres and load generator):\n"
+        "  secp256k1_ecdsa_verify  {:>9.0f}/s one core  {:>9.0f}/s all cores\n"
+        "  fdatasync               {:>9.0f}/s\n\n",
+        raw.cores, raw.verify_per_second_one_core, raw.verify_per_second_all_cores,
+        raw.fdatasync_per_second);
     fmt::print("{:<42}{:>11}{:>10}{:>10}   {}\n", "durable, acknowledged over WebSocket",
                "updates/s", "p50 ms", "p99 ms", "of raw verify");
     for (auto& row : rows)
@@ -184,8 +190,7 @@ std::vector<Row> measure_all(const std::vector<Measurement>& plans, Checks check
     std::vector<Row> rows;
     for (const auto& one : plans) {
         rows.push_back(measure(one, raw, stack.stream, token, channels));
-        if (rows.back().result.refused > 0)
-            say("refused: " + rows.back().result.first_refusal);
+        if (rows.back().result.refused > 0) say("refused: " + rows.back().result.first_refusal);
     }
     return rows;
 }
@@ -209,8 +214,10 @@ int run_bench(const BenchOptions& options) {
     }
     const bool refused = std::any_of(rows.begin(), rows.end(),
                                      [](const Row& row) { return row.result.refused > 0; });
-    if (options.json) fmt::print("{}\n", json::serialize(as_json(raw, rows)));
-    else print_table(raw, rows);
+    if (options.json)
+        fmt::print("{}\n", json::serialize(as_json(raw, rows)));
+    else
+        print_table(raw, rows);
     return refused ? 1 : 0;
 }
 

@@ -13,9 +13,9 @@ struct BenchOptions {
     bool json = false;
 };
 
-/// Measures this machine, then a development stack of its own on it through its WebSocket, and prints both and their
-/// ratios. Postgres, the chain and the load generator share the machine's cores. Gives 0, or 1 when
-/// an update was refused. Throws std::runtime_error when it cannot go on.
+/// Measures this machine, then a development stack of its own on it through its WebSocket, and
+/// prints both and their ratios. Postgres, the chain and the load generator share the machine's
+/// cores. Gives 0, or 1 when an update was refused. Throws std::runtime_error when it cannot go on.
 int run_bench(const BenchOptions& options);
 
 }  // namespace millrace::api

@@ -5,10 +5,10 @@
 #include "channel/hex.hpp"
 #include "channel/voucher.hpp"
 
+#include <fmt/format.h>
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/websocket.hpp>
-#include <fmt/format.h>
 
 #include <atomic>
 #include <charconv>
@@ -45,9 +45,9 @@ Lane prepare(LoadChannel& channel, std::uint64_t lane_number, std::uint64_t upda
     const auto id = channel::to_hex(channel.id);
     for (std::uint64_t n = 0; n < updates; ++n) {
         channel.charged += kPrice;
-        const auto digest = channel::digest(
-            channel.escrow_separator,
-            channel::Voucher{channel.id, channel::Amount{channel.charged}});
+        const auto digest =
+            channel::digest(channel.escrow_separator,
+                            channel::Voucher{channel.id, channel::Amount{channel.charged}});
         lane.requests.push_back(fmt::format(
             R"({{"jsonrpc":"2.0","id":{},"method":"payment.pay","params":{{"channelId":"{}",)"
             R"("inference":{{"id":"b{}-{}","model":"bench"}},"amount":"{}",)"
@@ -108,12 +108,11 @@ private:
         }
         if (array) outgoing_ += ']';
         writing_ = true;
-        socket_.async_write(asio::buffer(outgoing_),
-                            [this](beast::error_code error, std::size_t) {
-                                if (error) throw beast::system_error(error);
-                                writing_ = false;
-                                flush();
-                            });
+        socket_.async_write(asio::buffer(outgoing_), [this](beast::error_code error, std::size_t) {
+            if (error) throw beast::system_error(error);
+            writing_ = false;
+            flush();
+        });
     }
 
     void read() {
