@@ -6,8 +6,9 @@ namespace millrace::api {
 namespace {
 
 constexpr std::size_t kRequestSeriesMax = 1000;
-constexpr std::array<const char*, 5> kRowFaults{"channel_id_mismatch", "exceeds_ceiling",
-                                                "exceeds_balance", "invalid_signature", "reverted"};
+constexpr std::array<const char*, 6> kRowFaults{"channel_id_mismatch", "exceeds_ceiling",
+                                                "exceeds_balance",     "invalid_signature",
+                                                "signer_refused",      "reverted"};
 constexpr std::array<const char*, 4> kClaimStatuses{"queued", "sent", "confirmed", "failed"};
 const prometheus::Histogram::BucketBoundaries kBatchBuckets{1,   2,   5,    10,   20,   50,  100,
                                                             200, 500, 1000, 2000, 5000, 8000};
@@ -83,6 +84,15 @@ Metrics::Metrics()
                                          "Blocks given up by the last of them")),
       channels_in_doubt_(gauge(registry_, "millrace_channels_in_doubt",
                                "Channels not claimed until the contract agrees with the books")),
+      closing_unclaimed_(gauges(registry_, "millrace_closing_unclaimed",
+                                "Channels being withdrawn from with charges not yet claimed")),
+      closing_deadline_(gauges(registry_, "millrace_closing_deadline_seconds",
+                               "Until the first of them can be withdrawn from; there while there "
+                               "is one")),
+      refunds_pending_(
+          gauge(registry_, "millrace_refunds_pending", "Refunds begun and not yet on the chain")),
+      refunds_given_up_(gauge(registry_, "millrace_refunds_given_up",
+                              "Refunds that were never sent; the payer has been told why")),
       signer_up_(gauge(registry_, "millrace_signer_up", "1: the signer answers")),
       signer_refusals_(counter(registry_, "millrace_signer_refusals_total",
                                "What this process asked for and the signer did not sign")),
@@ -140,6 +150,24 @@ void Metrics::batch(std::size_t requests, std::chrono::nanoseconds took) {
     batch_seconds_.Observe(std::chrono::duration<double>(took).count());
 }
 
+/// A network without such channels has no deadline, rather than one of 0.
+void Metrics::observe_closing(const std::map<std::string, ledger::Stats::Closing>& closing) {
+    for (const auto& [network, before] : closing_deadlines_) {
+        if (closing.contains(network)) continue;
+        closing_unclaimed_.Add({{"network", network}}).Set(0);
+        closing_deadline_.Remove(before);
+    }
+    std::map<std::string, prometheus::Gauge*> deadlines;
+    for (const auto& [network, figures] : closing) {
+        const prometheus::Labels label{{"network", network}};
+        closing_unclaimed_.Add(label).Set(static_cast<double>(figures.unclaimed));
+        auto& deadline = closing_deadline_.Add(label);
+        deadline.Set(static_cast<double>(figures.seconds_left));
+        deadlines.emplace(network, &deadline);
+    }
+    closing_deadlines_ = std::move(deadlines);
+}
+
 void Metrics::observe(const ledger::Stats& stats) {
     last_seq_.Set(static_cast<double>(stats.last_seq));
     for (const auto* status : kClaimStatuses) {
@@ -155,6 +183,9 @@ void Metrics::observe(const ledger::Stats& stats) {
         chain_reorganisation_depth_.Add(label).Set(static_cast<double>(reorganisations.last_depth));
     }
     channels_in_doubt_.Set(static_cast<double>(stats.channels_in_doubt));
+    observe_closing(stats.closing);
+    refunds_pending_.Set(static_cast<double>(stats.refunds_pending));
+    refunds_given_up_.Set(static_cast<double>(stats.refunds_given_up));
     for (const auto& [network, seconds] : stats.outbox_oldest)
         outbox_oldest_.Add({{"network", network}}).Set(static_cast<double>(seconds));
     for (const auto* reason : kRowFaults) {
@@ -174,8 +205,10 @@ void Metrics::observe(const ChainService::NetworkHealth& health) {
     const prometheus::Labels network{{"network", name}};
     chain_block_.Add(network).Set(static_cast<double>(health.block));
     chain_following_.Add(network).Set(health.following ? 1 : 0);
-    for (const auto& [step, count] : health.counts.transactions)
-        catch_up(transactions_.Add({{"network", name}, {"step", step}}), count);
+    for (const auto& [purpose, steps] : health.counts.transactions)
+        for (const auto& [step, count] : steps)
+            catch_up(transactions_.Add({{"network", name}, {"purpose", purpose}, {"step", step}}),
+                     count);
     for (const auto& [outcome, count] : health.counts.claim_rows)
         catch_up(claim_rows_.Add({{"network", name}, {"outcome", outcome}}), count);
     for (const auto& node : health.nodes) {

@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,6 +75,7 @@ public:
 private:
     void observe(const Observation& observation);
     void observe(const ledger::Stats& stats);
+    void observe_closing(const std::map<std::string, ledger::Stats::Closing>& closing);
     void observe(const ChainService::NetworkHealth& health);
     prometheus::Counter& request_counter(std::string_view method, std::string_view outcome);
 
@@ -92,6 +94,10 @@ private:
     prometheus::Family<prometheus::Gauge>& chain_reorganisations_;
     prometheus::Family<prometheus::Gauge>& chain_reorganisation_depth_;
     prometheus::Gauge& channels_in_doubt_;
+    prometheus::Family<prometheus::Gauge>& closing_unclaimed_;
+    prometheus::Family<prometheus::Gauge>& closing_deadline_;
+    prometheus::Gauge& refunds_pending_;
+    prometheus::Gauge& refunds_given_up_;
     prometheus::Gauge& signer_up_;
     prometheus::Counter& signer_refusals_;
     prometheus::Family<prometheus::Gauge>& claims_;
@@ -110,6 +116,7 @@ private:
     std::mutex observe_mutex_;
     std::uint64_t signatures_seen_ = 0;
     std::uint64_t refusals_seen_ = 0;
+    std::map<std::string, prometheus::Gauge*> closing_deadlines_;
 };
 
 }  // namespace millrace::api

@@ -8,7 +8,7 @@ namespace {
 
 constexpr Amount kOneUnit{1};
 
-/// a + b, at most 2^128 − 1: for bounds that are named to people, never for books.
+/// a + b, at most 2^128 − 1: for bounds, never for books.
 Amount saturating_add(Amount a, Amount b) {
     const auto sum = add(a, b);
     return sum ? *sum : Amount::max();
@@ -295,9 +295,11 @@ Result<ChainEffect> apply(State& state, const WithdrawalFinalized& event) {
     return effect;
 }
 
-/// Whoever made it, the refund that was signed under this nonce is carried out or void.
+/// Another's refund makes ours void, but some may be held for a second one, behind a first that was
+/// undone: what is held too long is given back once the last of ours has ended.
 Result<ChainEffect> apply(State& state, const RefundConfirmed& event) {
-    const auto held = std::exchange(state.refunding, Amount{});
+    const auto held = state.refunding;
+    state.refunding = minus(held, std::min(held, event.amount));
     auto effect = take_out(state, event.amount);
     if (!effect) {
         state.refunding = held;
@@ -351,7 +353,7 @@ Result<ChainEffect> apply(State& state, const RefundUndone& event) {
     state.withdraw_requested_at = event.requested_at;
     state.withdraw_amount = event.withdraw_amount;
     // One of ours is on its way again, and what it takes is not to be paid from.
-    if (state.refunds_begun != 0) state.refunding = event.amount;
+    if (state.refunds_begun != 0) state.refunding = saturating_add(state.refunding, event.amount);
     doubt(state, *effect);
     return effect;
 }

@@ -16,6 +16,15 @@ constexpr const char* kReorganisations = R"sql(
     select network, number, depth from chain_reorganisation r
     where number = (select max(number) from chain_reorganisation m where m.network = r.network))sql";
 constexpr const char* kInDoubt = "select count(*) from channel where in_doubt";
+constexpr const char* kClosing = R"sql(
+    select a.network, count(*),
+        min(c.withdraw_requested_at + c.withdraw_delay_seconds)
+            - floor(extract(epoch from current_timestamp))::bigint
+    from channel c join asset a on a.asset_id = c.asset_id
+    where c.status = 'closing' and c.charged > c.total_claimed
+    group by a.network)sql";
+constexpr const char* kRefundsPending = "select count(*) from channel where refunding > 0";
+constexpr const char* kRefundsGivenUp = "select count(*) from refund where reference is null";
 constexpr const char* kQuarantined =
     "select reason, count(*) from claim_quarantine group by reason";
 constexpr const char* kLeases = R"sql(
@@ -39,6 +48,10 @@ Stats read_stats(pqxx::connection& connection) {
         stats.reorganisations[row[0].c_str()] = {row[1].as<std::uint64_t>(),
                                                  row[2].as<std::uint64_t>()};
     stats.channels_in_doubt = snapshot.reading().exec1(kInDoubt)[0].as<std::uint64_t>();
+    for (const auto& row : snapshot.reading().exec(kClosing))
+        stats.closing[row[0].c_str()] = {row[1].as<std::uint64_t>(), row[2].as<std::int64_t>()};
+    stats.refunds_pending = snapshot.reading().exec1(kRefundsPending)[0].as<std::uint64_t>();
+    stats.refunds_given_up = snapshot.reading().exec1(kRefundsGivenUp)[0].as<std::uint64_t>();
     for (const auto& row : snapshot.reading().exec(kQuarantined))
         stats.quarantined.emplace(row[0].c_str(), row[1].as<std::uint64_t>());
     for (const auto& row : snapshot.reading().exec(kLeases)) {

@@ -36,6 +36,16 @@ struct Stats {
     };
     std::map<std::string, Reorganisations> reorganisations;
     std::uint64_t channels_in_doubt = 0;
+    /// Channels that a payer withdraws from while charges are not claimed, by network; only
+    /// networks that have any.
+    struct Closing {
+        std::uint64_t unclaimed = 0;
+        /// Until the first of them can be withdrawn from; negative from then on.
+        std::int64_t seconds_left = 0;
+    };
+    std::map<std::string, Closing> closing;
+    std::uint64_t refunds_pending = 0;
+    std::uint64_t refunds_given_up = 0;
     std::uint64_t last_seq = 0;
 };
 

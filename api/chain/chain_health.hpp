@@ -22,8 +22,9 @@ struct NodeStanding {
 /// What was done on one network since the start, by the name of the step.
 struct ChainCounts {
     using Steps = std::map<std::string, std::uint64_t, std::less<>>;
-    /// Of transactions: broadcast, refused, raised, at_cap, superseded, filled, confirmed, failed.
-    Steps transactions;
+    /// Of transactions, by purpose: broadcast, refused, raised, at_cap, superseded, filled,
+    /// confirmed, failed.
+    std::map<std::string, Steps, std::less<>> transactions;
     /// What became of rows that were planned: claimed, claimed_already, quarantined.
     Steps claim_rows;
 };

@@ -69,6 +69,7 @@ Task<ClaimChecks::Tried> ClaimChecks::bisect(std::span<const PlannedRow> rows, B
         call = co_await signed_claim_call(context_, network_, rows);
     } catch (const chain::SignerRefused& error) {
         objection = error.what();
+        fault = ledger::RowFault::signer_refused;
     }
     if (call) {
         const auto tried = co_await network_.node.call(network_.config.contract, *call, block,

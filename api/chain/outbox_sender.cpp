@@ -91,8 +91,8 @@ Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
     }
 }
 
-void OutboxSender::count(std::string_view step) {
-    ++network_.counts.transactions[std::string(step)];
+void OutboxSender::count(Purpose purpose, std::string_view step) {
+    ++network_.counts.transactions[std::string(ledger::to_string(purpose))][std::string(step)];
 }
 
 /// Whatever the nodes answer, it may have reached them: the receipt tells.
@@ -105,12 +105,12 @@ Task<void> OutboxSender::broadcast(OutboxEntry entry) {
     }
     const auto sent = co_await network_.node.send(entry.raw);
     if (!sent && !is_known_already(sent.error())) {
-        count("refused");
+        count(entry.purpose, "refused");
         spdlog::warn("{}: transaction {} (nonce {}) was not taken: {}", network_.node.name(),
                      channel::to_hex(entry.hash), entry.nonce, sent.error().message);
         co_return;
     }
-    count("broadcast");
+    count(entry.purpose, "broadcast");
     if (entry.status != ledger::OutboxStatus::queued) co_return;
     const auto& assets = context_.assets;
     const ChainContext::Work work = [entry, &assets](pqxx::transaction_base& transaction) {
@@ -232,7 +232,7 @@ Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found foun
         case ledger::Push::raise:
             co_return co_await raise_fees(entry, decision.fees);
         case ledger::Push::at_cap:
-            count("at_cap");
+            count(entry.purpose, "at_cap");
             spdlog::error("{}: transaction {} is stuck and its fees are at their cap",
                           network_.node.name(), channel::to_hex(entry.hash));
             [[fallthrough]];
@@ -297,7 +297,7 @@ Task<void> OutboxSender::fill_gap(const OutboxEntry& entry, Watch& watch) {
     };
     const auto made = co_await write_down(work);
     for (const auto& filler : made) {
-        count("filled");
+        count(Purpose::filler, "filled");
         spdlog::warn(
             "{}: nobody uses nonce {} of the relayer: it is filled, so that those behind "
             "it can be mined",
@@ -315,7 +315,7 @@ Task<void> OutboxSender::raise_fees(const OutboxEntry& entry, chain::Fees wanted
         return made;
     };
     const auto replacement = co_await context_.database.run(work);
-    count("raised");
+    count(entry.purpose, "raised");
     spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
                  network_.node.name(), channel::to_hex(entry.hash),
                  channel::to_hex(replacement.hash), channel::to_string(wanted.max_fee));
@@ -358,7 +358,7 @@ Task<std::string> OutboxSender::why_reverted(const OutboxEntry& entry, std::uint
 }
 
 Task<void> OutboxSender::give_up(const OutboxEntry& entry) {
-    count("superseded");
+    count(entry.purpose, "superseded");
     spdlog::error("{}: nonce {} of the relayer was used by another transaction than {}",
                   network_.node.name(), entry.nonce, channel::to_hex(entry.hash));
     const ledger::OutboxResult result{entry.hash, false, 0,
@@ -380,7 +380,7 @@ Task<void> OutboxSender::record_end(const OutboxEntry& entry, ledger::OutboxResu
     };
     co_await context_.commit_in_order(work);
     watched_.erase(entry.id);
-    count(result.succeeded ? "confirmed" : "failed");
+    count(entry.purpose, result.succeeded ? "confirmed" : "failed");
     if (result.succeeded)
         spdlog::info("{}: {} transaction {} is confirmed in block {}", network_.node.name(),
                      ledger::to_string(entry.purpose), channel::to_hex(result.hash),

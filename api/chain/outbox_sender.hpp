@@ -64,7 +64,7 @@ private:
     Task<void> give_up(const ledger::OutboxEntry& entry);
     Task<bool> post_fee(const ledger::chain::Receipt& receipt, channel::Amount fee);
     Task<std::string> why_reverted(const ledger::OutboxEntry& entry, std::uint64_t block);
-    void count(std::string_view step);
+    void count(ledger::Purpose purpose, std::string_view step);
     Task<void> record_end(const ledger::OutboxEntry& entry, ledger::OutboxResult result,
                           channel::Amount swept);
 

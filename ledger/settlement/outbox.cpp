@@ -42,10 +42,22 @@ constexpr const char* kReplace = R"sql(
         hash = $5::bytea, updated_at = $6::timestamptz
     where outbox_id = $1 and hash = $7::bytea and status in ('queued', 'sent')
         and max_fee < $2::numeric and priority_fee < $3::numeric)sql";
+// Without those that ended because another transaction took their nonce: where the chain still
+// waits for it, that one is gone.
 constexpr const char* kNonces = R"sql(
     select nonce from outbox
     where network = $1 and signer = $2::bytea and nonce >= $3 and nonce < $4
+        and not (status = 'failed' and block_number = 0)
     order by nonce)sql";
+constexpr const char* kWithNonce = R"sql(
+    select outbox_id, max_fee, priority_fee from outbox
+    where network = $1 and signer = $2::bytea and nonce = $3)sql";
+constexpr const char* kFillInstead = R"sql(
+    update outbox set purpose = 'filler', reference = $2, to_address = $3::bytea, data = '',
+        gas_limit = $4, max_fee = $5::numeric, priority_fee = $6::numeric, raw = $7::bytea,
+        hash = $8::bytea, status = 'queued', block_number = null, gas_used = null, fee = null,
+        error = null, updated_at = $9::timestamptz
+    where outbox_id = $1)sql";
 constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
 constexpr const char* kFinish = R"sql(
     update outbox set status = $2, hash = $3::bytea, block_number = $4, gas_used = $5,
@@ -126,6 +138,17 @@ std::int64_t write(pqxx::transaction_base& transaction, const OutboxEntry& entry
             channel::to_string(entry.fees.max_fee), channel::to_string(entry.fees.priority_fee),
             to_bytea(channel::BytesView(entry.raw)), to_bytea(entry.hash), to_rfc3339(now))[0]
         .as<std::int64_t>();
+}
+
+/// In the place of a transaction that was given up, which is kept as a former attempt.
+std::int64_t fill_instead(pqxx::transaction_base& transaction, std::int64_t id,
+                          const OutboxEntry& filler, Time now) {
+    transaction.exec_params0(kKeepAttempt, id, to_rfc3339(now));
+    transaction.exec_params0(
+        kFillInstead, id, filler.reference, to_bytea(filler.to), filler.gas_limit,
+        channel::to_string(filler.fees.max_fee), channel::to_string(filler.fees.priority_fee),
+        to_bytea(channel::BytesView(filler.raw)), to_bytea(filler.hash), to_rfc3339(now));
+    return id;
 }
 
 }  // namespace
@@ -236,8 +259,17 @@ OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender
     nothing.to = sender.signer.relayer();
     nothing.gas_limit = kTransferGas;
     nothing.fees = fees;
+    const auto given_up = transaction.exec_params(kWithNonce, channel::to_string(sender.network),
+                                                  to_bytea(sender.signer.relayer()), nonce);
+    if (!given_up.empty())
+        nothing.fees = {std::max(amount_from(given_up[0]["max_fee"]), fees.max_fee),
+                        std::max(amount_from(given_up[0]["priority_fee"]), fees.priority_fee)};
     auto filler = entry_for(nothing, sender, nonce);
-    filler.id = write(transaction, filler, now);
+    if (given_up.empty())
+        filler.id = write(transaction, filler, now);
+    else
+        filler.id =
+            fill_instead(transaction, given_up[0]["outbox_id"].as<std::int64_t>(), filler, now);
     return filler;
 }
 

@@ -88,11 +88,14 @@ void mark_sent(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time
 
 /// The first nonce from `unused` (the next that the chain takes) up to `before` that is in no
 /// transaction of the signer here: whoever had it, it is not ours, and what is behind it waits.
+/// One that ended because another took its nonce counts as none: that other is gone as well.
 std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
                                            channel::Network network, const channel::Address& signer,
                                            std::uint64_t unused, std::uint64_t before);
 
-/// Writes down a transfer of nothing from the sender to itself with that nonce. As `enqueue`.
+/// Writes down a transfer of nothing from the sender to itself with that nonce, which must be
+/// missing; in the place of the one that had ended, if there is one, with no lower fees. As
+/// `enqueue`.
 OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
                        std::uint64_t nonce, const chain::Fees& fees, Time now);
 

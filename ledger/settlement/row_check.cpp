@@ -39,6 +39,8 @@ std::string_view to_string(RowFault fault) {
             return "exceeds_balance";
         case RowFault::invalid_signature:
             return "invalid_signature";
+        case RowFault::signer_refused:
+            return "signer_refused";
         case RowFault::reverted:
             return "reverted";
     }

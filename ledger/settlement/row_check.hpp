@@ -19,7 +19,9 @@ enum class RowFault {
     exceeds_ceiling,
     exceeds_balance,
     invalid_signature,
-    /// Anything else: the contract's reason is in the detail, or the signer's.
+    /// By its caps or its record; the detail has its words.
+    signer_refused,
+    /// Anything else: the contract's reason is in the detail.
     reverted,
 };
 std::string_view to_string(RowFault fault);

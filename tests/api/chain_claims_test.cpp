@@ -1,5 +1,6 @@
 #include "channel/hex.hpp"
 #include "ledger/chain/escrow_calls.hpp"
+#include "ledger/stats_reader.hpp"
 #include "tests/api/chain_stack.hpp"
 #include "tests/support/print.hpp"
 
@@ -24,6 +25,12 @@ api::ClaimSummary value_of(const api::ChainService::Outcome<api::ClaimSummary>& 
 
 api::ChainService::Outcome<api::ClaimSummary> claim(ChainStack& stack) {
     return stack.run(stack.chain().claim(kReceiver, std::nullopt, std::nullopt));
+}
+
+/// What the metrics say can still be lost to withdrawals.
+std::map<std::string, ledger::Stats::Closing> closing(ChainStack& stack) {
+    const auto work = [](pqxx::connection& connection) { return ledger::read_stats(connection); };
+    return stack.run(stack.database().run(work)).closing;
 }
 
 std::vector<std::string> names_of(const std::vector<api::ChainService::SettlementEvent>& events) {
@@ -251,5 +258,49 @@ TEST_CASE("withdrawal: seen at once, service stops, the claim goes out inside th
     CHECK(stack.state(id).balance == Amount{800});
     CHECK(stack.state(id).withdraw_requested_at == 0);
     CHECK(stack.query("select count(*) from chain_event where kind like 'withdraw%'") == "2");
+    CHECK(stack.trial_balance() == "0");
+}
+
+TEST_CASE("withdrawal: a claim that is stuck offers more sooner than others, and is in time",
+          "[chain]") {
+    ChainStack stack({}, [](api::Config& config) {
+        config.networks[0].poll_interval = std::chrono::milliseconds{5};
+    });
+    stack.start();
+    const auto terms = stack.terms(1, kReceiver);
+    const auto id = stack.opened(1, terms, 5000);
+    CHECK(stack.pay(1, terms, 800, 800) == std::nullopt);
+    stack.anvil.rpc("evm_setAutomine", "[false]");
+    stack.anvil.rpc("eth_sendTransaction",
+                    "[{\"from\":\"" + channel::to_hex(terms.payer) + "\",\"to\":\"" +
+                        channel::to_hex(escrow_address()) + "\",\"data\":\"" +
+                        channel::to_hex(channel::BytesView(
+                            ledger::chain::initiate_withdraw_call(terms, Amount{5000}))) +
+                        "\"}]");
+    stack.anvil.mine(1);
+    REQUIRE(stack.wait_for_status(id, Status::closing));
+    const auto network = channel::to_string(stack.network().network);
+    const std::string claim = "from outbox where purpose = 'claim' and status = 'sent'";
+    REQUIRE(stack.wait([&] { return stack.query("select count(*) " + claim) == "1"; }));
+    const auto first_fee = stack.query("select max_fee " + claim);
+    const auto at_risk = closing(stack);
+    REQUIRE(at_risk.count(network) == 1);
+    CHECK(at_risk.at(network).unclaimed == 1);
+    CHECK(at_risk.at(network).seconds_left > 0);
+    CHECK(at_risk.at(network).seconds_left <= 900);
+    // Two blocks that cost more than it offers: without a deadline it would wait for a third.
+    for (int block = 0; block < 2; ++block) {
+        stack.anvil.rpc("anvil_setNextBlockBaseFeePerGas", "[\"0x2540be400\"]");
+        stack.anvil.mine(1);
+    }
+    REQUIRE(stack.wait([&] { return stack.query("select count(*) from outbox_attempt") >= "1"; }));
+    CHECK(stack.query("select max_fee * 8 >= " + first_fee + " * 9 " + claim) == "t");
+    stack.anvil.rpc("evm_setAutomine", "[true]");
+    stack.anvil.mine(1);
+    REQUIRE(stack.wait([&] { return stack.query("select status from claim") == "confirmed"; }));
+    CHECK(stack.anvil.token_balance(kReceiver) == Amount{800});
+    CHECK(stack.query("select count(*) from outbox where purpose = 'claim'") == "1");
+    CHECK(closing(stack).empty());
+    CHECK(stack.state(id).status == Status::closing);
     CHECK(stack.trial_balance() == "0");
 }

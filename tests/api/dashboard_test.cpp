@@ -20,11 +20,14 @@ TEST_CASE("dashboard: every figure that it shows is measured", "[metrics]") {
     api::Metrics metrics;
     metrics.request("payment.pay", "ok");
     api::Metrics::Observation observation;
-    const api::ChainCounts counts{{{"broadcast", 1}}, {{"claimed", 1}}};
+    const api::ChainCounts counts{{{"claim", {{"broadcast", 1}}}}, {{"claimed", 1}}};
     observation.networks.push_back(
         {channel::Network{1}, true, 7, {}, {{"127.0.0.1:8545", true, {}, 0}}, counts});
     ledger::Stats stats;
     stats.outbox_pending["eip155:1"] = 1;
+    stats.outbox_oldest["eip155:1"] = 1;
+    stats.reorganisations["eip155:1"] = {1, 3};
+    stats.closing["eip155:1"] = {1, 900};
     stats.leases.push_back({0, "holder", 1, 0});
     observation.stats = stats;
     const auto measured = metrics.text(observation);
@@ -39,4 +42,19 @@ TEST_CASE("dashboard: every figure that it shows is measured", "[metrics]") {
         const bool found = std::regex_search(measured, std::regex("\n" + metric + "[ {]"));
         CHECK(found);
     }
+}
+
+TEST_CASE("metrics: the deadline of withdrawals is there while one is pending", "[metrics]") {
+    api::Metrics metrics;
+    api::Metrics::Observation observation;
+    observation.stats = ledger::Stats{};
+    observation.stats->closing["eip155:1"] = {2, -5};
+    const auto pending = metrics.text(observation);
+    CHECK(pending.find("\nmillrace_closing_unclaimed{network=\"eip155:1\"} 2\n") != pending.npos);
+    CHECK(pending.find("\nmillrace_closing_deadline_seconds{network=\"eip155:1\"} -5\n") !=
+          pending.npos);
+    observation.stats->closing.clear();
+    const auto over = metrics.text(observation);
+    CHECK(over.find("\nmillrace_closing_unclaimed{network=\"eip155:1\"} 0\n") != over.npos);
+    CHECK(over.find("\nmillrace_closing_deadline_seconds{") == over.npos);
 }

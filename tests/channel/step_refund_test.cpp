@@ -102,17 +102,42 @@ TEST_CASE("refunding: reservations are charged as ever", "[channel][refund]") {
     CHECK(is_consistent(state));
 }
 
-TEST_CASE("refunding: any refund that the chain confirms ends it", "[channel][refund]") {
-    for (const Amount amount : {1_units, 350_units, 500_units}) {
+TEST_CASE("refunding: a refund that the chain confirms takes from what is held",
+          "[channel][refund]") {
+    const auto [amount, still_held] = GENERATE(
+        table<Amount, Amount>({{1_units, 349_units}, {350_units, 0_units}, {500_units, 0_units}}));
+    {
         State state = refunding_channel();
         CHECK(apply(state, RefundConfirmed{amount}).value() == ChainEffect{.moved = amount});
-        CHECK(state.refunding == 0_units);
+        CHECK(state.refunding == still_held);
         CHECK(state.refund_nonce == 3);
         CHECK(is_consistent(state));
     }
     State state = refunding_channel();
     CHECK(apply(state, RefundConfirmed{1001_units}).error() == Error::amount_out_of_range);
     CHECK(state == refunding_channel());
+}
+
+TEST_CASE("refunding: of two that are undone both are held until they are carried out again",
+          "[channel][refund]") {
+    State state = refunding_channel();
+    const State before = state;
+    REQUIRE(apply(state, RefundConfirmed{350_units}).has_value());
+    const auto second = decide(state, ask(100_units));
+    REQUIRE(second.accepted());
+    apply(state, second.event());
+    REQUIRE(apply(state, RefundConfirmed{100_units}).has_value());
+    CHECK(state.refunding == 0_units);
+    REQUIRE(apply(state, RefundUndone{100_units}).has_value());
+    REQUIRE(apply(state, RefundUndone{350_units}).has_value());
+    CHECK(state.balance == before.balance);
+    CHECK(state.refunding == 450_units);
+    CHECK(is_consistent(state));
+    REQUIRE(apply(state, RefundConfirmed{350_units}).has_value());
+    CHECK(state.refunding == 100_units);
+    REQUIRE(apply(state, RefundConfirmed{100_units}).has_value());
+    CHECK(state.refunding == 0_units);
+    CHECK(is_consistent(state));
 }
 
 TEST_CASE("refunding: a withdrawal may overtake it; then it takes what comes in later",

@@ -226,4 +226,7 @@ TEST_CASE("stats reader: claims, outbox and leases are counted", "[reader]") {
     REQUIRE(stats.leases.size() == 1);
     CHECK(stats.leases[0].holder == "test");
     CHECK(stats.leases[0].epoch == 1);
+    CHECK(stats.closing.empty());
+    CHECK(stats.refunds_pending == 0);
+    CHECK(stats.refunds_given_up == 0);
 }

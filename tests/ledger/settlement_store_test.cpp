@@ -508,6 +508,44 @@ TEST_CASE("outbox: a gap between what the chain takes next and what is here is f
     CHECK(unfinished[0].raw == filler.raw);
 }
 
+TEST_CASE("outbox: the nonce of one that another had taken is filled when that one is gone",
+          "[settlement]") {
+    Books books;
+    auto relayer = signer_of(4);
+    const auto given_up = commit(books, [&](pqxx::work& transaction) {
+        const auto entries = ledger::enqueue(transaction, {kNetwork, relayer, 5},
+                                             {2, draft(Purpose::deposit, "x")}, kNoon);
+        ledger::finish_outbox(
+            transaction, entries[0].id,
+            {entries[0].hash, false, 0, 0, {}, "another transaction took its nonce"}, kNoon);
+        return entries[0];
+    });
+    const auto missing = [&] {
+        return commit(books, [&](pqxx::work& transaction) {
+            return ledger::missing_nonce(transaction, kNetwork, relayer.relayer(), 5, 6);
+        });
+    };
+    REQUIRE(missing() == 5u);
+    const auto filler = commit(books, [&](pqxx::work& transaction) {
+        return ledger::fill_nonce(transaction, {kNetwork, relayer, 0}, 5, {units(1), units(1)},
+                                  kNoon);
+    });
+    CHECK_FALSE(missing().has_value());
+    CHECK(filler.id == given_up.id);
+    CHECK(filler.fees.max_fee == given_up.fees.max_fee);
+    const auto unfinished = commit(books, [](pqxx::work& transaction) {
+        return ledger::unfinished_outbox(transaction, kNetwork);
+    });
+    REQUIRE(unfinished.size() == 2);
+    CHECK(unfinished[0].purpose == Purpose::filler);
+    CHECK(unfinished[0].raw == filler.raw);
+    CHECK(unfinished[0].data.empty());
+    // Either may be mined in the end.
+    CHECK(commit(books, [&](pqxx::work& transaction) {
+              return ledger::former_hashes(transaction, filler.id);
+          }) == std::vector{given_up.hash});
+}
+
 TEST_CASE("cursor: only moves forward, one per network", "[settlement]") {
     Books books;
     channel::BlockHash hash;
