@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { Chain, devAccount, newAccount } from "../e2e/chain.mjs";
 import { Client, until, wait } from "../e2e/client.mjs";
 import { query } from "../e2e/postgres.mjs";
+import { HeldStep } from "./held_step.mjs";
 import { assertBalanced, Stack } from "../e2e/stack.mjs";
 import { seededRandom } from "./seed.mjs";
 
@@ -66,6 +67,11 @@ async function payAndAskBack(lane, round) {
   if (sent) lane.promisedBack.push(BigInt(sent.amount));
 }
 
+async function comeBack(pid) {
+  await stack.readyWhere((ready) => ready.pids.service !== pid);
+  await Promise.all([provider, ...lanes.map(({ payer }) => payer)].map(reconnect));
+}
+
 /** kill -9 while payments, claims with their sweeps, and refunds are under way. */
 async function killUnderWay(round) {
   const pid = stack.ready.pids.service;
@@ -76,8 +82,7 @@ async function killUnderWay(round) {
   await wait(random.between(0, 250));
   process.kill(pid, "SIGKILL");
   await Promise.all(work);
-  await stack.readyWhere((ready) => ready.pids.service !== pid);
-  await Promise.all([provider, ...lanes.map(({ payer }) => payer)].map(reconnect));
+  await comeBack(pid);
 }
 
 const kUnfinished = `
@@ -128,16 +133,8 @@ async function verify(lane) {
   return BigInt(found.chargedCumulativeAmount);
 }
 
-test(`kill -9 within claims, sweeps and refunds, ${kKills} times: each exactly once`, async (t) => {
-  for (let round = 1; round <= kKills; ++round) {
-    await killUnderWay(round);
-    await untilQuiet();
-    for (const lane of lanes) await verify(lane);
-    await assertBalanced(stack.ready);
-  }
-  const refunds = await Promise.all(lanes.map(({ channel }) => chain.refunds(channel.id)));
-  t.diagnostic(`${refunds.flat().length} refunds, ${lanes.reduce((n, { asked }) => n + asked, 0)} asked`);
-
+/** Claims what is left: the provider has each charged unit once, and the rest is in the contract. */
+async function verifySettled() {
   await attempt(() => provider.claim());
   await untilQuiet();
   let charged = 0n;
@@ -148,4 +145,88 @@ test(`kill -9 within claims, sweeps and refunds, ${kKills} times: each exactly o
     "select sum(debits - credits)::text as escrow from account where kind = 'escrow'",
   );
   assert.equal(String(await chain.tokenBalance(stack.ready.contract)), escrow);
+  await assertBalanced(stack.ready);
+}
+
+const claimIsNow = (status) => `new.purpose = 'claim' and new.status = '${status}'`;
+const refundIsNow = (status) => `new.purpose = 'refund' and new.status = '${status}'`;
+
+/** What the service writes down on the way of a claim with its sweep, and of a refund, in this order. */
+const kSteps = {
+  claim: [
+    ["outbox", "insert", claimIsNow("queued")],
+    ["outbox", "update", claimIsNow("sent")],
+    ["chain_event", "insert", "new.kind = 'claimed'"],
+    ["chain_event", "insert", "new.kind = 'settled'"],
+    ["chain_cursor", "update", "true"],
+    ["chain_event", "insert", "new.kind = 'fee_paid'"],
+    ["outbox", "update", claimIsNow("confirmed")],
+  ],
+  refund: [
+    ["channel", "update", "new.refunding > 0 and old.refunding = 0"],
+    ["refund", "insert", "true"],
+    ["outbox", "update", refundIsNow("sent")],
+    ["chain_event", "insert", "new.kind = 'refunded'"],
+    ["chain_event", "insert", "new.kind = 'fee_paid'"],
+    ["outbox", "update", refundIsNow("confirmed")],
+  ],
+};
+
+let kills = 0;
+
+const mine = (automatically) =>
+  chain.rpc.request({ method: "evm_setAutomine", params: [automatically] });
+
+/** As if the service had been killed between the commit and the broadcast. */
+async function forgetTransactions() {
+  const { pending } = await chain.rpc.request({ method: "txpool_content", params: [] });
+  const hashes = Object.values(pending).flatMap((byNonce) => Object.values(byNonce));
+  for (const { hash } of hashes)
+    await chain.rpc.request({ method: "anvil_dropTransaction", params: [hash] });
+  return hashes.length;
+}
+
+/** Stops the service right where it has done all that precedes a step, and kills it there. */
+async function killBefore(what, step, { broadcast }) {
+  const [lane] = lanes;
+  await lane.payer.pay(lane.channel, { id: `s-${++kills}` }, 100n);
+  if (!broadcast) await mine(false);
+  const held = await HeldStep.set(stack.ready.postgres, ...step);
+  const pid = stack.ready.pids.service;
+  if (what === "refund") lane.asked += 1;
+  const work = attempt(() =>
+    what === "claim" ? provider.call("settlement.claim", {}) : lane.payer.refund(lane.channel, 10n),
+  );
+  await held.untilReached();
+  process.kill(pid, "SIGKILL");
+  await held.clear();
+  if (!broadcast) {
+    assert.equal(await forgetTransactions(), 1);
+    await mine(true);
+  }
+  const sent = await work;
+  if (what === "refund" && sent) lane.promisedBack.push(BigInt(sent.amount));
+  await comeBack(pid);
+  await untilQuiet();
+  await verifySettled();
+}
+
+for (const [what, steps] of Object.entries(kSteps))
+  test(`kill -9 before each step of a ${what}: exactly once`, async (t) => {
+    for (const step of steps)
+      await t.test(step.join(" "), () => killBefore(what, step, { broadcast: true }));
+    const sent = steps.find(([, , when]) => when.includes("'sent'"));
+    await t.test("never broadcast", () => killBefore(what, sent, { broadcast: false }));
+  });
+
+test(`kill -9 within claims, sweeps and refunds, ${kKills} times: each exactly once`, async (t) => {
+  for (let round = 1; round <= kKills; ++round) {
+    await killUnderWay(round);
+    await untilQuiet();
+    for (const lane of lanes) await verify(lane);
+    await assertBalanced(stack.ready);
+  }
+  const refunds = await Promise.all(lanes.map(({ channel }) => chain.refunds(channel.id)));
+  t.diagnostic(`${refunds.flat().length} refunds, ${lanes.reduce((n, { asked }) => n + asked, 0)} asked`);
+  await verifySettled();
 });
