@@ -12,6 +12,11 @@ namespace {
 std::vector<std::string> warnings(const Config& config) {
     std::vector<std::string> found;
     if (config.networks.empty()) found.emplace_back("no [[networks]]: serve will not start");
+    for (const auto& network : config.networks)
+        if (network.rpc_urls.size() == 2 && network.rpc_agreement != 1)
+            found.push_back(channel::to_string(network.network) +
+                            ": of two rpc_urls both have to agree, so that either can hold up "
+                            "deposits and claims: name one or three");
     if (config.signer.socket.empty() && !config.keys.in_process)
         found.emplace_back("signer.socket is empty: serve will not start");
     if (config.auth.token_secret.empty())

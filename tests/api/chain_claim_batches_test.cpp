@@ -179,7 +179,7 @@ TEST_CASE("claim: gas of 100 rows and the sweep, from the receipt", "[chain]") {
     std::cout << "gas of multicall(" << (one_key ? "claim" : "claimWithSignature") << " " << kRows
               << " + settle): " << used << ", per channel " << used / kRows << "\n";
     CHECK(used <= ledger::claim_gas(kRows));
-    if (one_key) CHECK(used <= kRows * 21'900);
+    CHECK(used <= kRows * 21'900);
 }
 
 TEST_CASE("claim: a row that goes bad between the look and the block takes down one claim only",

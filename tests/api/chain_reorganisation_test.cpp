@@ -300,17 +300,23 @@ private:
             offset = std::min(depth - 1, offset + random_.below(3));
             list += fmt::format("{}[{},{}]", list.empty() ? "" : ",", one, offset);
         }
-        stack_.anvil.rpc("anvil_reorg", fmt::format("[{},[{}]]", depth, list));
+        replace(depth, list);
         mend_chain();
         return dropped;
     }
 
-    /// Where a transaction arrives while it reorganises, anvil at times goes on from a block that
-    /// is not its newest; no node may have such a chain.
+    /// What the service sends meanwhile waits: anvil would mine it on a block that goes.
+    void replace(std::uint64_t depth, const std::string& transactions) {
+        stack_.anvil.rpc("evm_setAutomine", "[false]");
+        stack_.anvil.rpc("anvil_reorg", fmt::format("[{},[{}]]", depth, transactions));
+        stack_.anvil.rpc("evm_setAutomine", "[true]");
+    }
+
+    /// Where one is being mined just then, anvil at times goes on from a block that is not its
+    /// newest; no node may have such a chain.
     void mend_chain() {
         while (const auto broken = chain_.first_orphan(kDeepest + 8))
-            stack_.anvil.rpc("anvil_reorg",
-                             fmt::format("[{},[]]", stack_.anvil.block_number() - *broken + 1));
+            replace(stack_.anvil.block_number() - *broken + 1, "");
     }
 
     std::vector<Channel> live() {

@@ -102,7 +102,7 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
                 NotAuthorizedToClaim()
             );
         }
-        _claim(_domainSeparator(), voucherClaims);
+        _claim(_domainSeparator(), voucherClaims, new bytes32[](0));
     }
 
     /// Claims many vouchers on the signature of their common receiver authorizer; anyone may call.
@@ -119,8 +119,10 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
             );
         }
         bytes32 domain = _domainSeparator();
-        _requireSigned(authorizer, _claimBatchDigest(domain, voucherClaims), authorizerSignature);
-        _claim(domain, voucherClaims);
+        bytes32[] memory channelIds = _channelIds(domain, voucherClaims);
+        bytes32 digest = _claimBatchDigest(domain, voucherClaims, channelIds);
+        _requireSigned(authorizer, digest, authorizerSignature);
+        _claim(domain, voucherClaims, channelIds);
     }
 
     /// Pays a receiver all that is claimed and not yet paid, in one transfer. Anyone may call, and
@@ -223,7 +225,8 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         view
         returns (bytes32)
     {
-        return _claimBatchDigest(_domainSeparator(), voucherClaims);
+        bytes32 domain = _domainSeparator();
+        return _claimBatchDigest(domain, voucherClaims, _channelIds(domain, voucherClaims));
     }
 
     function eip712Domain()
@@ -257,14 +260,20 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
     }
 
     /// Rows of one receiver and token that follow each other cost one write to the receiver's
-    /// account.
-    function _claim(bytes32 domain, VoucherClaim[] calldata voucherClaims) private {
+    /// account. `channelIds` is empty, or has every row's id, where they had to be hashed before.
+    function _claim(
+        bytes32 domain,
+        VoucherClaim[] calldata voucherClaims,
+        bytes32[] memory channelIds
+    ) private {
         address receiver;
         address token;
         uint128 earned;
         for (uint256 i = 0; i < voucherClaims.length; ++i) {
             VoucherClaim calldata row = voucherClaims[i];
-            uint128 claimed = _claimRow(domain, row);
+            bytes32 channelId =
+                channelIds.length == 0 ? _channelId(domain, row.voucher.channel) : channelIds[i];
+            uint128 claimed = _claimRow(domain, row, channelId);
             if (claimed == 0) continue;
             ChannelConfig calldata config = row.voucher.channel;
             if (config.receiver != receiver || config.token != token) {
@@ -276,8 +285,10 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         _credit(receiver, token, earned);
     }
 
-    function _claimRow(bytes32 domain, VoucherClaim calldata row) private returns (uint128) {
-        bytes32 channelId = _channelId(domain, row.voucher.channel);
+    function _claimRow(bytes32 domain, VoucherClaim calldata row, bytes32 channelId)
+        private
+        returns (uint128)
+    {
         Channel storage channel = channels[channelId];
         Channel memory stored = channel;
         uint128 totalClaimed = row.totalClaimed;
@@ -420,19 +431,29 @@ contract BatchSettlement is IBatchSettlement, ReentrancyGuardTransient, Multical
         );
     }
 
-    function _claimBatchDigest(bytes32 domain, VoucherClaim[] calldata voucherClaims)
+    function _channelIds(bytes32 domain, VoucherClaim[] calldata voucherClaims)
         private
         pure
-        returns (bytes32)
+        returns (bytes32[] memory channelIds)
     {
+        channelIds = new bytes32[](voucherClaims.length);
+        for (uint256 i = 0; i < voucherClaims.length; ++i) {
+            channelIds[i] = _channelId(domain, voucherClaims[i].voucher.channel);
+        }
+    }
+
+    function _claimBatchDigest(
+        bytes32 domain,
+        VoucherClaim[] calldata voucherClaims,
+        bytes32[] memory channelIds
+    ) private pure returns (bytes32) {
         bytes32[] memory entries = new bytes32[](voucherClaims.length);
         for (uint256 i = 0; i < voucherClaims.length; ++i) {
             VoucherClaim calldata row = voucherClaims[i];
-            bytes32 channelId = _channelId(domain, row.voucher.channel);
             entries[i] = keccak256(
                 abi.encode(
                     CLAIM_ENTRY_TYPEHASH,
-                    channelId,
+                    channelIds[i],
                     row.voucher.maxClaimableAmount,
                     row.totalClaimed
                 )

@@ -116,6 +116,51 @@ contract GasTest is Fixture {
         _measured("close", 121_800);
     }
 
+    /// The canonical contract's figures of what follows are not published.
+    function test_claimWithSignature100AndSettle() public {
+        VoucherClaim[] memory list = _openMany(100);
+        bytes[] memory calls = new bytes[](2);
+        calls[0] = abi.encodeCall(
+            BatchSettlement.claimWithSignature,
+            (list, batchSignature(RECEIVER_AUTHORIZER_KEY, list))
+        );
+        calls[1] = abi.encodeCall(BatchSettlement.settle, (receiver, address(token)));
+        vm.prank(RELAYER);
+        settlement.multicall(calls);
+        vm.snapshotGasLastCall("gas", "claimWithSignature 100 and settle");
+    }
+
+    function test_refund() public {
+        ChannelConfig memory config = channel(_salt(1));
+        open(config, DEPOSIT);
+        vm.prank(receiver);
+        settlement.refund(config, FIRST);
+        vm.snapshotGasLastCall("gas", "refund of a part");
+    }
+
+    function test_refundWithSignature() public {
+        ChannelConfig memory config = channel(_salt(1));
+        open(config, DEPOSIT);
+        bytes memory signature = refundSignature(
+            RECEIVER_AUTHORIZER_KEY, settlement.getChannelId(config), 0, FIRST
+        );
+        vm.prank(RELAYER);
+        settlement.refundWithSignature(config, FIRST, 0, signature);
+        vm.snapshotGasLastCall("gas", "refundWithSignature of a part");
+    }
+
+    function test_withdraw() public {
+        ChannelConfig memory config = channel(_salt(1));
+        open(config, DEPOSIT);
+        vm.prank(payer);
+        settlement.initiateWithdraw(config, DEPOSIT);
+        vm.snapshotGasLastCall("gas", "initiateWithdraw");
+        vm.warp(block.timestamp + config.withdrawDelay);
+        vm.prank(payer);
+        settlement.finalizeWithdraw(config);
+        vm.snapshotGasLastCall("gas", "finalizeWithdraw");
+    }
+
     function _openMany(uint256 count) private returns (VoucherClaim[] memory list) {
         list = new VoucherClaim[](count);
         for (uint256 i = 0; i < count; ++i) {
