@@ -104,6 +104,8 @@ TEST_CASE("tidy: money is never floating point") {
 TEST_CASE("tidy: no sleep in a test, no detached work, no namespace poured into a header") {
     CHECK(matches({"tests"}, "[s]leep_for|[s]leep_until|\\b[s]leep\\(") == kNothing);
     CHECK(matches({"api"}, "asio::detached") == kNothing);
+    // GCC 12 destroys the temporaries of such an expression twice.
+    CHECK(matches({"api"}, "[?:] co_await") == kNothing);
     std::vector<std::string> poured;
     for (const auto& hit : matches({"channel", "ledger", "api"}, "^using namespace"))
         if (hit.find(".hpp:") != std::string::npos) poured.push_back(hit);

@@ -280,8 +280,17 @@ private:
         return chain::refund_with_signature_call(one.terms, Amount{amount}, nonce, signature);
     }
 
-    /// Gives the transactions that the new branch does not have for certain.
+    /// Gives the transactions that the new branch does not have for certain. What the service sends
+    /// meanwhile waits: anvil would mine it on a block that goes.
     std::vector<std::string> reorganise(Way way, std::uint64_t depth) {
+        stack_.anvil.rpc("evm_setAutomine", "[false]");
+        auto dropped = replace_blocks(way, depth);
+        stack_.anvil.rpc("evm_setAutomine", "[true]");
+        mend_chain();
+        return dropped;
+    }
+
+    std::vector<std::string> replace_blocks(Way way, std::uint64_t depth) {
         auto raw = chain_.raw_transactions(depth);
         std::vector<std::string> dropped;
         if (way == Way::dropped) {
@@ -300,23 +309,19 @@ private:
             offset = std::min(depth - 1, offset + random_.below(3));
             list += fmt::format("{}[{},{}]", list.empty() ? "" : ",", one, offset);
         }
-        replace(depth, list);
-        mend_chain();
+        stack_.anvil.rpc("anvil_reorg", fmt::format("[{},[{}]]", depth, list));
         return dropped;
     }
 
-    /// What the service sends meanwhile waits: anvil would mine it on a block that goes.
-    void replace(std::uint64_t depth, const std::string& transactions) {
-        stack_.anvil.rpc("evm_setAutomine", "[false]");
-        stack_.anvil.rpc("anvil_reorg", fmt::format("[{},[{}]]", depth, transactions));
-        stack_.anvil.rpc("evm_setAutomine", "[true]");
-    }
-
-    /// Where one is being mined just then, anvil at times goes on from a block that is not its
-    /// newest; no node may have such a chain.
+    /// Where a transaction is being mined just then, anvil at times goes on from a block that is
+    /// not its newest, or leaves a hole; no node may have such a chain.
     void mend_chain() {
+        if (!chain_.first_orphan(kDeepest + 8)) return;
+        stack_.anvil.rpc("evm_setAutomine", "[false]");
         while (const auto broken = chain_.first_orphan(kDeepest + 8))
-            replace(stack_.anvil.block_number() - *broken + 1, "");
+            stack_.anvil.rpc("anvil_reorg",
+                             fmt::format("[{},[]]", stack_.anvil.block_number() - *broken + 1));
+        stack_.anvil.rpc("evm_setAutomine", "[true]");
     }
 
     std::vector<Channel> live() {
