@@ -23,6 +23,7 @@ export const escrowAbi = parseAbi([
   "function pendingWithdrawals(bytes32 channelId) view returns (uint128 amount, uint40 initiatedAt)",
   "function initiateWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config, uint128 amount)",
   "function finalizeWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config)",
+  "error WithdrawAmountExceedsAvailable()",
   "event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount)",
 ]);
 export const tokenAbi = parseAbi([
