@@ -81,7 +81,7 @@ async function withdrawAllThatIsLeft(channel) {
       ]);
     } catch (error) {
       // Claimed meanwhile, beside a neighbour that is withdrawn from: less is left than was read.
-      if (!/WithdrawAmountExceedsAvailable/.test(error.message)) throw error;
+      if (!/WithdrawAmountExceedsAvailable|was reverted/.test(error.message)) throw error;
     }
   }
 }
