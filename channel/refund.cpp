@@ -28,7 +28,8 @@ void apply(State& state, const RefundBegun& event) {
 
 bool apply(State& state, const RefundAbandoned& event) {
     if (state.refunding.is_zero() || event.number != state.refunds_begun) return false;
-    state.refunding = Amount{};
+    state.refunding =
+        Amount{state.refunding.units() - std::min(state.refunding, event.amount).units()};
     return true;
 }
 

@@ -27,6 +27,8 @@ struct RefundBegun {
 /// The refund of that number will never be carried out.
 struct RefundAbandoned {
     std::uint64_t number = 0;
+    /// What it held. More may be held for an earlier one that a reorganisation took back.
+    Amount amount;
 };
 
 /// Refused unless the channel is open: a payer that withdraws on its own gets its money that way.
@@ -35,7 +37,7 @@ struct RefundAbandoned {
 Decision<RefundBegun> decide(const State& state, const AskRefund& command);
 
 void apply(State& state, const RefundBegun& event);
-/// False, and nothing changed, when another refund or none is on its way.
+/// False, and nothing changed, when another refund or none is the last one begun, or nothing held.
 bool apply(State& state, const RefundAbandoned& event);
 
 }  // namespace millrace::channel

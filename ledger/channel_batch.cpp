@@ -321,10 +321,10 @@ private:
     }
 
     void decide_request(BatchItem& item, const AbandonRefund& request) {
-        const auto held = channel_.state.refunding;
         item.outcome = BatchItem::Nothing{};
         if (channel::apply(channel_.state, request.abandoned))
-            item.outcome = BatchItem::Changed{"refund_failed", held, {}, channel_.state};
+            item.outcome =
+                BatchItem::Changed{"refund_failed", request.abandoned.amount, {}, channel_.state};
     }
 
     std::string event_name(const ChannelChainEvent& event, bool was_empty) const {

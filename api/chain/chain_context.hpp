@@ -82,6 +82,8 @@ struct ChainNetwork {
 
     /// Nothing before the network is followed.
     std::optional<ledger::chain::Cursor> cursor;
+    /// False from a look at the chain that failed until one that did not.
+    bool is_followed = true;
     /// The newest block as last seen.
     ledger::chain::Block head;
     /// The relayer's nonces below are used up, as the node says.

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <set>
 #include <stdexcept>
 
 namespace millrace::api {
@@ -42,26 +41,8 @@ Claims::Claims(ChainContext& context, ChainNetwork& network, OutboxSender& sende
       network_(network),
       sender_(sender),
       checks_(context, network),
-      last_interval_(std::chrono::steady_clock::now()) {}
-
-Task<void> Claims::start() {
-    const auto work = [](pqxx::transaction_base& transaction) {
-        return ledger::closing_channels(transaction);
-    };
-    const auto closing = co_await context_.read(work);
-    for (const auto& one : closing)
-        if (context_.assets.at(one.asset_id).network == network_.config.network)
-            closing_.emplace(one.id, one);
-}
-
-void Claims::changed(const ledger::ChannelTerms& terms, const channel::State& state) {
-    if (state.status == channel::Status::closing &&
-        terms.config.receiver_authorizer == context_.signer.authorizer())
-        closing_.insert_or_assign(
-            terms.id, ledger::ClosingChannel{terms.id, terms.asset_id, terms.config.receiver});
-    else
-        closing_.erase(terms.id);
-}
+      last_interval_(std::chrono::steady_clock::now()),
+      last_followed_(last_interval_) {}
 
 Task<Claims::Outcome<ClaimSummary>> Claims::claim(const ledger::Asset& asset,
                                                   channel::Address receiver) {
@@ -80,6 +61,12 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
     const bool checked = co_await check(asset, due.rows);
     if (!checked) co_return Refusal{Error::rpc_read_failed};
 
+    auto drafted = co_await drafts_for(asset, receiver, due.rows);
+    if (!drafted) co_return Refusal{Error::rpc_read_failed};
+    if (!drafted->bad.empty()) co_await leave_out(asset, std::move(drafted->bad));
+    const bool all_left_out = drafted->rows.empty() && !due.rows.empty();
+    if (all_left_out) co_return Refusal{Error::nothing_to_settle};
+
     chain::ReceiverTotals totals;
     // What an earlier claim is about to sweep is not counted again.
     if (!due.another_on_its_way) {
@@ -87,13 +74,12 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
         if (!found) co_return Refusal{Error::rpc_read_failed};
         totals = *found;
     }
-    const auto amount = ledger::to_sweep(due.rows, totals);
+    const auto amount = ledger::to_sweep(drafted->rows, totals);
     if (!amount) co_return Refusal{Error::rpc_read_failed};
     if (amount->is_zero()) co_return Refusal{Error::nothing_to_settle};
 
-    auto drafts = co_await drafts_for(asset, receiver, due.rows);
-    if (!drafts) co_return Refusal{Error::rpc_read_failed};
-    const auto recorded = co_await record(asset, receiver, due.rows, *amount, std::move(*drafts));
+    const auto recorded =
+        co_await record(asset, receiver, drafted->rows, *amount, std::move(drafted->drafts));
     for (const auto& entry : recorded.outbox) co_await sender_.broadcast(entry);
     const auto claim_id = recorded.record.claim_id;
     const auto work = [claim_id](pqxx::transaction_base& transaction) {
@@ -139,8 +125,11 @@ Task<bool> Claims::check(const ledger::Asset& asset, std::vector<PlannedRow>& ro
     for (const auto& row : checked->claimed_already)
         spdlog::debug("{}: channel {} is claimed up to {} already", network_.node.name(),
                       channel::to_hex(row.id), channel::to_string(row.claim.total_claimed));
-    if (checked->bad.empty()) co_return true;
-    const auto bad = std::move(checked->bad);
+    if (!checked->bad.empty()) co_await leave_out(asset, std::move(checked->bad));
+    co_return true;
+}
+
+Task<void> Claims::leave_out(const ledger::Asset& asset, std::vector<ledger::BadRow> bad) {
     const ChainContext::Work work = [&bad, &asset](pqxx::transaction_base& transaction) {
         return ledger::quarantine(transaction, bad, asset, now());
     };
@@ -149,32 +138,54 @@ Task<bool> Claims::check(const ledger::Asset& asset, std::vector<PlannedRow>& ro
     for (const auto& [row, fault, detail] : bad)
         spdlog::error("{}: channel {} is left out of claims: {}: {}", network_.node.name(),
                       channel::to_hex(row.id), ledger::to_string(fault), detail);
-    co_return true;
 }
 
 /// One transaction if the rows fit into one. Otherwise the last one sweeps, so that it is one
-/// transfer to the receiver all the same. Where the sweep alone would be refused, by the token, the
-/// claims go out without it: they are what a withdrawal cannot take away.
-Task<std::optional<std::vector<ledger::OutboxDraft>>> Claims::drafts_for(
-    const ledger::Asset& asset, channel::Address receiver, const std::vector<PlannedRow>& rows) {
+/// transfer to the receiver all the same.
+Task<std::optional<Claims::Drafted>> Claims::drafts_for(const ledger::Asset& asset,
+                                                        channel::Address receiver,
+                                                        const std::vector<PlannedRow>& rows) {
     const auto settle = chain::settle_call(receiver, asset.token);
     const auto cut = ledger::batches(rows, network_.config.claim_rows_max);
-    std::vector<ledger::OutboxDraft> drafts;
+    Drafted drafted;
     for (const auto batch : cut) {
         const bool is_last = batch.data() == cut.back().data();
-        const auto claim = co_await claim_call(context_, network_, batch);
-        const auto call = is_last ? chain::multicall_call({claim, settle}) : claim;
-        auto made = co_await draft(call, ledger::claim_weight(batch));
-        if (!made && is_last && made.error().reverted())
-            made = co_await draft(claim, ledger::claim_weight(batch));
-        if (!made) co_return std::nullopt;
-        drafts.push_back(std::move(*made));
+        const bool asked = co_await draft_rows(batch, is_last ? &settle : nullptr, drafted);
+        if (!asked) co_return std::nullopt;
     }
-    if (!cut.empty()) co_return drafts;
+    if (!cut.empty()) co_return drafted;
     auto sweep = co_await draft(settle, 0);
     if (!sweep) co_return std::nullopt;
-    drafts.push_back(std::move(*sweep));
-    co_return drafts;
+    drafted.drafts.push_back(std::move(*sweep));
+    co_return drafted;
+}
+
+/// Where the sweep alone would be refused, by the token, the claims go out without it: they are
+/// what a withdrawal cannot take away. What was good in one trial may be bad in the next, when a
+/// contract has its say: halved until the bad row stands alone. False when the nodes cannot be
+/// asked.
+Task<bool> Claims::draft_rows(std::span<const PlannedRow> rows, const channel::Bytes* sweep,
+                              Drafted& drafted) {
+    const auto weight = ledger::claim_weight(rows);
+    const auto claim = co_await claim_call(context_, network_, rows);
+    const auto call = sweep ? chain::multicall_call({claim, *sweep}) : claim;
+    auto made = co_await draft(call, weight);
+    if (!made && sweep && made.error().reverted()) made = co_await draft(claim, weight);
+    if (made) {
+        drafted.drafts.push_back(std::move(*made));
+        drafted.rows.insert(drafted.rows.end(), rows.begin(), rows.end());
+        co_return true;
+    }
+    if (!made.error().reverted()) co_return false;
+    if (rows.size() == 1) {
+        const auto reason = chain::revert_reason(made.error().data);
+        drafted.bad.push_back({rows.front(), ledger::fault_from(reason), reason});
+        co_return true;
+    }
+    const auto half = rows.size() / 2;
+    const bool asked = co_await draft_rows(rows.first(half), nullptr, drafted);
+    if (!asked) co_return false;
+    co_return co_await draft_rows(rows.subspan(half), sweep, drafted);
 }
 
 Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t weight) {
@@ -187,10 +198,14 @@ Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, s
     ledger::OutboxDraft made;
     made.purpose = ledger::Purpose::claim;
     made.to = network_.config.contract;
-    made.data = std::move(call);
     // A node that says too little would have the claim run out of gas.
     made.gas_limit = chain::gas_limit_for(std::max(*estimate, ledger::claim_gas(weight)));
     made.fees = sender_.fees();
+    // With just the gas that it will have: a contract sees how much that is.
+    const auto tried =
+        co_await network_.node.call(made.to, call, chain::BlockTag::latest(), made.gas_limit);
+    if (!tried) co_return tried.error();
+    made.data = std::move(call);
     co_return made;
 }
 
@@ -228,6 +243,7 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
 Task<void> Claims::automatic() {
     co_await claim_closing();
     const auto time = std::chrono::steady_clock::now();
+    last_followed_ = time;
     const auto interval = network_.config.claim_interval;
     const bool is_due = interval.count() != 0 && time - last_interval_ >= interval;
     if (is_due) last_interval_ = time;
@@ -249,18 +265,39 @@ Task<void> Claims::claim_earned(ledger::Occasion occasion, const ledger::Asset& 
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
         // There may be many, and a withdrawal does not wait for them.
-        co_await claim_closing();
+        if (std::chrono::steady_clock::now() - last_closing_ >= network_.config.poll_interval)
+            co_await claim_closing();
         co_await claim_and_log(occasion, asset, receiver);
     }
 }
 
 Task<void> Claims::claim_closing() {
-    if (closing_.empty()) co_return;
-    std::set<std::pair<std::int32_t, channel::Address>> receivers;
-    for (const auto& [id, one] : closing_) receivers.emplace(one.asset_id, one.receiver);
-    for (const auto& [asset_id, receiver] : receivers) {
+    last_closing_ = std::chrono::steady_clock::now();
+    const auto network = network_.config.network;
+    const auto authorizer = context_.signer.authorizer();
+    const auto work = [network, authorizer](pqxx::transaction_base& transaction) {
+        return ledger::closing_receivers(transaction, network, authorizer);
+    };
+    const auto closing = co_await context_.read(work);
+    for (const auto& [asset_id, receiver] : closing) {
         if (context_.stopping) co_return;
-        co_await claim_and_log(ledger::Occasion::watching, context_.assets.at(asset_id), receiver);
+        const auto asset = context_.assets.find(asset_id);
+        if (asset == context_.assets.end()) continue;
+        co_await claim_and_log(ledger::Occasion::closing, asset->second, receiver);
+    }
+}
+
+Task<void> Claims::claim_blindly() {
+    co_await claim_closing();
+    const auto time = std::chrono::steady_clock::now();
+    const std::chrono::seconds shortest_delay(network_.config.withdraw_delay_seconds_min);
+    if (time - last_followed_ < shortest_delay / 4) co_return;
+    last_followed_ = time;
+    spdlog::warn("{}: claiming all that is due, because withdrawals cannot be seen",
+                 network_.node.name());
+    for (const auto& token : network_.config.tokens) {
+        const auto* asset = network_.asset_of(context_, token.address);
+        co_await claim_earned(ledger::Occasion::asked, *asset, {});
     }
 }
 

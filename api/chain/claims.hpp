@@ -7,8 +7,8 @@
 #include "ledger/settlement/due.hpp"
 
 #include <chrono>
-#include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace millrace::api {
@@ -22,9 +22,6 @@ public:
 
     Claims(ChainContext& context, ChainNetwork& network, OutboxSender& sender);
 
-    /// Finds the channels whose payers withdraw already.
-    Task<void> start();
-
     /// Claims and sweeps all that is due to the receiver in one asset. `nothing_to_settle`,
     /// `rpc_read_failed`.
     Task<Outcome<ClaimSummary>> claim(const ledger::Asset& asset, channel::Address receiver);
@@ -34,9 +31,8 @@ public:
     /// Of channels that are being withdrawn from alone: their window is the withdraw delay,
     /// whatever the interval.
     Task<void> claim_closing();
-
-    /// A channel was changed by the chain.
-    void changed(const ledger::ChannelTerms& terms, const channel::State& state);
+    /// While the chain cannot be followed, nobody knows who withdraws: everything, now and then.
+    Task<void> claim_blindly();
 
 private:
     struct Work {
@@ -51,11 +47,19 @@ private:
     Task<Work> read_due(ledger::Occasion occasion, const ledger::Asset& asset,
                         channel::Address receiver);
     Task<bool> check(const ledger::Asset& asset, std::vector<ledger::PlannedRow>& rows);
-    Task<std::optional<std::vector<ledger::OutboxDraft>>> drafts_for(
-        const ledger::Asset& asset, channel::Address receiver,
-        const std::vector<ledger::PlannedRow>& rows);
+    /// Transactions that a trial has found good, and the rows that are in them.
+    struct Drafted {
+        std::vector<ledger::OutboxDraft> drafts;
+        std::vector<ledger::PlannedRow> rows;
+        std::vector<ledger::BadRow> bad;
+    };
+    Task<std::optional<Drafted>> drafts_for(const ledger::Asset& asset, channel::Address receiver,
+                                            const std::vector<ledger::PlannedRow>& rows);
+    Task<bool> draft_rows(std::span<const ledger::PlannedRow> rows, const channel::Bytes* sweep,
+                          Drafted& drafted);
     Task<ledger::chain::RpcResult<ledger::OutboxDraft>> draft(channel::Bytes call,
                                                               std::size_t weight);
+    Task<void> leave_out(const ledger::Asset& asset, std::vector<ledger::BadRow> bad);
     Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
                                        const std::vector<ledger::PlannedRow>& rows,
                                        channel::Amount amount,
@@ -69,8 +73,9 @@ private:
     ChainNetwork& network_;
     OutboxSender& sender_;
     ClaimChecks checks_;
-    std::map<channel::ChannelId, ledger::ClosingChannel> closing_;
     std::chrono::steady_clock::time_point last_interval_;
+    std::chrono::steady_clock::time_point last_closing_;
+    std::chrono::steady_clock::time_point last_followed_;
 };
 
 ClaimSummary summary_of(const ledger::ClaimRecord& record);

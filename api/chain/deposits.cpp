@@ -81,6 +81,7 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::top_up(ledger::ChannelRecord re
                                                         GaslessDeposit deposit) {
     const auto id = record.terms.id;
     if (!network_.token_config(record.terms.config.token)) co_return Error::token_mismatch;
+    if (!network_.is_followed) co_return Error::unavailable;
     auto outcome = co_await prepare(id, record.terms.config, std::move(deposit));
     if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
     OpenedChannel opened{id, record.state.status, record.state.balance, {}};
@@ -101,7 +102,7 @@ Deposits::Refused Deposits::check_terms(const channel::ChannelConfig& config) co
         return Refusal{Error::withdraw_delay_out_of_range, channel::Amount{least}};
     if (config.withdraw_delay_seconds > most)
         return Refusal{Error::withdraw_delay_out_of_range, channel::Amount{most}};
-    if (!network_.cursor) return Error::unavailable;
+    if (!network_.cursor || !network_.is_followed) return Error::unavailable;
     return std::nullopt;
 }
 

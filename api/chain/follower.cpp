@@ -62,11 +62,8 @@ ledger::ChainLog chain_log(const chain::Log& log) {
 
 }  // namespace
 
-Follower::Follower(ChainContext& context, ChainNetwork& network, Changed changed)
-    : context_(context),
-      network_(network),
-      changed_(std::move(changed)),
-      reversals_(context, network, changed_) {}
+Follower::Follower(ChainContext& context, ChainNetwork& network)
+    : context_(context), network_(network), reversals_(context, network) {}
 
 Task<void> Follower::start() {
     const auto found = co_await network_.node.block(BlockTag::latest());
@@ -102,10 +99,11 @@ Task<std::string> Follower::round() {
     if (!*found) co_return "the node has no newest block";
     network_.head = **found;
     if (auto wrong = co_await reversals_.check(); !wrong.empty()) co_return wrong;
-    if (auto wrong = co_await advance(confirmed_head(network_)); !wrong.empty()) co_return wrong;
+    const auto wrong = co_await advance(confirmed_head(network_));
+    // Also while the books cannot follow: a withdrawal does not wait for them.
     co_await post_withdrawals_early();
-    co_await reversals_.reconcile();
-    co_return std::string();
+    if (wrong.empty()) co_await reversals_.reconcile();
+    co_return wrong;
 }
 
 Task<std::string> Follower::advance(std::uint64_t target) {
@@ -263,7 +261,6 @@ void Follower::look_at(const ledger::Request& request, const ledger::Answer& ans
     if (!changed->name.empty())
         spdlog::info("{}: channel {} {}", network_.node.name(), channel::to_hex(answer.terms->id),
                      changed->name);
-    changed_(*answer.terms, changed->state);
 }
 
 /// Nothing also for a withdrawal request whose block cannot be read, or is another now.

@@ -5,7 +5,6 @@
 #include "ledger/chain/escrow_events.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -20,9 +19,8 @@ namespace millrace::api {
 class Follower {
 public:
     /// Told of every state that an event of the chain has led to.
-    using Changed = std::function<void(const ledger::ChannelTerms&, const channel::State&)>;
 
-    Follower(ChainContext& context, ChainNetwork& network, Changed changed);
+    Follower(ChainContext& context, ChainNetwork& network);
 
     /// Finds the cursor; a network that was never followed starts at its confirmed head. Throws
     /// std::runtime_error when the node cannot be asked.
@@ -54,7 +52,6 @@ private:
 
     ChainContext& context_;
     ChainNetwork& network_;
-    Changed changed_;
     std::uint64_t range_ = 1;
     Reversals reversals_;
     /// Logs above the cursor that were posted before their time, as of their blocks.

@@ -15,17 +15,13 @@ NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
       deposits_(context, network_, sender_),
       claims_(context, network_, sender_),
       refunds_(context, network_, sender_),
-      follower_(context, network_,
-                [this](const ledger::ChannelTerms& terms, const channel::State& state) {
-                    claims_.changed(terms, state);
-                }),
+      follower_(context, network_),
       health_{config.network, false, 0, "not started", {}, {}} {}
 
 Task<void> NetworkLoop::start() {
     co_await check_network();
     co_await follower_.start();
     co_await sender_.start();
-    co_await claims_.start();
     note({});
 }
 
@@ -75,6 +71,7 @@ Task<void> NetworkLoop::follow() {
 
 Task<std::string> NetworkLoop::follow_once() {
     auto trouble = co_await follower_.round();
+    network_.is_followed = trouble.empty();
     // What is on its way is pushed on also while the chain cannot be followed: withdrawals do not
     // wait. It ends only where the books have followed.
     co_await sender_.look_after(trouble.empty());
@@ -88,7 +85,7 @@ Task<void> NetworkLoop::claim() {
             if (health().following)
                 co_await claims_.automatic();
             else
-                co_await claims_.claim_closing();
+                co_await claims_.claim_blindly();
         } catch (const std::exception& error) {
             spdlog::warn("{}: automatic claims: {}", network_.node.name(), error.what());
         }

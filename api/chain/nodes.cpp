@@ -317,7 +317,8 @@ Task<Nodes::Answer<std::vector<chain::Log>>> Nodes::logs(std::uint64_t from, std
 Task<BlockTag> Nodes::pinned(BlockTag tag) {
     if (alone() || tag.text() != BlockTag::latest().text()) co_return tag;
     const auto head = co_await newest_block();
-    co_return head&&* head ? BlockTag::number((*head)->number) : tag;
+    if (!head || !*head) co_return tag;
+    co_return BlockTag::number((*head)->number);
 }
 
 Task<Nodes::Answer<channel::Bytes>> Nodes::call(channel::Address to, channel::Bytes data,

@@ -29,6 +29,8 @@ constexpr int kWriteAttempts = 5;
 constexpr std::size_t kFilledAtOnce = 16;
 constexpr auto kRetryPause = 200ms;
 
+constexpr const char* kSuperseded = "another transaction took its nonce";
+
 /// The place of a transaction's fee among the logs of its transaction: no real log has it.
 constexpr std::uint32_t kFeeLogIndex = std::numeric_limits<std::int32_t>::max();
 
@@ -144,7 +146,7 @@ Task<void> OutboxSender::look_after(bool follows) {
         waiting.insert(entry.signer);
         std::string unsigned_because;
         try {
-            co_await push(entry, watch, found);
+            co_await push(entry, watch, found, follows);
         } catch (const chain::SignerUnavailable& error) {
             unsigned_because = error.what();
         } catch (const chain::SignerRefused& error) {
@@ -160,7 +162,8 @@ Task<void> OutboxSender::look_after(bool follows) {
 Task<OutboxSender::Found> OutboxSender::look_at(const OutboxEntry& entry, Watch& watch,
                                                 bool follows) {
     const auto confirmed = network_.cursor->block_number;
-    if (watch.mined_at_block && *watch.mined_at_block > confirmed) co_return Found::mined;
+    if (follows && watch.mined_at_block && *watch.mined_at_block > confirmed)
+        co_return Found::mined;
     const auto receipt = co_await receipt_of(entry);
     if (!receipt) co_return Found::unknown;
     if (!*receipt) {
@@ -205,14 +208,18 @@ Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
     co_return receipt;
 }
 
-Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found) {
+/// What another transaction took or left of the nonces is judged only of the chain that the books
+/// follow.
+Task<void> OutboxSender::push(const OutboxEntry& entry, Watch& watch, Found found, bool follows) {
     // What a former relayer key has signed can only be sent again as it is.
     const bool is_next = found == Found::missing && entry.signer == context_.signer.relayer();
-    if (is_next && co_await is_superseded(entry, watch)) {
-        co_await give_up(entry);
-        co_return;
+    if (is_next && follows) {
+        if (co_await is_superseded(entry, watch)) {
+            co_await give_up(entry);
+            co_return;
+        }
+        co_await fill_gap(entry, watch);
     }
-    if (is_next) co_await fill_gap(entry, watch);
     const bool is_new = watch.attempt != entry.hash;
     std::optional<std::int64_t> left;
     if (is_next) left = co_await seconds_left(entry);
@@ -333,6 +340,12 @@ Task<void> OutboxSender::finish(const OutboxEntry& entry, const chain::Receipt& 
                                 fee ? *fee : channel::Amount{},
                                 {}};
     if (!receipt.succeeded) result.error = co_await why_reverted(entry, receipt.block_number);
+    // What took its place leaves no log.
+    if (entry.is_filled() && receipt.logs.empty()) {
+        result.succeeded = false;
+        result.block_number = 0;
+        result.error = kSuperseded;
+    }
     co_await record_end(entry, std::move(result), swept_by(receipt, network_.config.contract));
 }
 
@@ -361,8 +374,7 @@ Task<void> OutboxSender::give_up(const OutboxEntry& entry) {
     count(entry.purpose, "superseded");
     spdlog::error("{}: nonce {} of the relayer was used by another transaction than {}",
                   network_.node.name(), entry.nonce, channel::to_hex(entry.hash));
-    const ledger::OutboxResult result{entry.hash, false, 0,
-                                      0,          {},    "another transaction took its nonce"};
+    const ledger::OutboxResult result{entry.hash, false, 0, 0, {}, kSuperseded};
     co_await record_end(entry, result, {});
 }
 

@@ -55,7 +55,7 @@ private:
     Task<bool> is_on_the_chain(const ledger::chain::Receipt& receipt);
     Task<ledger::chain::RpcResult<std::optional<ledger::chain::Receipt>>> receipt_of(
         const ledger::OutboxEntry& entry);
-    Task<void> push(const ledger::OutboxEntry& entry, Watch& watch, Found found);
+    Task<void> push(const ledger::OutboxEntry& entry, Watch& watch, Found found, bool follows);
     Task<bool> is_superseded(const ledger::OutboxEntry& entry, Watch& watch);
     Task<void> fill_gap(const ledger::OutboxEntry& entry, Watch& watch);
     Task<std::optional<std::int64_t>> seconds_left(const ledger::OutboxEntry& entry);

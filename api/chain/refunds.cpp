@@ -24,6 +24,7 @@ namespace {
 
 /// What claiming one channel and refunding it may cost: a payer that is a contract could burn more.
 constexpr std::uint64_t kRefundGasMax = 300'000 + chain::kErc1271GasMax;
+constexpr std::chrono::seconds kPauseBetweenAttempts{60};
 
 /// Takes a channel's place in the set, and gives it back when it goes.
 class InHand {
@@ -53,7 +54,7 @@ Task<Refunds::Outcome<RefundSent>> Refunds::refund(ledger::ChannelTerms terms,
                                                    channel::AskRefund asked) {
     if (terms.config.receiver_authorizer != context_.signer.authorizer())
         co_return Refusal{Error::receiver_authorizer_mismatch};
-    if (!network_.cursor) co_return Refusal{Error::unavailable};
+    if (!network_.cursor || !network_.is_followed) co_return Refusal{Error::unavailable};
     const InHand place(in_hand_, terms.id);
     if (!place.is_first()) co_return Refusal{Error::channel_busy};
     co_return co_await carry_out(terms, caller, asked);
@@ -136,6 +137,7 @@ Task<Refunds::Outcome<RefundSent>> Refunds::answer_again(channel::ChannelId id,
     };
     const auto record = co_await context_.database.run(reading_channel);
     if (!record) co_return Refusal{Error::channel_unknown};
+    if (record->state.refunding.is_zero()) co_return Refusal{Error::channel_busy};
     const RefundKey key{id, record->state.refunds_begun};
     const auto reading_refund = [key](pqxx::transaction_base& transaction) {
         return ledger::find_refund(transaction, key);
@@ -229,12 +231,68 @@ Task<void> Refunds::look_after() {
         if (context_.stopping) co_return;
         const InHand place(in_hand_, one.key.channel);
         if (!place.is_first()) continue;
-        if (one.is_written_down)
-            co_await abandon(one.key);
+        auto standing = Stands::no;
+        if (one.last_signed) standing = co_await stands(*one.last_signed);
+        if (standing == Stands::unknown) continue;
+        if (standing == Stands::yes)
+            co_await send_again(*one.last_signed);
+        else if (one.is_written_down)
+            co_await abandon(one.key, one.amount);
         else
             co_await give_up(one.key, one.amount, one.refund_nonce,
                              "the service ended before it was sent");
     }
+}
+
+/// What is signed once can be carried out by anybody until its nonce is used up.
+Task<Refunds::Stands> Refunds::stands(ledger::StrandedRefund::Signed refund) {
+    const auto tag = BlockTag::number(network_.cursor->block_number);
+    const auto nonce = co_await network_.node.refund_nonce(refund.key.channel, tag);
+    if (!nonce) co_return Stands::unknown;
+    co_return *nonce > refund.nonce ? Stands::no : Stands::yes;
+}
+
+/// Its transaction was mined and reverted, or never mined. As soon as it would succeed, it is sent
+/// again; until then the money stays held.
+Task<void> Refunds::send_again(ledger::StrandedRefund::Signed refund) {
+    const auto now_steady = std::chrono::steady_clock::now();
+    auto& next = next_attempt_[refund.key.channel];
+    if (now_steady < next) co_return;
+    next = now_steady + kPauseBetweenAttempts;
+    const auto id = refund.key.channel;
+    const auto reading = [id](pqxx::connection& connection) {
+        return ledger::read_channel(connection, id);
+    };
+    const auto record = co_await context_.database.run(reading);
+    if (!record) co_return;
+    auto state = record->state;
+    state.refunding = refund.amount;
+    state.refund_nonce = refund.nonce;
+    Outcome<ledger::OutboxDraft> draft = Refusal{Error::unavailable};
+    try {
+        draft = co_await draft_for(record->terms, state);
+    } catch (const chain::SignerUnavailable&) {
+        co_return;
+    } catch (const chain::SignerRefused&) {
+    }
+    if (std::holds_alternative<Refusal>(draft)) {
+        spdlog::warn(
+            "{}: refund {} of channel {} failed and may still be carried out: what it "
+            "takes stays held",
+            network_.node.name(), refund.key.number, channel::to_hex(id));
+        co_return;
+    }
+    auto& ready = std::get<ledger::OutboxDraft>(draft);
+    ready.reference = ledger::refund_reference(refund.key);
+    const OutboxSender::Write work = [&ready](pqxx::connection& connection,
+                                              const ledger::Sender& sender) {
+        pqxx::work transaction(connection);
+        auto written = ledger::enqueue(transaction, sender, {ready}, now());
+        transaction.commit();
+        return written;
+    };
+    const auto entries = co_await sender_.write_down(work);
+    co_await sender_.broadcast(entries.front());
 }
 
 /// Written down before the money is given back, so that nobody can send it afterwards.
@@ -251,11 +309,12 @@ Task<void> Refunds::give_up(RefundKey key, channel::Amount amount, std::uint64_t
     if (!given_up) co_return;
     spdlog::warn("{}: refund {} of channel {} is given up: {}", network_.node.name(), key.number,
                  channel::to_hex(key.channel), why);
-    co_await abandon(key);
+    co_await abandon(key, amount);
 }
 
-Task<void> Refunds::abandon(RefundKey key) {
-    const ledger::Request request = ledger::AbandonRefund{{}, key.channel, {key.number}};
+Task<void> Refunds::abandon(RefundKey key, channel::Amount amount) {
+    next_attempt_.erase(key.channel);
+    const ledger::Request request = ledger::AbandonRefund{{}, key.channel, {key.number, amount}};
     const auto answer = co_await context_.shards.call_one(request);
     const auto* refused = std::get_if<Refusal>(&answer.outcome);
     if (refused && !context_.stopping)

@@ -7,6 +7,8 @@
 #include "ledger/channel_reader.hpp"
 #include "ledger/settlement/refund_store.hpp"
 
+#include <chrono>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,7 +20,9 @@ namespace millrace::api {
 ///
 /// A refund is begun in the shard, which holds its money back; then it is written down, claim and
 /// refund in one transaction, and sent. What the chain says of it releases the money, and so does
-/// `look_after` when it fails or was never written down, for instance because the service ended.
+/// `look_after` when it was never written down, for instance because the service ended. One that
+/// was signed and failed is public: until its nonce is used up, its money stays held, and it is
+/// sent again as soon as it would succeed.
 class Refunds {
 public:
     template <class T>
@@ -52,13 +56,18 @@ private:
     Task<Outcome<RefundSent>> send(const ledger::NewRefund& refund);
     Task<void> give_up(ledger::RefundKey key, channel::Amount amount, std::uint64_t refund_nonce,
                        std::string why);
-    Task<void> abandon(ledger::RefundKey key);
+    Task<void> abandon(ledger::RefundKey key, channel::Amount amount);
+    enum class Stands { no, yes, unknown };
+    Task<Stands> stands(ledger::StrandedRefund::Signed refund);
+    Task<void> send_again(ledger::StrandedRefund::Signed refund);
 
     ChainContext& context_;
     ChainNetwork& network_;
     OutboxSender& sender_;
     /// Channels of which a request is being carried out here.
     std::set<channel::ChannelId> in_hand_;
+    /// When to try again what has failed.
+    std::map<channel::ChannelId, std::chrono::steady_clock::time_point> next_attempt_;
 };
 
 }  // namespace millrace::api

@@ -16,8 +16,8 @@ using chain::BlockTag;
 using channel::Error;
 using channel::Refusal;
 
-Reversals::Reversals(ChainContext& context, ChainNetwork& network, Changed changed)
-    : context_(context), network_(network), changed_(std::move(changed)) {}
+Reversals::Reversals(ChainContext& context, ChainNetwork& network)
+    : context_(context), network_(network) {}
 
 Task<std::string> Reversals::check() {
     if (auto wrong = co_await check_cursor(); !wrong.empty()) co_return wrong;
@@ -142,8 +142,6 @@ Task<std::string> Reversals::undo(const ledger::StandingEvent& event) {
     }
     spdlog::warn("{}: {} of entry {} is undone: block {} is no longer {}", network_.node.name(),
                  event.kind, event.seq, event.block.number, channel::to_hex(event.block.hash));
-    const auto* changed = std::get_if<ledger::ChannelChanged>(&answer.outcome);
-    if (changed && answer.terms) changed_(*answer.terms, changed->state);
     co_return std::string();
 }
 
@@ -180,10 +178,9 @@ Task<void> Reversals::reconcile() {
         const ledger::Request request = ledger::ReconcileChannel{{}, channel_id, contract->state};
         const auto answer = co_await context_.shards.call_one(request);
         const auto* changed = std::get_if<ledger::ChannelChanged>(&answer.outcome);
-        if (!changed || !answer.terms || changed->name.empty()) continue;
+        if (!changed || changed->name.empty()) continue;
         spdlog::info("{}: channel {} agrees with the contract again", network_.node.name(),
                      channel::to_hex(channel_id));
-        changed_(*answer.terms, changed->state);
     }
 }
 

@@ -3,7 +3,6 @@
 #include "api/chain/chain_context.hpp"
 #include "ledger/posted_event.hpp"
 
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,9 +16,7 @@ namespace millrace::api {
 /// back to the fork, then what stands above it is undone one by one, newest first.
 class Reversals {
 public:
-    using Changed = std::function<void(const ledger::ChannelTerms&, const channel::State&)>;
-
-    Reversals(ChainContext& context, ChainNetwork& network, Changed changed);
+    Reversals(ChainContext& context, ChainNetwork& network);
 
     /// Has to succeed before anything more is posted. Gives the reason when it did not; empty when
     /// the cursor and all that was posted are of the node's branch.
@@ -38,7 +35,6 @@ private:
 
     ChainContext& context_;
     ChainNetwork& network_;
-    Changed changed_;
     /// Told once, not at every poll.
     bool lost_ = false;
     /// Whether there may be channels in doubt; nobody knows at the start.

@@ -37,8 +37,8 @@ std::optional<PlannedRow> row_of(const DueChannel& channel) {
 /// No deadline is later than any.
 auto by_value_at_risk(const PlannedRow& row) {
     const auto deadline = row.deadline.value_or(std::numeric_limits<std::uint64_t>::max());
-    return std::tuple(!row.deadline, deadline, Amount::max().units() - row.increment.units(),
-                      row.id);
+    return std::tuple(row.voucher_signer != channel::VoucherSigner::contract, !row.deadline,
+                      deadline, Amount::max().units() - row.increment.units(), row.id);
 }
 
 bool is_occasion(std::span<const PlannedRow> rows, const ClaimPolicy& policy) {
@@ -60,6 +60,7 @@ std::size_t weight_of(const PlannedRow& row) {
 
 std::size_t most_beside(const PlannedRow& row) {
     if (row.reverted_rows == 0) return kClaimRowsMax;
+    if (row.deadline) return 1;
     return std::max<std::size_t>(row.reverted_rows / 2, 1);
 }
 
@@ -81,7 +82,7 @@ std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimP
     std::vector<PlannedRow> rows;
     for (const DueChannel& channel : due) {
         auto row = row_of(channel);
-        if (!row) continue;
+        if (!row || (policy.occasion == Occasion::closing && !row->deadline)) continue;
         const bool in_any_case = policy.occasion == Occasion::asked || row->deadline;
         if (in_any_case || is_worth(row->increment, kClaimRowGas * weight_of(*row), policy))
             rows.push_back(std::move(*row));
@@ -110,7 +111,8 @@ std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> row
         for (; size < rows.size(); ++size) {
             weight += weight_of(rows[size]);
             most = std::min(most, most_beside(rows[size]));
-            if (weight > limit || size + 1 > most) break;
+            const bool apart = rows[size].voucher_signer != rows[0].voucher_signer;
+            if (apart || weight > limit || size + 1 > most) break;
         }
         cut.push_back(rows.first(size));
         rows = rows.subspan(size);

@@ -53,6 +53,8 @@ enum class Occasion {
     interval,
     /// Between two intervals: only when a payer withdraws, or when the threshold is reached.
     watching,
+    /// Payers withdraw: their channels alone, so that nothing else is in the way.
+    closing,
 };
 
 struct ClaimPolicy {
@@ -85,10 +87,11 @@ inline constexpr std::size_t kContractRowWeight = 20;
 static_assert(claim_gas(kClaimRowsMax) <= chain::kGasLimitMax);
 
 /// What to claim of which channels: all that is charged, and never more than the payer has signed
-/// for or the balance covers. Ordered by value at risk: channels that are being withdrawn from
-/// first, by deadline, then by what is claimed, the most first. Channels with nothing to gain are
-/// left out, and, unless the provider asks, those that are not worth their gas. A channel that is
-/// being withdrawn from is never left out. Empty when the occasion is none.
+/// for or the balance covers. Those that a contract signs for come first, because they are sent
+/// apart and the last transaction sweeps; within either, ordered by value at risk: channels that
+/// are being withdrawn from first, by deadline, then by what is claimed, the most first. Channels
+/// with nothing to gain are left out, and, unless the provider asks, those that are not worth their
+/// gas. A channel that is being withdrawn from is never left out. Empty when the occasion is none.
 std::vector<PlannedRow> plan_claim(std::span<const DueChannel> due, const ClaimPolicy& policy);
 
 /// Whether `gas` costs at most the policy's percentage of `amount`.
@@ -98,8 +101,10 @@ bool is_worth(channel::Amount amount, std::uint64_t gas, const ClaimPolicy& poli
 std::size_t claim_weight(std::span<const PlannedRow> rows);
 
 /// Cuts rows into batches, in their order, of a weight of at most `rows_max` (and `kClaimRowsMax`),
-/// and at least one row. A row whose claim was reverted goes into a batch of half as many rows as
-/// that had, so that a bad row stands alone after a few claims and holds up the others no longer.
+/// and at least one row. Rows that a contract signs for share none with others: a contract may say
+/// yes to whoever asks and no in the block, and any payer may have become one (EIP-7702). So a row
+/// whose claim was reverted goes into a batch of half as many rows as that had, until a bad row
+/// stands alone; one that is being withdrawn from stands alone at once, because it cannot wait.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
 

@@ -27,8 +27,7 @@ constexpr const char* kInsertRow = R"sql(
         where r.channel_id = $2::bytea and m.status in ('queued', 'sent'))
         and exists (
             select from channel c
-            where c.channel_id = $2::bytea and not c.in_doubt
-                and (c.refunding = 0 or c.status = 'closing')))sql";
+            where c.channel_id = $2::bytea and not c.in_doubt))sql";
 constexpr const char* kOutboxLeft = R"sql(
     select count(*) filter (where status = 'queued'),
         count(*) filter (where status in ('queued', 'sent')),
@@ -97,8 +96,7 @@ void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
             channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature.view()),
             channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
         if (written.affected_rows() != 1)
-            throw ClaimInTheWay(
-                "a channel is in another claim or refund that is on its way, or in doubt");
+            throw ClaimInTheWay("a channel is in another claim that is on its way, or in doubt");
         release_from_quarantine(transaction, std::array{row.id});
     }
 }

@@ -51,8 +51,12 @@ constexpr const char* kUnswept = R"sql(
     select exists (select from account
         where asset_id = $1 and kind = 'claimed' and owner = $2::bytea and credits > debits))sql";
 constexpr const char* kClosing = R"sql(
-    select channel_id, asset_id, receiver from channel
-    where status = 'closing' and charged > total_claimed)sql";
+    select c.asset_id, c.receiver
+    from channel c join asset a on a.asset_id = c.asset_id
+    where c.status = 'closing' and c.charged > c.total_claimed and a.network = $1
+        and c.receiver_authorizer = $2::bytea
+    group by c.asset_id, c.receiver
+    order by min(c.withdraw_requested_at + c.withdraw_delay_seconds))sql";
 constexpr const char* kDeadlineBehind = R"sql(
     select min(withdraw_requested_at + withdraw_delay_seconds)
     from outbox o
@@ -125,11 +129,13 @@ std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
     return receivers;
 }
 
-std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction) {
-    std::vector<ClosingChannel> closing;
-    for (const auto& row : transaction.exec(kClosing))
-        closing.push_back({from_bytea<channel::ChannelId>(row[0]), row[1].as<std::int32_t>(),
-                           from_bytea<channel::Address>(row[2])});
+std::vector<ClosingReceiver> closing_receivers(pqxx::transaction_base& transaction,
+                                               channel::Network network,
+                                               const channel::Address& authorizer) {
+    std::vector<ClosingReceiver> closing;
+    for (const auto& row :
+         transaction.exec_params(kClosing, channel::to_string(network), to_bytea(authorizer)))
+        closing.push_back({row[0].as<std::int32_t>(), from_bytea<channel::Address>(row[1])});
     return closing;
 }
 

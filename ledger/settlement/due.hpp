@@ -37,14 +37,16 @@ bool has_unswept(pqxx::transaction_base& transaction, std::int32_t asset_id,
 std::vector<channel::Address> due_receivers(pqxx::transaction_base& transaction,
                                             std::int32_t asset_id, channel::Amount amount_min);
 
-/// A channel whose payer is taking its money back. What is reserved there may still be charged, and
-/// has to be claimed then.
-struct ClosingChannel {
-    channel::ChannelId id;
+/// Whose charges a withdrawal could take away: receivers of channels that `authorizer` may claim
+/// for, that their payers are taking their money back from, and of which more is charged than
+/// claimed. By the earliest deadline.
+struct ClosingReceiver {
     std::int32_t asset_id = 0;
     channel::Address receiver;
 };
-std::vector<ClosingChannel> closing_channels(pqxx::transaction_base& transaction);
+std::vector<ClosingReceiver> closing_receivers(pqxx::transaction_base& transaction,
+                                               channel::Network network,
+                                               const channel::Address& authorizer);
 
 /// Unix seconds from which a payer may take back what is not claimed by then, the earliest of all
 /// claims on their way with the transaction's nonce or a later one of its signer: none of them can

@@ -36,7 +36,8 @@ constexpr const char* kMarkSent = R"sql(
 constexpr const char* kKeepAttempt = R"sql(
     insert into outbox_attempt (outbox_id, hash, max_fee, priority_fee, raw, replaced_at)
     select outbox_id, hash, max_fee, priority_fee, raw, $2::timestamptz
-    from outbox where outbox_id = $1)sql";
+    from outbox where outbox_id = $1
+    on conflict do nothing)sql";
 constexpr const char* kReplace = R"sql(
     update outbox set max_fee = $2::numeric, priority_fee = $3::numeric, raw = $4::bytea,
         hash = $5::bytea, updated_at = $6::timestamptz
@@ -52,11 +53,12 @@ constexpr const char* kNonces = R"sql(
 constexpr const char* kWithNonce = R"sql(
     select outbox_id, max_fee, priority_fee from outbox
     where network = $1 and signer = $2::bytea and nonce = $3)sql";
+// Its purpose and reference stay, so that it is still known what it was to be.
 constexpr const char* kFillInstead = R"sql(
-    update outbox set purpose = 'filler', reference = $2, to_address = $3::bytea, data = '',
-        gas_limit = $4, max_fee = $5::numeric, priority_fee = $6::numeric, raw = $7::bytea,
-        hash = $8::bytea, status = 'queued', block_number = null, gas_used = null, fee = null,
-        error = null, updated_at = $9::timestamptz
+    update outbox set to_address = $2::bytea, data = '', gas_limit = $3, max_fee = $4::numeric,
+        priority_fee = $5::numeric, raw = $6::bytea, hash = $7::bytea, status = 'queued',
+        block_number = null, gas_used = null, fee = null, error = null,
+        updated_at = $8::timestamptz
     where outbox_id = $1)sql";
 constexpr const char* kFormer = "select hash from outbox_attempt where outbox_id = $1";
 constexpr const char* kFinish = R"sql(
@@ -145,7 +147,7 @@ std::int64_t fill_instead(pqxx::transaction_base& transaction, std::int64_t id,
                           const OutboxEntry& filler, Time now) {
     transaction.exec_params0(kKeepAttempt, id, to_rfc3339(now));
     transaction.exec_params0(
-        kFillInstead, id, filler.reference, to_bytea(filler.to), filler.gas_limit,
+        kFillInstead, id, to_bytea(filler.to), filler.gas_limit,
         channel::to_string(filler.fees.max_fee), channel::to_string(filler.fees.priority_fee),
         to_bytea(channel::BytesView(filler.raw)), to_bytea(filler.hash), to_rfc3339(now));
     return id;

@@ -52,6 +52,9 @@ struct OutboxEntry {
     channel::Bytes raw;
     channel::TransactionHash hash;
     OutboxStatus status = OutboxStatus::queued;
+
+    /// It only uses up its nonce, although it was to be something else: see `fill_nonce`.
+    bool is_filled() const { return purpose != Purpose::filler && data.empty(); }
 };
 
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
@@ -94,8 +97,8 @@ std::optional<std::uint64_t> missing_nonce(pqxx::transaction_base& transaction,
                                            std::uint64_t unused, std::uint64_t before);
 
 /// Writes down a transfer of nothing from the sender to itself with that nonce, which must be
-/// missing; in the place of the one that had ended, if there is one, with no lower fees. As
-/// `enqueue`.
+/// missing. Where one with that nonce had ended, it takes that one's place under its purpose and
+/// reference, with no lower fees. As `enqueue`.
 OutboxEntry fill_nonce(pqxx::transaction_base& transaction, const Sender& sender,
                        std::uint64_t nonce, const chain::Fees& fees, Time now);
 

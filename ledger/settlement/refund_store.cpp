@@ -22,16 +22,24 @@ constexpr const char* kIsGivenUp = R"sql(
 constexpr const char* kFind = R"sql(
     select r.amount, r.asked, r.voucher_max, o.hash
     from refund r join outbox o on o.purpose = 'refund' and o.reference = r.reference
-    where r.channel_id = $1::bytea and r.number = $2)sql";
+    where r.channel_id = $1::bytea and r.number = $2
+    order by o.outbox_id desc limit 1)sql";
+// While any refund of the channel is on its way, what is held may be for that one.
 constexpr const char* kStranded = R"sql(
     select c.channel_id, c.refunds_begun, c.refunding, c.refund_nonce,
-        r.number is not null as is_written_down
+        r.number is not null as is_written_down, s.number, s.amount, s.refund_nonce as signed_nonce
     from channel c
     join asset a on a.asset_id = c.asset_id
     left join refund r on r.channel_id = c.channel_id and r.number = c.refunds_begun
-    left join outbox o on o.purpose = 'refund' and o.reference = r.reference
+    left join lateral (
+        select number, amount, refund_nonce from refund
+        where channel_id = c.channel_id and reference is not null
+        order by refund_nonce desc, number desc limit 1) s on true
     where c.refunding > 0 and a.network = $1
-        and (r.reference is null or o.status in ('confirmed', 'failed')))sql";
+        and not exists (
+            select from refund any_of join outbox o
+                on o.purpose = 'refund' and o.reference = any_of.reference
+            where any_of.channel_id = c.channel_id and o.status in ('queued', 'sent')))sql";
 
 std::optional<std::string> text_of(const std::optional<channel::Amount>& amount) {
     if (!amount) return std::nullopt;
@@ -79,12 +87,18 @@ std::optional<SentRefund> find_refund(pqxx::transaction_base& transaction, const
 std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,
                                              channel::Network network) {
     std::vector<StrandedRefund> stranded;
-    for (const auto& row : transaction.exec_params(kStranded, channel::to_string(network)))
-        stranded.push_back({{from_bytea<channel::ChannelId>(row["channel_id"]),
-                             row["refunds_begun"].as<std::uint64_t>()},
+    for (const auto& row : transaction.exec_params(kStranded, channel::to_string(network))) {
+        const auto id = from_bytea<channel::ChannelId>(row["channel_id"]);
+        stranded.push_back({{id, row["refunds_begun"].as<std::uint64_t>()},
                             amount_from(row["refunding"]),
                             row["refund_nonce"].as<std::uint64_t>(),
-                            row["is_written_down"].as<bool>()});
+                            row["is_written_down"].as<bool>(),
+                            std::nullopt});
+        if (row["signed_nonce"].is_null()) continue;
+        stranded.back().last_signed = {{id, row["number"].as<std::uint64_t>()},
+                                       amount_from(row["amount"]),
+                                       row["signed_nonce"].as<std::uint64_t>()};
+    }
     return stranded;
 }
 

@@ -56,13 +56,23 @@ struct SentRefund {
 };
 std::optional<SentRefund> find_refund(pqxx::transaction_base& transaction, const RefundKey& key);
 
-/// A refund that still holds money back, although it is not on its way: never written down, given
-/// up, failed, or carried out without moving anything.
+/// A channel where money is held back although no refund is on its way: the last one was never
+/// written down, given up, failed, or carried out without moving anything.
 struct StrandedRefund {
+    /// The last one that was begun.
     RefundKey key;
+    /// What is held.
     channel::Amount amount;
     std::uint64_t refund_nonce = 0;
     bool is_written_down = false;
+    /// Of those that were ever sent, the one with the highest nonce: while the contract's is not
+    /// past that, anybody can carry it out.
+    struct Signed {
+        RefundKey key;
+        channel::Amount amount;
+        std::uint64_t nonce = 0;
+    };
+    std::optional<Signed> last_signed;
 };
 std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,
                                              channel::Network network);

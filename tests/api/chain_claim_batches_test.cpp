@@ -163,6 +163,21 @@ TEST_CASE(
     CHECK(stack.chain().health().front().counts.claim_rows.at("quarantined") >= 5);
 }
 
+TEST_CASE("claim: a payer that says yes in one trial and no in the next stops no other",
+          "[chain]") {
+    ChainStack stack;
+    stack.start();
+    const auto ids = open_channels(stack, kSelfSigning + 2);
+    // Says yes with less than a million gas left, as a trial has it, and not with more.
+    stack.anvil.set_code(Anvil::key(payer_of(kSelfSigning)).address(),
+                         "0x62200b205a10600a57005b631626ba7e60e01b60005260206000f3");
+    const auto made = claimed(stack);
+    CHECK(made.channels == ids.size() - 1);
+    CHECK(stack.anvil.token_balance(kReceiver) == Amount{100 * (ids.size() - 1)});
+    CHECK(stack.query("select encode(channel_id, 'hex'), reason from claim_quarantine") ==
+          channel::to_hex(ids[kSelfSigning]).substr(2) + "|invalid_signature");
+}
+
 TEST_CASE("claim: gas of 100 rows and the sweep, from the receipt", "[chain]") {
     const bool one_key = GENERATE(true, false);
     ChainStack stack;

@@ -131,7 +131,7 @@ TEST_CASE("node: one that hangs is a refusal in time, and is followed again when
         return stack.run(
             stack.chain().open(stack.network().network, terms, "", stack.deposit(1, terms, 5000)));
     };
-    CHECK(error_of(open()) == Error::rpc_read_failed);
+    CHECK(error_of(open()) == Error::unavailable);
     stack.anvil.resume();
     REQUIRE(stack.wait([&] { return stack.chain().health().front().following; }));
     CHECK_FALSE(error_of(open()).has_value());

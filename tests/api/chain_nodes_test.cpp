@@ -1,3 +1,4 @@
+#include "ledger/chain/escrow_calls.hpp"
 #include "tests/api/chain_stack.hpp"
 #include "tests/api/rpc_proxy.hpp"
 #include "tests/support/print.hpp"
@@ -100,6 +101,35 @@ TEST_CASE("nodes: one of three that is silent holds up nothing", "[chain]") {
     REQUIRE(many.stack.wait([&] { return !many.in_service(2); }));
     many.nodes[2]->set({});
     REQUIRE(many.stack.wait([&] { return many.in_service(2); }));
+}
+
+TEST_CASE("nodes: while none tells of withdrawals, all that is due is claimed all the same",
+          "[chain]") {
+    ManyNodes many(1);
+    auto& stack = many.stack;
+    // A quarter of the shortest delay is how long it may not know.
+    stack.network().withdraw_delay_seconds_min = 4;
+    stack.start();
+    const auto terms = stack.terms(1, kReceiver);
+    const auto id = stack.opened(1, terms, 5000);
+    many.nodes[0]->set({.no_logs = 100});
+    REQUIRE(stack.wait([&] {
+        stack.anvil.mine(1);
+        return !stack.chain().health().front().following;
+    }));
+    CHECK(stack.pay(1, terms, 800, 800) == std::nullopt);
+    CHECK(error_of(stack.run(stack.chain().open(stack.network().network, terms, "",
+                                                stack.deposit(1, terms, 10, 1)))) ==
+          channel::Error::unavailable);
+    stack.anvil.send(1, escrow_address(),
+                     ledger::chain::initiate_withdraw_call(terms, Amount{5000}));
+    REQUIRE(stack.wait([&] { return stack.anvil.token_balance(kReceiver) == Amount{800}; }));
+    CHECK(stack.state(id).status == channel::Status::open);
+    CHECK(stack.query("select status from outbox where purpose = 'claim'") == "sent");
+    many.nodes[0]->set({});
+    REQUIRE(stack.wait_for_status(id, channel::Status::closing));
+    REQUIRE(stack.wait([&] { return stack.query("select status from claim") == "confirmed"; }));
+    CHECK(stack.trial_balance() == "0");
 }
 
 TEST_CASE("nodes: two have to agree, whichever of them lies", "[chain]") {

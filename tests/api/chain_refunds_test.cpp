@@ -234,7 +234,7 @@ TEST_CASE("refund: the same request while it is on its way gets the same transac
     test.check_agreement();
 }
 
-TEST_CASE("refund: the receiver's own refund takes the nonce; the money is held no longer",
+TEST_CASE("refund: the receiver's own refund takes the nonce; and ours has failed then",
           "[chain][refund]") {
     Refunding test;
     auto& stack = test.stack;
@@ -248,7 +248,7 @@ TEST_CASE("refund: the receiver's own refund takes the nonce; the money is held 
     REQUIRE(stack.wait_for_event(test.id, "refunded"));
     REQUIRE(stack.wait([&] { return test.outbox("failed") == "1"; }));
     CHECK(test.wallet().units() - before.units() == 300);
-    CHECK(stack.state(test.id).refunding.is_zero());
+    REQUIRE(stack.wait([&] { return stack.state(test.id).refunding.is_zero(); }));
     CHECK(test.refunds() == "1");
     test.check_agreement();
     CHECK(value_of(test.ask(1000, 700)).amount == Amount{1000});

@@ -203,6 +203,7 @@ private:
         draw.lies = method == "eth_getTransactionReceipt" && happens(faults_.lies);
         draw.denies =
             (method == "eth_call" || method == "eth_estimateGas") && happens(faults_.denials);
+        if (method == "eth_getLogs" && happens(faults_.no_logs)) draw.fault = Fault::error_after;
         draw.behind = happens(faults_.stale) ? faults_.blocks_behind : 0;
         draw.which = static_cast<unsigned>(random_() % 3);
         return draw;

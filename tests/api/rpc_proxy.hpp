@@ -34,6 +34,8 @@ struct Faults {
     unsigned lies = 0;
     /// Of calls and estimates: said to be refused by the contract.
     unsigned denials = 0;
+    /// Of questions for logs: answered with an error.
+    unsigned no_logs = 0;
 };
 
 /// What the nodes of one chain hold of a sender's transactions: a replacement needs at least 10 %

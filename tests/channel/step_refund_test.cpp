@@ -167,16 +167,23 @@ TEST_CASE("refunding: charges after the fact go before reservations and the refu
     CHECK(is_consistent(state));
 }
 
+TEST_CASE("abandoned: what is held for an earlier one stays held", "[channel][refund]") {
+    State state = refunding_channel();
+    CHECK(apply(state, RefundAbandoned{3, 100_units}));
+    CHECK(state.refunding == 250_units);
+    CHECK(is_consistent(state));
+}
+
 TEST_CASE("abandoned: gives back what was held, once and only of the refund it names",
           "[channel][refund]") {
     State state = refunding_channel();
-    CHECK_FALSE(apply(state, RefundAbandoned{2}));
-    CHECK_FALSE(apply(state, RefundAbandoned{4}));
+    CHECK_FALSE(apply(state, RefundAbandoned{2, 350_units}));
+    CHECK_FALSE(apply(state, RefundAbandoned{4, 350_units}));
     CHECK(state == refunding_channel());
-    CHECK(apply(state, RefundAbandoned{3}));
+    CHECK(apply(state, RefundAbandoned{3, 350_units}));
     CHECK(state.refunding == 0_units);
     CHECK(state.refund_nonce == 2);
-    CHECK_FALSE(apply(state, RefundAbandoned{3}));
+    CHECK_FALSE(apply(state, RefundAbandoned{3, 350_units}));
     CHECK(is_consistent(state));
 }
 

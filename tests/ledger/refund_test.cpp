@@ -42,8 +42,8 @@ ledger::BeginRefund begin(const Payer& app, std::optional<std::uint64_t> amount,
     return request;
 }
 
-ledger::AbandonRefund abandon(const Payer& app, std::uint64_t number) {
-    return {{}, app.terms.id, {number}};
+ledger::AbandonRefund abandon(const Payer& app, std::uint64_t number, std::uint64_t amount = 400) {
+    return {{}, app.terms.id, {number, units(amount)}};
 }
 
 ledger::PostChannelEvent event(const Payer& app, std::uint8_t n, ledger::ChannelChainEvent what) {
@@ -200,7 +200,7 @@ TEST_CASE("refund: abandoned once, and no other than the one that is named", "[r
     CHECK(outcome(process(shard, abandon(app, 1))[0]) == "refund_failed 400 of 0");
     CHECK(outcome(process(shard, begin(app, 500, 300))[0]) == "refunding 500 of 500");
     CHECK(outcome(process(shard, abandon(app, 1))[0]) == " 0 of 500");
-    CHECK(outcome(process(shard, abandon(app, 2))[0]) == "refund_failed 500 of 0");
+    CHECK(outcome(process(shard, abandon(app, 2, 500))[0]) == "refund_failed 500 of 0");
     CHECK(books.query("select name from event order by seq") ==
           "opened\nrefunding\nrefund_failed\nrefunding\nrefund_failed");
     CHECK(books.trial_balance() == "0");
@@ -253,6 +253,7 @@ TEST_CASE("refund: stranded when it holds money and is not on its way", "[refund
         begun.give_up();
         REQUIRE(begun.stranded().size() == 1);
         CHECK(begun.stranded()[0].is_written_down);
+        CHECK_FALSE(begun.stranded()[0].last_signed.has_value());
         process(begun.shard, abandon(begun.app, 1));
     }
     SECTION("on its way, then failed or without effect") {
@@ -262,6 +263,9 @@ TEST_CASE("refund: stranded when it holds money and is not on its way", "[refund
         begun.finish(entries.front(), succeeded);
         REQUIRE(begun.stranded().size() == 1);
         CHECK(begun.stranded()[0].is_written_down);
+        REQUIRE(begun.stranded()[0].last_signed.has_value());
+        CHECK(begun.stranded()[0].last_signed->key.number == 1);
+        CHECK(begun.stranded()[0].last_signed->amount == units(400));
         process(begun.shard, abandon(begun.app, 1));
     }
     SECTION("carried out") {
@@ -270,6 +274,19 @@ TEST_CASE("refund: stranded when it holds money and is not on its way", "[refund
         begun.finish(entries.front(), true);
     }
     CHECK(begun.stranded().empty());
+}
+
+TEST_CASE("refund: what is held for one on its way is not stranded with a later one", "[refund]") {
+    Begun begun;
+    auto& [books, shard, app, key] = begun;
+    const auto entries = begun.record();
+    process(shard, event(app, 2, channel::RefundConfirmed{units(400)}));
+    REQUIRE(outcome(process(shard, begin(app, 100, 300))[0]) == "refunding 100 of 100");
+    CHECK(begun.stranded().empty());
+    begun.finish(entries.front(), true);
+    REQUIRE(begun.stranded().size() == 1);
+    CHECK(begun.stranded()[0].key.number == 2);
+    CHECK_FALSE(begun.stranded()[0].is_written_down);
 }
 
 TEST_CASE("refund: leaves its channel out of claims, unless the payer withdraws too", "[refund]") {

@@ -101,13 +101,33 @@ TEST_CASE("claim plan: gas is weighed in the token, with the price of a coin") {
 
 TEST_CASE("claim plan: rows of reverted claims stand in ever smaller batches") {
     std::vector<DueChannel> channels;
-    for (unsigned n = 0; n < 12; ++n) channels.push_back(due(n, 100, 50, 0, 50));
+    const bool withdrawn_from = GENERATE(false, true);
+    for (unsigned n = 0; n < 12; ++n) {
+        channels.push_back(due(n, 100, 50, 0, 50));
+        if (withdrawn_from) channels.back().deadline = 900;
+    }
     for (unsigned n = 4; n < 9; ++n) channels[n].reverted_rows = 5;
     channels[9].reverted_rows = 1;
     const auto rows = ledger::plan_claim(channels, {});
     std::vector<std::size_t> sizes;
     for (const auto batch : ledger::batches(rows, 100)) sizes.push_back(batch.size());
-    CHECK(sizes == std::vector<std::size_t>{4, 2, 2, 1, 1, 2});
+    if (withdrawn_from)
+        CHECK(sizes == std::vector<std::size_t>{4, 1, 1, 1, 1, 1, 1, 2});
+    else
+        CHECK(sizes == std::vector<std::size_t>{4, 2, 2, 1, 1, 2});
+}
+
+TEST_CASE("claim plan: of payers that withdraw alone, when that is the occasion") {
+    std::vector<DueChannel> channels{due(1, 100, 50, 0, 50), due(2, 100, 1, 0, 50)};
+    channels[1].deadline = 7;
+    ledger::ClaimPolicy policy;
+    policy.occasion = ledger::Occasion::closing;
+    policy.coin_price = Amount::max();
+    const auto rows = ledger::plan_claim(channels, policy);
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].id == channels[1].id);
+    channels.pop_back();
+    CHECK(ledger::plan_claim(channels, policy).empty());
 }
 
 TEST_CASE("claim plan: policy leaves out only what is below it, and no channel that is closing") {
@@ -272,8 +292,11 @@ TEST_CASE("claim plan: rows that contracts judge weigh more, and their batch sti
     }
     const auto rows = ledger::plan_claim(channels, {});
     const auto batches = ledger::batches(rows, 100);
-    // Four of a contract and five of a key, then five and the four between them.
+    // Five, five and five of a contract, then those of a key: none shares with the other kind.
     REQUIRE(batches.size() == 4);
+    for (const auto batch : batches)
+        for (const auto& row : batch) CHECK(row.voucher_signer == batch[0].voucher_signer);
+    CHECK(batches.back()[0].voucher_signer == channel::VoucherSigner::key);
     ledger::chain::KeySigner signer(key(1), key(2));
     std::size_t held = 0;
     for (const auto batch : batches) {

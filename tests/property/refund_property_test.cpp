@@ -100,8 +100,8 @@ TEST_CASE("refund: whatever parties do while it is on its way, it costs no provi
         State undisturbed = state;
         apply(state, begun.event());
         RC_ASSERT(!decide(state, any_ask(state)).accepted());
-        RC_ASSERT(!apply(state, RefundAbandoned{state.refunds_begun + 1}));
-        RC_ASSERT(apply(state, RefundAbandoned{state.refunds_begun}));
+        RC_ASSERT(!apply(state, RefundAbandoned{state.refunds_begun + 1, begun.event().amount}));
+        RC_ASSERT(apply(state, RefundAbandoned{state.refunds_begun, begun.event().amount}));
         undisturbed.refunds_begun = state.refunds_begun;
         RC_ASSERT((state == undisturbed));
     });
