@@ -10,6 +10,7 @@
 #include "api/rest/routes.hpp"
 #include "api/server.hpp"
 #include "api/shards.hpp"
+#include "channel/address.hpp"
 #include "channel/eip712.hpp"
 #include "ledger/migrate.hpp"
 #include "ledger/stats_reader.hpp"
@@ -52,7 +53,13 @@ ledger::Assets prepare_database(const Config& config) {
     pqxx::connection connection(config.ledger.postgres);
     for (const auto& name : ledger::migrate(connection, now()))
         spdlog::info("applied migration {}", name);
-    return ledger::register_assets(connection, wanted_assets(config));
+    auto assets = ledger::register_assets(connection, wanted_assets(config));
+    for (const auto& [network, token, channels] : ledger::unserved_assets(connection, assets))
+        spdlog::error(
+            "{} channels hold money in token {} on {}, which is not in the configuration: "
+            "they are neither served nor claimed; put it back",
+            channels, channel::to_checksum(token), network);
+    return assets;
 }
 
 ShardsSettings shards_settings(const Config& config, Metrics& metrics) {

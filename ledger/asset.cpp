@@ -10,6 +10,12 @@ constexpr const char* kAdd = R"sql(
     insert into asset (asset_id, network, token, name, symbol, decimals)
     select coalesce(max(asset_id), 0) + 1, $1::text, $2::bytea, $3::text, $4::text, $5::smallint from asset
     returning asset_id)sql";
+constexpr const char* kHolding = R"sql(
+    select a.asset_id, a.network, a.token, count(*)
+    from channel c join asset a on a.asset_id = c.asset_id
+    where c.balance > c.total_claimed
+    group by a.asset_id, a.network, a.token
+    order by a.asset_id)sql";
 
 }  // namespace
 
@@ -30,6 +36,16 @@ Assets register_assets(pqxx::connection& connection, const std::vector<Asset>& w
     }
     transaction.commit();
     return assets;
+}
+
+std::vector<UnservedAsset> unserved_assets(pqxx::connection& connection, const Assets& served) {
+    pqxx::read_transaction transaction(connection);
+    std::vector<UnservedAsset> unserved;
+    for (const auto& row : transaction.exec(kHolding))
+        if (!served.contains(row[0].as<std::int32_t>()))
+            unserved.push_back(
+                {row[1].c_str(), from_bytea<channel::Address>(row[2]), row[3].as<std::uint64_t>()});
+    return unserved;
 }
 
 }  // namespace millrace::ledger

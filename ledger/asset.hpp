@@ -32,4 +32,12 @@ using Assets = std::map<std::int32_t, Asset>;
 /// Repeating it changes nothing.
 Assets register_assets(pqxx::connection& connection, const std::vector<Asset>& wanted);
 
+/// A token that is not among the assets any more, although channels of it hold money.
+struct UnservedAsset {
+    std::string network;
+    channel::Address token;
+    std::uint64_t channels = 0;
+};
+std::vector<UnservedAsset> unserved_assets(pqxx::connection& connection, const Assets& served);
+
 }  // namespace millrace::ledger

@@ -153,7 +153,9 @@ Task<std::optional<Claims::Drafted>> Claims::drafts_for(const ledger::Asset& ass
         const bool asked = co_await draft_rows(batch, is_last ? &settle : nullptr, drafted);
         if (!asked) co_return std::nullopt;
     }
-    if (!cut.empty()) co_return drafted;
+    // Where the row that it was to go with is left out, it goes by itself.
+    const bool nothing_to_sweep = drafted.rows.empty() && !rows.empty();
+    if (drafted.sweep_is_settled || nothing_to_sweep) co_return drafted;
     auto sweep = co_await draft(settle, 0);
     if (!sweep) co_return std::nullopt;
     drafted.drafts.push_back(std::move(*sweep));
@@ -172,6 +174,7 @@ Task<bool> Claims::draft_rows(std::span<const PlannedRow> rows, const channel::B
     auto made = co_await draft(call, weight);
     if (!made && sweep && made.error().reverted()) made = co_await draft(claim, weight);
     if (made) {
+        if (sweep) drafted.sweep_is_settled = true;
         drafted.drafts.push_back(std::move(*made));
         drafted.rows.insert(drafted.rows.end(), rows.begin(), rows.end());
         co_return true;
@@ -188,23 +191,30 @@ Task<bool> Claims::draft_rows(std::span<const PlannedRow> rows, const channel::B
     co_return co_await draft_rows(rows.subspan(half), sweep, drafted);
 }
 
+/// Tried at a block of a number, with just the gas that it will have: a node that is behind says so
+/// then, and a contract sees how much gas there is. What the estimate alone objects to is no
+/// reason.
 Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t weight) {
     const auto estimate = co_await network_.node.estimate_gas(call);
-    if (!estimate) {
-        spdlog::warn("{}: a claim cannot be estimated: {} {}", network_.node.name(),
-                     estimate.error().message, chain::revert_reason(estimate.error().data));
+    if (!estimate && !estimate.error().reverted()) {
+        spdlog::warn("{}: a claim cannot be estimated: {}", network_.node.name(),
+                     estimate.error().message);
         co_return estimate.error();
     }
     ledger::OutboxDraft made;
     made.purpose = ledger::Purpose::claim;
     made.to = network_.config.contract;
     // A node that says too little would have the claim run out of gas.
-    made.gas_limit = chain::gas_limit_for(std::max(*estimate, ledger::claim_gas(weight)));
+    const auto least = ledger::claim_gas(weight);
+    made.gas_limit = chain::gas_limit_for(estimate ? std::max(*estimate, least) : least);
     made.fees = sender_.fees();
-    // With just the gas that it will have: a contract sees how much that is.
-    const auto tried =
-        co_await network_.node.call(made.to, call, chain::BlockTag::latest(), made.gas_limit);
-    if (!tried) co_return tried.error();
+    const auto block = chain::BlockTag::number(network_.head.number);
+    const auto tried = co_await network_.node.call(made.to, call, block, made.gas_limit);
+    if (!tried) {
+        spdlog::warn("{}: a claim cannot be simulated: {} {}", network_.node.name(),
+                     tried.error().message, chain::revert_reason(tried.error().data));
+        co_return tried.error();
+    }
     made.data = std::move(call);
     co_return made;
 }

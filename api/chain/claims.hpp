@@ -52,6 +52,8 @@ private:
         std::vector<ledger::OutboxDraft> drafts;
         std::vector<ledger::PlannedRow> rows;
         std::vector<ledger::BadRow> bad;
+        /// One of them sweeps, or the token refuses that.
+        bool sweep_is_settled = false;
     };
     Task<std::optional<Drafted>> drafts_for(const ledger::Asset& asset, channel::Address receiver,
                                             const std::vector<ledger::PlannedRow>& rows);

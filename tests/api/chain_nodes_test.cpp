@@ -125,7 +125,8 @@ TEST_CASE("nodes: while none tells of withdrawals, all that is due is claimed al
                      ledger::chain::initiate_withdraw_call(terms, Amount{5000}));
     REQUIRE(stack.wait([&] { return stack.anvil.token_balance(kReceiver) == Amount{800}; }));
     CHECK(stack.state(id).status == channel::Status::open);
-    CHECK(stack.query("select status from outbox where purpose = 'claim'") == "sent");
+    const std::string sent = "select status from outbox where purpose = 'claim'";
+    CHECK(stack.wait([&] { return stack.query(sent) == "sent"; }));
     many.nodes[0]->set({});
     REQUIRE(stack.wait_for_status(id, channel::Status::closing));
     REQUIRE(stack.wait([&] { return stack.query("select status from claim") == "confirmed"; }));

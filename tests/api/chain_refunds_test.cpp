@@ -255,3 +255,29 @@ TEST_CASE("refund: the receiver's own refund takes the nonce; and ours has faile
     REQUIRE(stack.wait([&] { return test.refunds() == "2"; }));
     test.check_agreement();
 }
+
+TEST_CASE("refund: one that failed stays held, and is sent again once it can be carried out",
+          "[chain][refund]") {
+    Refunding test;
+    auto& stack = test.stack;
+    const auto code = stack.anvil.rpc(
+        "eth_getCode", "[\"" + channel::to_hex(stack.anvil.token()) + "\",\"latest\"]");
+    stack.anvil.rpc("evm_setAutomine", "[false]");
+    value_of(test.ask(5000, 700));
+    const auto before = test.wallet();
+    // The token moves nothing for as long as one block.
+    stack.anvil.set_code(stack.anvil.token(), "0xfe");
+    stack.anvil.mine(1);
+    stack.anvil.set_code(stack.anvil.token(), code.substr(1, code.size() - 2));
+    REQUIRE(stack.wait([&] { return test.outbox("failed") == "1"; }));
+    // What was signed is public: nobody may spend what it would take.
+    CHECK(stack.state(test.id).refunding == Amount{5000});
+    CHECK(stack.pay(kPayer, test.terms, 4400, 5100) == Error::cumulative_exceeds_balance);
+    REQUIRE(stack.wait([&] { return test.outbox("sent") == "1"; }));
+    stack.anvil.rpc("evm_setAutomine", "[true]");
+    stack.anvil.mine(1);
+    REQUIRE(stack.wait([&] { return test.outbox("confirmed") == "1"; }));
+    CHECK(test.wallet().units() - before.units() == 5000);
+    CHECK(test.refunds() == "1");
+    test.check_agreement();
+}

@@ -24,6 +24,7 @@ export const escrowAbi = parseAbi([
   "function initiateWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config, uint128 amount)",
   "function finalizeWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config)",
   "error WithdrawAmountExceedsAvailable()",
+  "event Claimed(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed)",
   "event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount)",
 ]);
 export const tokenAbi = parseAbi([
@@ -241,6 +242,18 @@ export class Chain {
       fromBlock: 0n,
     });
     return logs.map(({ args }) => args.amount);
+  }
+
+  /** How often a channel was claimed. */
+  async claims(channelId) {
+    const logs = await this.rpc.getContractEvents({
+      address: this.contract,
+      abi: escrowAbi,
+      eventName: "Claimed",
+      args: { channelId },
+      fromBlock: 0n,
+    });
+    return logs.length;
   }
 
   /** A payer's own transaction to the escrow contract, once it is mined. */

@@ -37,6 +37,8 @@ export class HeldStep {
   /** What was held is rolled back, and nothing is held any more. */
   async clear() {
     await this.#holder.query(`select pg_terminate_backend(pid) from (${kWaiting}) waiting`);
+    // A service that is back by now may wait for the lock with the table in its hands.
+    await this.#holder.query(`select pg_advisory_unlock(${kLock})`);
     await this.#holder.query("drop function hold_step cascade");
     await this.#holder.end();
   }

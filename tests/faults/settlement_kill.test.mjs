@@ -174,6 +174,15 @@ const kSteps = {
 
 let kills = 0;
 
+/** Transactions of claims that were ever written down. */
+async function claimsSent() {
+  const [{ count }] = await query(
+    stack.ready.postgres,
+    "select count(*)::int as count from outbox where purpose = 'claim'",
+  );
+  return count;
+}
+
 const mine = (automatically) =>
   chain.rpc.request({ method: "evm_setAutomine", params: [automatically] });
 
@@ -190,6 +199,8 @@ async function forgetTransactions() {
 async function killBefore(what, step, { broadcast }) {
   const [lane] = lanes;
   await lane.payer.pay(lane.channel, { id: `s-${++kills}` }, 100n);
+  const claimsBefore = await chain.claims(lane.channel.id);
+  const sentBefore = await claimsSent();
   if (!broadcast) await mine(false);
   const held = await HeldStep.set(stack.ready.postgres, ...step);
   const pid = stack.ready.pids.service;
@@ -209,6 +220,9 @@ async function killBefore(what, step, { broadcast }) {
   await comeBack(pid);
   await untilQuiet();
   await verifySettled();
+  // The contract would skip a second claim of the same charge, and say nothing.
+  assert.equal((await chain.claims(lane.channel.id)) - claimsBefore, 1);
+  if (what === "claim") assert.equal((await claimsSent()) - sentBefore, 1);
 }
 
 for (const [what, steps] of Object.entries(kSteps))
