@@ -9,6 +9,7 @@ import {
   parseAbi,
 } from "viem";
 import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { until } from "./client.mjs";
 
 export const kPermit2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 export const kPermit2Collector = "0x4020425FAf3B746C082C2f942b4E5159887B0005";
@@ -265,9 +266,22 @@ export class Chain {
       functionName,
       args,
     });
-    const receipt = await this.rpc.waitForTransactionReceipt({ hash, pollingInterval: 20 });
+    const receipt = await this.receipt(hash);
     if (receipt.status !== "success") throw new Error(`${functionName} was reverted`);
     return receipt;
+  }
+
+  /** viem's own wait asks again at each new block only, and there may never be another one here. */
+  receipt(hash) {
+    return until(
+      () => this.rpc.request({ method: "eth_getTransactionReceipt", params: [hash] }),
+      (receipt) => receipt !== null,
+      { what: `receipt of ${hash}`, milliseconds: 60_000 },
+    ).then((receipt) => ({
+      status: receipt.status === "0x1" ? "success" : "reverted",
+      blockNumber: BigInt(receipt.blockNumber),
+      contractAddress: receipt.contractAddress,
+    }));
   }
 
   /** Moves the clock of a development chain. */
@@ -296,6 +310,6 @@ export class Chain {
     const wallet = createWalletClient({ account: from, chain: this.chain, transport: http() });
     const call = { address: this.token, abi: tokenAbi, functionName, args };
     const hash = await wallet.writeContract(call);
-    await this.rpc.waitForTransactionReceipt({ hash, pollingInterval: 50 });
+    await this.receipt(hash);
   }
 }

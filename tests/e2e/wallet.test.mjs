@@ -64,7 +64,7 @@ async function deploy(owners) {
     bytecode: walletCode(),
     args: owners.map(({ address }) => address),
   });
-  const { contractAddress } = await chain.rpc.waitForTransactionReceipt({ hash });
+  const { contractAddress } = await chain.receipt(hash);
   await chain.giveTokens(deployer, contractAddress, 4n * kDeposit);
   return new WalletAccount(contractAddress, owners);
 }
@@ -194,7 +194,7 @@ test("wallet: once closed it pays nothing more, and what it cannot claim harms n
     abi: walletAbi,
     functionName: "close",
   });
-  await chain.rpc.waitForTransactionReceipt({ hash });
+  await chain.receipt(hash);
   await assert.rejects(client.pay(channel, { id: "after" }, 10n), {
     reason: kBadSignature,
   });
