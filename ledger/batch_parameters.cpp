@@ -8,6 +8,7 @@ namespace {
 
 using Element = PgArray::Element;
 constexpr auto b = Element::bytea;
+constexpr auto d = Element::date;
 constexpr auto i4 = Element::int4;
 constexpr auto i8 = Element::int8;
 constexpr auto n = Element::numeric;
@@ -33,8 +34,8 @@ constexpr std::array<Element, BatchParameters::kArrays> kColumns{
     n, i4, i8, i4, i4, i8,
     // channel_opening: $78 …, chain_reversal: $85 …
     b, t, i8, b, n, n, i8, i8, i8,
-    // channel, for refunds: $87 …, chain_event: $90
-    n, n, i8, n};
+    // channel, for refunds: $87 …, chain_event: $90, payment: $91
+    n, n, i8, n, d};
 
 channel::BytesView view_of(const channel::Bytes& bytes) {
     return bytes;
@@ -101,6 +102,7 @@ void BatchParameters::add_payments(const Batch& batch) {
             column(21).add_null();
         column(22).add(row.covered_by);
         column(23).add(std::string_view(row.detail));
+        column(91).add(row.terms->month);
     }
 }
 

@@ -15,7 +15,7 @@ namespace millrace::ledger {
 class BatchParameters {
 public:
     static constexpr int kSingles = 7;
-    static constexpr int kArrays = 83;
+    static constexpr int kArrays = 84;
     static constexpr int kCount = kSingles + kArrays;
 
     /// `copied`: the payments go another way.

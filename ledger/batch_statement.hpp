@@ -30,16 +30,18 @@ with sequence as (
 inline constexpr std::string_view kBatchBody = R"sql(), new_payment as (
     insert into payment (channel_id, seq, inference_id, step, kind, content, amount, increment,
                          charged, reserved, signed_max, balance, voucher_max, signature, covered_by,
-                         detail, at)
+                         detail, channel_month, at)
     select u.channel_id, s.base + u.ordinal, u.inference_id, u.step, u.kind, u.content, u.amount,
            u.increment, u.charged, u.reserved, u.signed_max, u.balance, u.voucher_max, u.signature,
-           s.base + u.covered_by, u.detail, $6
+           s.base + u.covered_by, u.detail, u.channel_month, $6
     from sequence s,
          unnest($8::bytea[], $9::bigint[], $10::text[], $11::int[], $12::text[], $13::bytea[],
                 $14::numeric[], $15::numeric[], $16::numeric[], $17::numeric[], $18::numeric[],
-                $19::numeric[], $20::numeric[], $21::bytea[], $22::bigint[], $23::text[])
+                $19::numeric[], $20::numeric[], $21::bytea[], $22::bigint[], $23::text[],
+                $91::date[])
          as u(channel_id, ordinal, inference_id, step, kind, content, amount, increment, charged,
-              reserved, signed_max, balance, voucher_max, signature, covered_by, detail)
+              reserved, signed_max, balance, voucher_max, signature, covered_by, detail,
+              channel_month)
 ), changed_channel as (
     update channel c
     set status = u.status, balance = u.balance, charged = u.charged, reserved = u.reserved,

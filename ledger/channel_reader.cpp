@@ -44,6 +44,8 @@ constexpr const char* kPayments = R"sql(
            voucher_max, signature, covered_by, detail, {} as at
     from payment
     where channel_id = $1::bytea and seq > $2
+        and channel_month = (select date_trunc('month', opened_at at time zone 'UTC')::date
+                             from channel where channel_id = $1::bytea)
     order by seq
     limit $3)sql";
 

@@ -4,6 +4,7 @@
 #include "ledger/bytea.hpp"
 #include "ledger/shard.hpp"
 
+#include <set>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -13,7 +14,8 @@ const char* const kChannelColumns =
     "channel_id, asset_id, payer, payer_authorizer, receiver, receiver_authorizer, "
     "withdraw_delay_seconds, salt, coalesce(app, '') as app, status, balance, charged, reserved, "
     "signed_max, signature, total_claimed, withdraw_requested_at, refund_nonce, seq, owed, "
-    "in_doubt, withdraw_amount, refunding, refunds_begun, voucher_signer";
+    "in_doubt, withdraw_amount, refunding, refunds_begun, voucher_signer, "
+    "date_trunc('month', opened_at at time zone 'UTC')::date - date '1970-01-01' as month";
 
 namespace {
 
@@ -27,6 +29,9 @@ constexpr const char* kInsertChannel = R"sql(
     values ($1::bytea, $2, $3::bytea, $4::bytea, $5::bytea, $6::bytea, $7, $8::bytea,
         nullif($9, ''), 'pending', 0, 0, 0, 0, null, 0, 0, 0, 0, $10::timestamptz, $11)
     on conflict (channel_id) do nothing)sql";
+constexpr const char* kMonth = R"sql(
+    select date_trunc('month', opened_at at time zone 'UTC')::date - date '1970-01-01'
+    from channel where channel_id = $1::bytea)sql";
 constexpr const char* kInsertAccount = R"sql(
     insert into account (asset_id, kind, owner, debits, credits) values ($1, $2, $3::bytea, 0, 0)
     on conflict (asset_id, kind, owner) do nothing)sql";
@@ -53,6 +58,11 @@ channel::VoucherSigner signer_of(std::string_view text) {
     throw std::runtime_error("unknown voucher signer in the database");
 }
 
+/// Days since 1970, as `kChannelColumns` and `kMonth` have it.
+Day day_of(const pqxx::field& field) {
+    return Day{std::chrono::days{field.as<int>()}};
+}
+
 void insert_account(pqxx::transaction_base& transaction, const AccountKey& key) {
     transaction.exec_params0(kInsertAccount, key.asset_id, std::string(key.kind),
                              to_bytea(channel::BytesView(key.owner)));
@@ -77,6 +87,7 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     terms->config = config_from_row(row);
     terms->app = row["app"].c_str();
     terms->voucher_signer = signer_of(row["voucher_signer"].c_str());
+    terms->month = day_of(row["month"]);
     StoredChannel stored;
     auto& state = stored.state;
     state.status = status_of(row["status"].c_str());
@@ -126,10 +137,12 @@ std::vector<StoredChannel> load_channels(pqxx::connection& connection, std::int1
     return channels;
 }
 
-void insert_channels(pqxx::connection& connection, const std::vector<const ChannelTerms*>& opened,
+void insert_channels(pqxx::connection& connection, const std::vector<ChannelTerms*>& opened,
                      Time now) {
     pqxx::work transaction(connection);
-    for (const auto* terms : opened) {
+    // Shards share accounts: in key order, so that none waits for another in a circle.
+    std::set<AccountKey> accounts;
+    for (auto* terms : opened) {
         const auto& config = terms->config;
         transaction.exec_params0(kInsertChannel, to_bytea(terms->id), terms->asset_id,
                                  to_bytea(config.payer), to_bytea(config.payer_authorizer),
@@ -137,11 +150,13 @@ void insert_channels(pqxx::connection& connection, const std::vector<const Chann
                                  config.withdraw_delay_seconds, to_bytea(config.salt), terms->app,
                                  to_rfc3339(now),
                                  std::string(channel::to_string(terms->voucher_signer)));
-        for (const auto& key : {channel_account(*terms), escrow_account(terms->asset_id),
-                                earned_account(terms->asset_id, config.receiver),
-                                claimed_account(terms->asset_id, config.receiver)})
-            insert_account(transaction, key);
+        // Not that of `now` where an earlier attempt has left the row.
+        terms->month = day_of(transaction.exec_params1(kMonth, to_bytea(terms->id))[0]);
+        accounts.insert({channel_account(*terms), escrow_account(terms->asset_id),
+                         earned_account(terms->asset_id, config.receiver),
+                         claimed_account(terms->asset_id, config.receiver)});
     }
+    for (const auto& key : accounts) insert_account(transaction, key);
     transaction.commit();
 }
 

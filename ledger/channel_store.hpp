@@ -25,8 +25,9 @@ std::vector<StoredChannel> load_channels(pqxx::connection& connection, std::int1
 
 /// The immutable row of a new channel, with a zero state, and the accounts that it moves; the state
 /// follows in the batch that opens it. Channels that are there already are left alone. Rows without
-/// a batch (a crash between the two) carry no money and are completed by the next opening.
-void insert_channels(pqxx::connection& connection, const std::vector<const ChannelTerms*>& opened,
+/// a batch (a crash between the two) carry no money and are completed by the next opening. Sets the
+/// month of each to that of its row.
+void insert_channels(pqxx::connection& connection, const std::vector<ChannelTerms*>& opened,
                      Time now);
 
 /// The zero-balance accounts of an asset that belong to no channel.

@@ -16,18 +16,20 @@ constexpr std::uint64_t kWindowGrowth = 8;
 
 constexpr const char* kEvents = R"sql(
     with mine as (
-        select channel_id from channel where payer = $1::bytea
-        union select channel_id from channel where payer_authorizer = $1::bytea
-        union select channel_id from channel where receiver = $1::bytea
-        union select channel_id from channel where receiver_authorizer = $1::bytea
+        select channel_id, opened_at from channel where payer = $1::bytea
+        union select channel_id, opened_at from channel where payer_authorizer = $1::bytea
+        union select channel_id, opened_at from channel where receiver = $1::bytea
+        union select channel_id, opened_at from channel where receiver_authorizer = $1::bytea
     ), wanted as materialized (
-        select channel_id from mine where $5::bytea is null or channel_id = $5::bytea
+        select channel_id, date_trunc('month', opened_at at time zone 'UTC')::date as month
+        from mine where $5::bytea is null or channel_id = $5::bytea
     )
     (select p.seq, 'payment' as topic, w.channel_id, p.kind as name, p.detail as data,
             p.inference_id, p.kind, p.amount, p.charged, p.reserved, p.signed_max, p.balance
      from wanted w cross join lateral (
          select * from payment
-         where $6 and channel_id = w.channel_id and seq > $2 and seq <= $3
+         where $6 and channel_id = w.channel_id and channel_month = w.month and seq > $2
+             and seq <= $3
          order by seq limit $4) p)
     union all
     (select e.seq, e.topic, w.channel_id, e.name, e.data, null, null, null, null, null, null, null

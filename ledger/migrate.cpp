@@ -46,6 +46,35 @@ void check_history(const std::map<std::string, std::string>& names) {
     }
 }
 
+/// Once the tables have an owner, migrations run as that role, whoever its members are.
+void become_owner(pqxx::transaction_base& transaction) {
+    const auto rows = transaction.exec(
+        "select pg_get_userbyid(relowner) from pg_class "
+        "where oid = to_regclass('schema_migration') and "
+        "pg_get_userbyid(relowner) <> current_user");
+    if (!rows.empty())
+        transaction.exec("set local role " + transaction.quote_name(rows[0][0].as<std::string>()));
+}
+
+/// False when another program has applied it meanwhile.
+bool apply(pqxx::connection& connection, const std::string& name, std::string_view sql, Time now) {
+    pqxx::work transaction(connection);
+    transaction.exec("set local client_min_messages = warning");
+    become_owner(transaction);
+    transaction.exec(kCreateTable);
+    // Two programs that start at once apply each migration once.
+    transaction.exec("lock table schema_migration in exclusive mode");
+    const auto names = applied(transaction);
+    check_history(names);
+    if (names.contains(name)) return false;
+    transaction.exec(std::string(sql));
+    become_owner(transaction);
+    transaction.exec_params("insert into schema_migration values ($1, $2, $3)", name,
+                            digest_of(sql), to_rfc3339(now));
+    transaction.commit();
+    return true;
+}
+
 }  // namespace
 
 std::vector<std::string> pending_migrations(pqxx::connection& connection) {
@@ -62,21 +91,20 @@ std::vector<std::string> pending_migrations(pqxx::connection& connection) {
 
 std::vector<std::string> migrate(pqxx::connection& connection, Time now) {
     std::vector<std::string> done;
+    // A role that may only read what was applied gets by when nothing is missing.
+    const auto pending = pending_migrations(connection);
     for (const auto& migration : kMigrations) {
-        pqxx::work transaction(connection);
-        transaction.exec("set local client_min_messages = warning");
-        transaction.exec(kCreateTable);
-        // Two programs that start at once apply each migration once.
-        transaction.exec("lock table schema_migration in exclusive mode");
-        const auto names = applied(transaction);
-        check_history(names);
         const std::string name(migration.name);
-        if (names.contains(name)) continue;
-        transaction.exec(std::string(migration.sql));
-        transaction.exec_params("insert into schema_migration values ($1, $2, $3)", name,
-                                digest_of(migration.sql), to_rfc3339(now));
-        transaction.commit();
-        done.push_back(name);
+        if (std::find(pending.begin(), pending.end(), name) == pending.end()) continue;
+        try {
+            if (apply(connection, name, migration.sql, now)) done.push_back(name);
+        } catch (const pqxx::insufficient_privilege& error) {
+            throw std::runtime_error(
+                "migration " + name +
+                " is missing, and this login may not apply it: " + error.what() +
+                "Run `millrace migrate --postgres URL` with a login that "
+                "may: a member of millrace_owner, or a superuser.");
+        }
     }
     return done;
 }

@@ -10,8 +10,8 @@
 namespace millrace::ledger {
 
 /// Applies the embedded migrations that are missing, each in a transaction of its own, and gives
-/// their names. Throws std::runtime_error when an applied one differs from the embedded text or
-/// the database is ahead of this program.
+/// their names. Throws std::runtime_error when an applied one differs from the embedded text, the
+/// database is ahead of this program, or the login may not do what is missing.
 std::vector<std::string> migrate(pqxx::connection& connection, Time now);
 
 /// The names of those that `migrate` would apply.

@@ -6,7 +6,7 @@ namespace millrace::ledger {
 namespace {
 
 constexpr std::string_view kMagic{"PGCOPY\n\377\r\n\0", 11};
-constexpr std::int16_t kColumns = 17;
+constexpr std::int16_t kColumns = 18;
 constexpr std::int16_t kEnd = -1;
 constexpr std::size_t kRowBytes = 420;
 
@@ -35,6 +35,7 @@ PaymentCopy::PaymentCopy(const Batch& batch, Time now) : rows_(kMagic) {
         row.signature ? append_value(rows_, row.signature->view()) : append_null(rows_);
         row.covered_by ? append_seq(*row.covered_by) : append_null(rows_);
         append_value(rows_, std::string_view(row.detail));
+        append_value(rows_, row.terms->month);
         append_value(rows_, now);
     }
     append_int16(rows_, kEnd);

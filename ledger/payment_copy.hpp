@@ -12,7 +12,8 @@ namespace millrace::ledger {
 /// Reads what `payment_copy` makes.
 inline constexpr const char* kPaymentCopy =
     "copy payment (channel_id, seq, inference_id, step, kind, content, amount, increment, charged, "
-    "reserved, signed_max, balance, voucher_max, signature, covered_by, detail, at) "
+    "reserved, signed_max, balance, voucher_max, signature, covered_by, detail, "
+    "channel_month, at) "
     "from stdin (format binary)";
 
 /// The batch's payments as rows of table `payment`, in the file format of binary COPY (PostgreSQL

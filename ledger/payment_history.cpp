@@ -9,7 +9,9 @@ constexpr const char* kHistory = R"sql(
     select p.channel_id, p.inference_id, p.kind, p.step, p.content, p.seq, p.amount, p.charged,
            p.reserved, p.signed_max, p.balance, p.detail
     from unnest($1::bytea[], $2::text[]) as k(channel_id, inference_id)
+    join channel c on c.channel_id = k.channel_id
     join payment p on p.channel_id = k.channel_id and p.inference_id = k.inference_id
+        and p.channel_month = date_trunc('month', c.opened_at at time zone 'UTC')::date
     order by p.channel_id, p.inference_id, p.step)sql";
 PaymentKind kind_of(std::string_view text) {
     for (const auto kind :

@@ -15,6 +15,7 @@ constexpr const char* kTotals = R"sql(
            floor(extract(epoch from max(payment.at)) * 1000000)::bigint
     from payment
     join channel on channel.channel_id = payment.channel_id
+        and date_trunc('month', channel.opened_at at time zone 'UTC')::date = payment.channel_month
     where channel.receiver = $1
     group by payment.kind
     order by payment.kind)sql";

@@ -44,6 +44,11 @@ void PgArray::add(channel::Amount amount) {
     append_value(bytes_, amount);
 }
 
+void PgArray::add(Day day) {
+    ++count_;
+    append_value(bytes_, day);
+}
+
 void PgArray::add_null() {
     ++count_;
     has_null_ = true;
@@ -60,6 +65,8 @@ std::uint32_t PgArray::array_oid() const {
             return 1009;
         case Element::int8:
             return 1016;
+        case Element::date:
+            return 1182;
         case Element::numeric:
             return 1231;
     }

@@ -2,6 +2,7 @@
 
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
+#include "ledger/time.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -19,6 +20,7 @@ public:
         int8 = 20,
         int4 = 23,
         text = 25,
+        date = 1082,
         numeric = 1700
     };
 
@@ -29,6 +31,7 @@ public:
     void add(std::string_view text);
     void add(channel::BytesView bytes);
     void add(channel::Amount amount);
+    void add(Day day);
     void add_null();
     template <class T>
     void add(const std::optional<T>& value) {

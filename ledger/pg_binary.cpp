@@ -6,7 +6,8 @@ namespace millrace::ledger {
 namespace {
 
 /// Postgres counts from the year 2000.
-constexpr Time kEpoch{std::chrono::sys_days{std::chrono::year{2000} / 1 / 1}};
+constexpr Day kFirstDay{std::chrono::year{2000} / 1 / 1};
+constexpr Time kEpoch{kFirstDay};
 
 template <class Int>
 void put_big_endian(std::string& out, std::size_t at, Int value) {
@@ -79,6 +80,10 @@ void append_value(std::string& out, channel::Amount amount) {
 
 void append_value(std::string& out, Time time) {
     append_value(out, static_cast<std::int64_t>((time - kEpoch).count()));
+}
+
+void append_value(std::string& out, Day day) {
+    append_value(out, static_cast<std::int32_t>((day - kFirstDay).count()));
 }
 
 void append_null(std::string& out) {

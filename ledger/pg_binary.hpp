@@ -13,13 +13,14 @@ namespace millrace::ledger {
 
 /// Append a value in Postgres's binary form, its length (int32) in front: an element of an array
 /// and a field of `COPY … (format binary)` alike. In the order of the types: bigint, integer, text,
-/// bytea, numeric, timestamptz.
+/// bytea, numeric, timestamptz, date.
 void append_value(std::string& out, std::int64_t value);
 void append_value(std::string& out, std::int32_t value);
 void append_value(std::string& out, std::string_view text);
 void append_value(std::string& out, channel::BytesView bytes);
 void append_value(std::string& out, channel::Amount amount);
 void append_value(std::string& out, Time time);
+void append_value(std::string& out, Day day);
 void append_null(std::string& out);
 
 /// Without a length: what headers are made of.

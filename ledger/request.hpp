@@ -4,6 +4,7 @@
 #include "channel/refund.hpp"
 #include "channel/state.hpp"
 #include "channel/step.hpp"
+#include "ledger/time.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,8 @@ struct ChannelTerms {
     /// Free text of the payer's, empty when it gave none.
     std::string app;
     channel::VoucherSigner voucher_signer = channel::VoucherSigner::key;
+    /// In which it was first put under care, as its row says; set by whoever writes that row.
+    Day month{};
 };
 
 /// Whose side of a channel an address is on (stream-protocol, "A party sees only its own

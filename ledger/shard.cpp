@@ -153,7 +153,7 @@ private:
     }
 
     void open_channels(std::deque<BatchItem>& items, Time now) {
-        std::vector<const ChannelTerms*> opened;
+        std::vector<ChannelTerms*> opened;
         std::set<channel::ChannelId> in_batch;
         for (auto& item : items) {
             const auto* open = std::get_if<OpenChannel>(item.request);
@@ -162,13 +162,10 @@ private:
             item.suspect = !in_batch.insert(open->terms.id).second ||
                            (found != channels_.end() && found->second.opened);
             if (found != channels_.end()) continue;
-            opened.push_back(&open->terms);
-            channels_.emplace(open->terms.id,
-                              LiveChannel{std::make_shared<ChannelTerms>(open->terms),
-                                          &assets_.at(open->terms.asset_id),
-                                          {},
-                                          {},
-                                          false});
+            const auto terms = std::make_shared<ChannelTerms>(open->terms);
+            opened.push_back(terms.get());
+            channels_.emplace(terms->id,
+                              LiveChannel{terms, &assets_.at(terms->asset_id), {}, {}, false});
             created_.push_back(open->terms.id);
         }
         if (!opened.empty()) insert_channels(connection(), opened, now);

@@ -1,5 +1,7 @@
 #include "tests/support/postgres.hpp"
 
+#include "ledger/migrate.hpp"
+
 #include <pqxx/pqxx>
 
 #include <unistd.h>
@@ -14,7 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path newest_server() {
+/// The one to test with, or the newest that is installed.
+fs::path server() {
+    if (const char* chosen = std::getenv("MILLRACE_POSTGRES_BIN")) return chosen;
     fs::path newest;
     for (const auto& entry : fs::directory_iterator("/usr/lib/postgresql")) {
         if (fs::exists(entry.path() / "bin/postgres") && entry.path() > newest)
@@ -33,7 +37,7 @@ void run(const std::string& command) {
 
 class Cluster {
 public:
-    Cluster() : bin_(newest_server()) {
+    Cluster() : bin_(server()) {
         std::string pattern = (fs::temp_directory_path() / "millrace-test-XXXXXX").string();
         if (!mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp failed");
         directory_ = pattern;
@@ -43,7 +47,8 @@ public:
         }
         run((bin_ / "initdb").string() + " -A trust -U millrace -D " + data());
         run((bin_ / "pg_ctl").string() + " -w -D " + data() + " -l " + data() + "/log -o \"-c " +
-            "listen_addresses='' -k " + directory_.string() + " -c max_connections=60\" start");
+            "listen_addresses='' -k " + directory_.string() +
+            " -c max_connections=60 -c fsync=off\" start");
     }
     ~Cluster() {
         std::system(((geteuid() == 0 ? "runuser -u nobody -- " : "") + (bin_ / "pg_ctl").string() +
@@ -53,8 +58,8 @@ public:
         fs::remove_all(directory_, ignored);
     }
 
-    std::string url(const std::string& database) const {
-        return "postgresql:///" + database + "?host=" + directory_.string() + "&user=millrace";
+    std::string url(const std::string& database, const std::string& login = "millrace") const {
+        return "postgresql:///" + database + "?host=" + directory_.string() + "&user=" + login;
     }
 
 private:
@@ -71,12 +76,43 @@ const Cluster& cluster() {
 
 std::atomic<int> next_database = 1;
 
+void create_database(const std::string& name, const std::string& options = "") {
+    pqxx::connection admin(cluster().url("postgres"));
+    pqxx::nontransaction(admin).exec("create database " + name + options);
+}
+
+/// Migrated once: a copy is made sooner.
+const std::string& migrated_template() {
+    static const std::string name = [] {
+        const std::string made = "migrated";
+        create_database(made);
+        pqxx::connection owner(cluster().url(made));
+        millrace::ledger::migrate(owner, {});
+        return made;
+    }();
+    return name;
+}
+
 }  // namespace
 
-Postgres::Postgres() : name_("test_" + std::to_string(next_database++)) {
-    pqxx::connection admin(cluster().url("postgres"));
-    pqxx::nontransaction(admin).exec("create database " + name_);
-    url_ = cluster().url(name_);
+Postgres::Postgres(Contents contents)
+    : name_("test_" + std::to_string(next_database++)), url_(cluster().url(name_)) {
+    create_database(name_, contents == Contents::migrated
+                               ? " template " + migrated_template() + " strategy file_copy"
+                               : "");
+}
+
+std::string Postgres::url_as(const std::string& role) const {
+    return url_ + "&options=-c%20role%3D" + role;
+}
+
+std::string Postgres::url_of_login(const std::string& login) const {
+    return cluster().url(name_, login);
+}
+
+void Postgres::execute(const std::string& sql) const {
+    pqxx::connection connection(url_);
+    pqxx::nontransaction(connection).exec(sql);
 }
 
 Postgres::~Postgres() {
