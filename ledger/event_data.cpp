@@ -29,6 +29,8 @@ void append_channel_members(std::string& out, const ChannelTerms& terms,
     append_config(out, terms.config);
     out += R"(,"app":)";
     out += terms.app.empty() ? "null" : boost::json::serialize(boost::json::string(terms.app));
+    fmt::format_to(std::back_inserter(out), R"(,"voucherSigner":"{}")",
+                   channel::to_string(terms.voucher_signer));
     fmt::format_to(
         std::back_inserter(out),
         R"(,"status":"{}","balance":"{}","chargedCumulativeAmount":"{}","reservedAmount":"{}",)"

@@ -2,6 +2,7 @@
 
 #include "channel/config.hpp"
 #include "channel/hex.hpp"
+#include "ledger/chain/anchor.hpp"
 #include "ledger/chain/fees.hpp"
 
 #include <chrono>
@@ -98,7 +99,7 @@ channel::Signature GuardedSigner::sign_transaction(const chain::Transaction& tra
                channel::to_string(network) + " (signed_cost_per_hour_max)");
     SignedEntry entry{now, {}};
     // The sender of such a claim consents to it as a signature would.
-    if (const auto rows = chain::direct_claim_rows(transaction.data)) {
+    if (const auto rows = chain::direct_claim_rows(chain::without_anchor(transaction.data))) {
         if (relayer() != authorizer()) refuse("it claims for another than the receiver authorizer");
         const chain::EscrowContract escrow{network, *transaction.to};
         admit_claims(escrow, *rows, entry);

@@ -4,6 +4,7 @@
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
 #include "channel/voucher.hpp"
+#include "ledger/chain/anchor.hpp"
 #include "ledger/chain/fees.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 
@@ -99,8 +100,8 @@ Objection object_to_transaction(const SigningRules& rules, const channel::Addres
     if (!fills_a_gap && *transaction.to != network->contract)
         return channel::to_hex(*transaction.to) + " is not the escrow contract of " +
                channel::to_string(id);
-    if (!fills_a_gap && !chain::is_relayed_call(transaction.data) &&
-        !chain::direct_claim_rows(transaction.data))
+    const auto call = chain::without_anchor(transaction.data);
+    if (!fills_a_gap && !chain::is_relayed_call(call) && !chain::direct_claim_rows(call))
         return "it calls what this service never calls";
     if (transaction.gas_limit > chain::kGasLimitMax)
         return "its gas limit is above " + std::to_string(chain::kGasLimitMax);

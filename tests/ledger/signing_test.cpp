@@ -2,6 +2,7 @@
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
 #include "channel/voucher.hpp"
+#include "ledger/chain/anchor.hpp"
 #include "ledger/chain/fees.hpp"
 #include "ledger/chain/key_signer.hpp"
 #include "ledger/signing/guarded_signer.hpp"
@@ -283,6 +284,37 @@ TEST_CASE("signing: transactions of this service are signed, others are refused 
     CHECK(guarded.objection(empty) == "");
     CHECK_THAT(guarded.objection(changed([](auto& one) { one.to = key(9).address(); })),
                Catch::Contains("is not the escrow contract"));
+}
+
+TEST_CASE("signing: a tree head rides behind a call, and nothing else does", "[signing][anchor]") {
+    using namespace ledger::chain;
+    Guarded guarded;
+    Anchor head{0x0102030405060708, {}};
+    head.root.bytes.fill(0xab);
+    auto anchored = settling();
+    anchored.data = multicall_call({anchored.data});
+    const auto call = anchored.data;
+    append_anchor(anchored.data, head);
+    CHECK(anchored.data.size() == call.size() + 44);
+    CHECK(anchor_of(anchored.data) == head);
+    CHECK(std::ranges::equal(without_anchor(anchored.data), call));
+    CHECK_FALSE(anchor_of(call).has_value());
+    CHECK(std::ranges::equal(without_anchor(call), call));
+    CHECK(guarded.objection(anchored) == "");
+    for (const std::size_t at : {std::size_t{0}, call.size(), call.size() + 3}) {
+        auto bent = anchored;
+        bent.data[at] ^= 1;
+        CHECK_THAT(guarded.objection(bent), Catch::Contains("never calls"));
+    }
+    auto twice = anchored;
+    append_anchor(twice.data, head);
+    CHECK_THAT(guarded.objection(twice), Catch::Contains("never calls"));
+    auto longer = anchored;
+    longer.data.push_back(0);
+    CHECK_THAT(guarded.objection(longer), Catch::Contains("never calls"));
+    auto alone = anchored;
+    alone.data.assign(anchored.data.end() - 44, anchored.data.end());
+    CHECK_THAT(guarded.objection(alone), Catch::Contains("never calls"));
 }
 
 TEST_CASE("signing: only what the relayer sends for others is a call of this service",

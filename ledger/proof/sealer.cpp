@@ -1,0 +1,154 @@
+#include "ledger/proof/sealer.hpp"
+
+#include "ledger/bytea.hpp"
+#include "ledger/proof/journal.hpp"
+#include "ledger/proof/log_store.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace millrace::ledger {
+namespace {
+
+// Text in one form whatever the login's settings are: leaves are made of it. A stalled session that
+// holds the head's row is not waited for without end.
+constexpr const char* kSession =
+    "set application_name = 'millrace-log'; set local synchronous_commit = on; "
+    "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; "
+    "set local client_encoding = 'UTF8'; set local bytea_output = 'hex'; "
+    "set local lock_timeout = '10s'; set local statement_timeout = '60s'; "
+    "set local plan_cache_mode = force_generic_plan";
+constexpr const char* kTakeHead = "select size from log_head where id = 1 for update";
+constexpr const char* kCommitted = "select last_seq from commit_sequence where id = 1";
+constexpr const char* kWriteTile =
+    "insert into log_tile (level, tile_index, hashes) values ($1, $2, $3::bytea) "
+    "on conflict (level, tile_index) do update set hashes = excluded.hashes";
+constexpr const char* kWriteHead = "update log_head set size = $1 where id = 1";
+constexpr const char* kWriteCheckpoint =
+    "insert into log_checkpoint (size, root, note, at) values ($1, $2::bytea, $3, "
+    "$4::timestamptz)";
+
+/// So many numbers are read at once.
+constexpr std::uint64_t kPage = 4096;
+constexpr std::size_t kTileBytes = kTileWidth * TreeHash::size;
+
+void append_hash(std::string& hashes, const TreeHash& hash) {
+    hashes.append(reinterpret_cast<const char*>(hash.bytes.data()), TreeHash::size);
+}
+
+std::string as_bytea(const std::string& bytes) {
+    return to_bytea(
+        channel::BytesView(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+}
+
+}  // namespace
+
+std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_max, Time now) {
+    try {
+        pqxx::work transaction(connection);
+        transaction.exec(kSession);
+        const auto size = transaction.exec1(kTakeHead)[0].as<std::uint64_t>();
+        if (tree_.size() != size || size == 0) take_up(transaction, size);
+        const auto committed = transaction.exec1(kCommitted)[0].as<std::uint64_t>();
+        const auto end = std::min(committed, size + numbers_max);
+        if (end <= size) return size;
+        channel::Bytes leaf;
+        for (auto from = size + 1; from <= end; from += kPage) {
+            const auto page = read_journal(transaction, from, std::min(end, from + kPage - 1));
+            for (const auto& number : page.numbers) {
+                if (!write_leaf(number, leaf))
+                    throw std::runtime_error("number " + std::to_string(number.seq) +
+                                             " holds a row that no leaf can be made of");
+                append(leaf_hash(leaf));
+            }
+        }
+        for (const auto* tiles : {&filled_, &edge_})
+            for (const auto& tile : *tiles)
+                if (!tile.hashes.empty())
+                    transaction.exec_params0(kWriteTile, tile.level, tile.index,
+                                             as_bytea(tile.hashes));
+        const TreeHead head{signer_.key().name, end, tree_.root(), size};
+        transaction.exec_params0(kWriteHead, end);
+        transaction.exec_params0(kWriteCheckpoint, end, to_bytea(head.root),
+                                 signer_.sign(head.text()), to_rfc3339(now));
+        transaction.commit();
+        filled_.clear();
+        known_ = head;
+        return end;
+    } catch (...) {
+        forget();
+        throw;
+    }
+}
+
+void Sealer::forget() {
+    tree_ = {};
+    edge_.clear();
+    filled_.clear();
+}
+
+/// Nothing is built on a log that is not the one last signed.
+void Sealer::take_up(pqxx::transaction_base& transaction, std::uint64_t size) {
+    forget();
+    TileReader tiles(transaction);
+    std::vector<TreeHash> roots;
+    for (const auto& node : perfect_subtrees(0, size)) roots.push_back(tiles.read(node));
+    tree_ = GrowingTree(size, std::move(roots));
+    check_signed(transaction);
+    for (unsigned level = 0; size >> (kTileHeight * level) != 0; ++level) {
+        const auto nodes = size >> (kTileHeight * level);
+        Tile tile{level, nodes / kTileWidth, {}};
+        for (auto at = tile.index * kTileWidth; at < nodes; ++at)
+            append_hash(tile.hashes, tiles.read({kTileHeight * level, at}));
+        edge_.push_back(std::move(tile));
+    }
+}
+
+void Sealer::check_signed(pqxx::transaction_base& transaction) {
+    constexpr const char* kRemedy = "; run: millrace audit verify";
+    const auto stored = newest_head(transaction);
+    std::optional<TreeHead> head;
+    if (!stored && tree_.size() != 0)
+        throw std::runtime_error(std::string("the transparency log has no signed head") + kRemedy);
+    if (stored) {
+        const auto text = open_note(stored->note, signer_.key());
+        if (!text)
+            throw std::runtime_error("the newest tree head is not signed by " +
+                                     signer_.key().text() +
+                                     ": transparency.key_file or origin is another than before");
+        head = TreeHead::parse(*text);
+        if (!head || head->size != tree_.size() || head->root != tree_.root())
+            throw std::runtime_error(std::string("the transparency log is not as it was signed") +
+                                     kRemedy);
+    }
+    if (!known_) {
+        known_ = head;
+        return;
+    }
+    GrowingTree then;
+    TileReader tiles(transaction);
+    if (known_->size <= tree_.size())
+        for (const auto& node : perfect_subtrees(0, known_->size))
+            then.append_subtree(node.level, tiles.read(node));
+    if (then.size() != known_->size || then.root() != known_->root)
+        throw std::runtime_error("the transparency log does not contain the head of size " +
+                                 std::to_string(known_->size) + " that was signed before" +
+                                 kRemedy);
+}
+
+void Sealer::append(const TreeHash& leaf) {
+    tree_.append(leaf, [this](const TreeNode& node, const TreeHash& hash) {
+        if (node.level % kTileHeight == 0) add_to_tile(node.level / kTileHeight, hash);
+    });
+}
+
+void Sealer::add_to_tile(unsigned level, const TreeHash& hash) {
+    if (edge_.size() <= level) edge_.push_back({level, 0, {}});
+    auto& tile = edge_[level];
+    append_hash(tile.hashes, hash);
+    if (tile.hashes.size() < kTileBytes) return;
+    filled_.push_back(std::move(tile));
+    tile = {level, filled_.back().index + 1, {}};
+}
+
+}  // namespace millrace::ledger
