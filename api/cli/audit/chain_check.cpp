@@ -1,0 +1,267 @@
+#include "api/cli/audit/chain_check.hpp"
+
+#include "api/cli/audit/node_batch.hpp"
+#include "api/cli/commands.hpp"
+#include "channel/network.hpp"
+#include "ledger/chain/anchor.hpp"
+#include "ledger/chain/escrow_calls.hpp"
+#include "ledger/chain/escrow_events.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace millrace::api {
+namespace {
+
+namespace chain = ledger::chain;
+namespace json = boost::json;
+using ledger::broken;
+
+struct StandingEvent {
+    std::uint64_t seq;
+    const ledger::AuditedChainEvent* event;
+};
+
+/// What is to be compared with one network.
+struct NetworkBooks {
+    std::string network;
+    channel::Address contract;
+    std::vector<StandingEvent> events;
+    std::vector<const ledger::AuditedChannel*> channels;
+};
+
+template <class Items, class Make, class Look>
+void in_batches(const NodeBatch& node, const Items& items, Make make, Look look) {
+    for (std::size_t first = 0; first < items.size(); first += kCallsAtOnce) {
+        const auto end = std::min(items.size(), first + kCallsAtOnce);
+        std::vector<chain::RpcCall> calls;
+        for (auto at = first; at < end; ++at) calls.push_back(make(items[at]));
+        const auto answers = node.ask(calls);
+        for (auto at = first; at < end; ++at) look(items[at], answers[at - first]);
+    }
+}
+
+const json::value& result_of(const NodeBatch& node, const json::object& answer) {
+    const auto* result = answer.if_contains("result");
+    if (!result)
+        throw CommandError(
+            fmt::format("the node at {} refuses: {}", node.url(), json::serialize(answer)));
+    return *result;
+}
+
+std::string member(const json::value& object, std::string_view name) {
+    const auto* found = object.is_object() ? object.get_object().if_contains(name) : nullptr;
+    return found && found->is_string() ? std::string(found->get_string()) : std::string();
+}
+
+chain::RpcCall by_hash(const char* method, const std::string& hash) {
+    return {method, fmt::format(R"(["{}"])", hash)};
+}
+
+std::string hex_number(std::uint64_t number) {
+    return fmt::format("{:#x}", number);
+}
+
+/// Channel and amount of an event of the contract.
+struct Said {
+    std::string_view kind;
+    std::optional<channel::ChannelId> channel;
+    channel::Amount amount;
+};
+
+Said said_by(const chain::EscrowEvent& event) {
+    if (const auto* one = std::get_if<chain::Deposited>(&event))
+        return {"deposited", one->channel, one->amount};
+    if (const auto* one = std::get_if<chain::Claimed>(&event))
+        return {"claimed", one->channel, one->amount};
+    if (const auto* one = std::get_if<chain::SettledOnChain>(&event))
+        return {"settled", {}, one->amount};
+    if (const auto* one = std::get_if<chain::Refunded>(&event))
+        return {"refunded", one->channel, one->amount};
+    if (const auto* one = std::get_if<chain::WithdrawInitiated>(&event))
+        return {"withdraw_initiated", one->channel, {}};
+    if (const auto* one = std::get_if<chain::WithdrawFinalized>(&event))
+        return {"withdraw_finalized", one->channel, one->amount};
+    return {};
+}
+
+/// Whether a log is what was posted. A claim of what was claimed before moves nothing.
+bool says(const json::value& log, const ledger::AuditedChainEvent& event) {
+    chain::Log read;
+    const auto data = channel::parse_hex(member(log, "data"));
+    const auto* topics = log.get_object().if_contains("topics");
+    if (!data || !topics || !topics->is_array()) return false;
+    read.data = *data;
+    for (const auto& topic : topics->get_array()) {
+        const auto word = channel::parse_fixed<channel::Word>(
+            topic.is_string() ? std::string_view(topic.get_string()) : "");
+        if (!word) return false;
+        read.topics.push_back(*word);
+    }
+    const auto decoded = chain::decode(read);
+    if (!decoded || !*decoded) return false;
+    const auto said = said_by(**decoded);
+    return said.kind == event.kind && said.channel == event.channel &&
+           (said.amount == event.amount || event.kind == "withdraw_initiated" ||
+            event.kind == "claimed");
+}
+
+void check_event(const StandingEvent& standing, const json::value& receipt,
+                 const channel::Address& contract) {
+    const auto& event = *standing.event;
+    const auto fail = [&](const std::string& what) {
+        broken("chain", "chain_event", event.log, what, standing.seq);
+    };
+    if (receipt.is_null()) fail("no such transaction is on the chain");
+    if (member(receipt, "blockHash") != event.block_hash ||
+        member(receipt, "blockNumber") != hex_number(event.block_number))
+        fail("the transaction is in block " + member(receipt, "blockHash") + ", not in " +
+             event.block_hash);
+    // What a transaction cost has no log.
+    if (event.kind == "fee_paid") return;
+    const auto* logs = receipt.get_object().if_contains("logs");
+    const json::value* found = nullptr;
+    if (logs && logs->is_array())
+        for (const auto& log : logs->get_array())
+            if (member(log, "logIndex") == hex_number(event.log_index)) found = &log;
+    if (!found) fail("the transaction has no such log");
+    if (member(*found, "address") != channel::to_hex(contract))
+        fail("the log is not the escrow contract's");
+    if (!says(*found, event)) fail("the log says something else");
+}
+
+void check_events(const NodeBatch& node, const NetworkBooks& books) {
+    in_batches(
+        node, books.events,
+        [](const StandingEvent& standing) {
+            return by_hash("eth_getTransactionReceipt", standing.event->transaction);
+        },
+        [&](const StandingEvent& standing, const json::object& answer) {
+            check_event(standing, result_of(node, answer), books.contract);
+        });
+}
+
+/// Each transaction of the service that carried a claim or a sweep, once. Its fee tells it: anybody
+/// can sweep, or claim with what was seen of others, and put what it likes behind the call.
+std::size_t check_anchors(const NodeBatch& node, const NetworkBooks& books,
+                          const ledger::Verification& verification) {
+    const auto [from, to] = std::pair{verification.totals().from, verification.totals().to};
+    std::vector<StandingEvent> carriers;
+    std::set<std::string_view> own;
+    for (const auto& standing : books.events)
+        if (standing.event->kind == "fee_paid") own.insert(standing.event->transaction);
+    std::set<std::string_view> seen;
+    for (const auto& standing : books.events)
+        if (own.contains(standing.event->transaction) &&
+            (standing.event->kind == "claimed" || standing.event->kind == "settled") &&
+            seen.insert(standing.event->transaction).second)
+            carriers.push_back(standing);
+    std::size_t anchors = 0;
+    in_batches(
+        node, carriers,
+        [](const StandingEvent& standing) {
+            return by_hash("eth_getTransactionByHash", standing.event->transaction);
+        },
+        [&](const StandingEvent& standing, const json::object& answer) {
+            const auto data = channel::parse_hex(member(result_of(node, answer), "input"));
+            const auto anchor = data ? chain::anchor_of(*data) : std::nullopt;
+            if (!anchor || anchor->size < from || anchor->size > to) return;
+            ++anchors;
+            const auto root = verification.tree().root_at(anchor->size);
+            if (root != anchor->root)
+                broken(
+                    "anchor", "log_checkpoint", std::to_string(anchor->size),
+                    "transaction " + standing.event->transaction +
+                        " carries another tree head of this size: " + channel::to_hex(anchor->root),
+                    anchor->size);
+        });
+    return anchors;
+}
+
+bool holds(const ledger::AuditedChannel& audited, const json::object& answer) {
+    const auto* result = answer.if_contains("result");
+    const auto bytes = channel::parse_hex(
+        result && result->is_string() ? std::string_view(result->get_string()) : "");
+    const auto totals = bytes ? chain::decode_channels(*bytes)
+                              : channel::Result<chain::ChannelTotals>(bytes.error());
+    return totals && totals->balance == audited.balance &&
+           totals->total_claimed == audited.total_claimed;
+}
+
+/// First as of now; those that moved on since, as of the block that the books have reached.
+void check_channels(const NodeBatch& node, const NetworkBooks& books,
+                    const ledger::Verification& verification) {
+    std::vector<const ledger::AuditedChannel*> moved;
+    const auto ask = [&](const ledger::AuditedChannel* audited, const chain::BlockTag& block) {
+        return chain::call_request({}, books.contract, chain::channels_call(audited->id), block);
+    };
+    in_batches(
+        node, books.channels,
+        [&](const auto* audited) { return ask(audited, chain::BlockTag::latest()); },
+        [&](const auto* audited, const json::object& answer) {
+            if (!holds(*audited, answer)) moved.push_back(audited);
+        });
+    in_batches(
+        node, moved,
+        [&](const auto* audited) {
+            return ask(audited, chain::BlockTag::number(verification.blocks().at(audited->id)));
+        },
+        [&](const auto* audited, const json::object& answer) {
+            result_of(node, answer);
+            if (!holds(*audited, answer))
+                broken("chain", "channel", channel::to_hex(audited->id),
+                       "the contract holds something else than balance " +
+                           channel::to_string(audited->balance) + " and claimed " +
+                           channel::to_string(audited->total_claimed),
+                       audited->seq);
+        });
+}
+
+std::map<std::uint64_t, NetworkBooks> books_by_chain(const ledger::Verification& verification) {
+    std::map<std::uint64_t, NetworkBooks> all;
+    for (const auto& [name, contract] : verification.contracts())
+        if (const auto network = channel::parse_network(name))
+            all[network->chain_id] = {name, contract, {}, {}};
+    for (auto& [chain_id, books] : all) {
+        for (const auto& [seq, event] : verification.chain_events()) {
+            if (event.network == books.network) books.events.push_back({seq, &event});
+        }
+        // Figures are as of the newest number, and of channels that the chain has something of.
+        if (verification.totals().to != verification.totals().seq) continue;
+        for (const auto& [id, audited] : verification.channels())
+            if (audited.network == books.network && verification.blocks().contains(id))
+                books.channels.push_back(&audited);
+    }
+    return all;
+}
+
+}  // namespace
+
+ChainCheckTotals check_chain(const ledger::Verification& verification,
+                             const std::vector<std::string>& rpc_urls) {
+    auto books = books_by_chain(verification);
+    ChainCheckTotals totals;
+    for (const auto& url : rpc_urls) {
+        const NodeBatch node(url);
+        const auto answer = node.ask({chain::chain_id_request()}).front();
+        const auto chain_id =
+            std::strtoull(member(json::value(answer), "result").c_str(), nullptr, 16);
+        const auto found = books.find(chain_id);
+        if (found == books.end())
+            throw CommandError(fmt::format(
+                "the node at {} is of chain {}, which the books do not have", url, chain_id));
+        check_events(node, found->second);
+        totals.anchors += check_anchors(node, found->second, verification);
+        check_channels(node, found->second, verification);
+        totals.events += found->second.events.size();
+        totals.channels += found->second.channels.size();
+        books.erase(found);
+    }
+    for (const auto& [chain_id, left] : books)
+        if (!left.events.empty()) totals.unchecked.push_back(left.network);
+    return totals;
+}
+
+}  // namespace millrace::api

@@ -1,0 +1,166 @@
+#include "ledger/proof/log_store.hpp"
+#include "tests/support/audited_export.hpp"
+#include "tests/support/independent_verifier.hpp"
+#include "tests/support/journal_history.hpp"
+#include "tests/support/tampering.hpp"
+
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+#include <pqxx/pqxx>
+
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <set>
+
+using namespace support;
+
+namespace {
+
+namespace json = boost::json;
+
+bool is_long() {
+    const char* set = std::getenv("MILLRACE_LONG");
+    return set && std::string(set) == "1";
+}
+
+std::uint64_t seed() {
+    const char* given = std::getenv("MILLRACE_SEED");
+    return given ? std::stoull(given) : std::random_device{}();
+}
+
+/// "numbers 17 to 20" → 20; else 0.
+std::uint64_t last_of_range(const std::string& key) {
+    const auto to = key.rfind(" to ");
+    return key.starts_with("numbers ") && to != std::string::npos ? std::stoull(key.substr(to + 4))
+                                                                  : 0;
+}
+
+/// Whether a finding names what was done. `next_head`: the head that seals the row.
+bool names(const Tampering& done, std::uint64_t next_head, std::uint64_t seq,
+           const std::string& key, const std::string& table) {
+    if (done.rolled_back) return true;
+    if (done.seq == 0) return key.find(done.key) != std::string::npos || table == "format";
+    if (seq == done.seq) return true;
+    const auto last = std::max(seq, last_of_range(key));
+    if (seq <= done.seq && done.seq <= last) return true;
+    return done.rehashed && seq >= done.seq && seq <= next_head;
+}
+
+std::uint64_t head_after(pqxx::transaction_base& transaction, std::uint64_t seq) {
+    return transaction
+        .exec_params1("select coalesce(min(size), 0) from log_checkpoint where size >= $1", seq)[0]
+        .as<std::uint64_t>();
+}
+
+}  // namespace
+
+TEST_CASE("audit: sound books hold in both verifiers, whole and in part", "[audit]") {
+    const auto start = seed();
+    CAPTURE(start);
+    Books books;
+    JournalHistory history(books, start);
+    history.run(40);
+    pqxx::connection connection(books.postgres.url());
+    pqxx::work transaction(connection);
+    const auto key = log_signer().key();
+    const auto seq =
+        transaction.exec1("select last_seq from commit_sequence")[0].as<std::uint64_t>();
+    Folder folder;
+    std::string files;
+    const auto add = [&](const std::string& text) {
+        const auto finding = verified(text, {key, {}});
+        INFO((finding ? finding->rule + " " + finding->key + ": " + finding->explanation : ""));
+        CHECK_FALSE(finding.has_value());
+        files += folder.write("books-" + std::to_string(files.size()), text) + " ";
+    };
+    add(exported(books, transaction, key.text()));
+    add(exported(books, transaction, key.text(), {ledger::ExportFormat::ndjson, 1, seq / 2}));
+    add(exported(books, transaction, key.text(), {ledger::ExportFormat::ndjson, seq / 3, {}}));
+    add(exported(books, transaction, key.text(),
+                 {ledger::ExportFormat::ndjson, seq / 3, seq / 3 + 20}));
+    for (const auto& said : independently(files + "--key " + key.text()))
+        CHECK(json::serialize(said).find("\"ok\":true") != std::string::npos);
+}
+
+TEST_CASE("audit: what is committed and not sealed yet is in the export, without a leaf",
+          "[audit]") {
+    Books books;
+    {
+        JournalHistory history(books, 3);
+        history.run(10);
+    }
+    auto shard = books.shard("second", kNoon + std::chrono::hours{24 * 365});
+    const auto late = payer(books, 77);
+    std::vector<ledger::Request> batch{late.open(5000), late.pay("late", 10, 10)};
+    shard.process(std::move(batch), kNoon + std::chrono::hours{24 * 365});
+    pqxx::connection connection(books.postgres.url());
+    pqxx::work transaction(connection);
+    CHECK_FALSE(verified(exported(books, transaction, log_signer().key().text())).has_value());
+}
+
+TEST_CASE("audit: whatever an owner of the database does is found by both verifiers", "[audit]") {
+    const auto start = seed();
+    CAPTURE(start);
+    const int count = is_long() ? 1000 : 100;
+    std::mt19937_64 random(start);
+    Books books;
+    JournalHistory history(books, start);
+    history.run(60);
+    disarm(books);
+    const auto key = log_signer().key();
+    pqxx::connection connection(books.postgres.url());
+    std::vector<ledger::KnownHead> kept;
+    std::string kept_note;
+    {
+        pqxx::work transaction(connection);
+        CHECK_FALSE(verified(exported(books, transaction, key.text()), {key, {}}).has_value());
+        const auto head = *ledger::newest_head(transaction);
+        kept.push_back({head.size, head.root, "kept"});
+        kept_note = head.note;
+    }
+    Folder folder;
+    const auto note = folder.write("head", kept_note);
+    std::string files;
+    std::vector<std::pair<Tampering, std::uint64_t>> done;
+    std::set<std::string> kinds;
+    for (int n = 0; n < count; ++n) {
+        pqxx::work transaction(connection);
+        const auto before = exported(books, transaction, key.text());
+        const auto tampering = tamper(transaction, random);
+        const auto next_head = head_after(transaction, tampering.seq);
+        const auto text = exported(books, transaction, key.text());
+        if (text == before) {
+            // Such as a copy of a row under its own number.
+            --n;
+            continue;
+        }
+        const auto finding = verified(text, {key, kept});
+        INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
+        REQUIRE(finding.has_value());
+        INFO(finding->rule << ", seq " << finding->seq << ", " << finding->table << ", "
+                           << finding->key << ": " << finding->explanation);
+        CHECK(names(tampering, next_head, finding->seq, finding->key, finding->table));
+        kinds.insert(tampering.what);
+        done.emplace_back(tampering, next_head);
+        files += folder.write(std::to_string(n), text) + " ";
+    }
+    const auto said = independently(files + "--key " + key.text() + " --head " + note);
+    REQUIRE(said.size() == done.size());
+    for (std::size_t n = 0; n < said.size(); ++n) {
+        const auto& [tampering, next_head] = done[n];
+        INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
+        INFO(json::serialize(said[n]));
+        const auto* findings = said[n].as_object().if_contains("findings");
+        REQUIRE((findings && !findings->as_array().empty()));
+        const auto& finding = findings->as_array().front().as_object();
+        const auto text = [&](const char* member) {
+            const auto* found = finding.if_contains(member);
+            return found && found->is_string() ? std::string(found->get_string()) : std::string();
+        };
+        const auto seq = text("seq").empty() ? 0 : std::stoull(text("seq"));
+        CHECK(names(tampering, next_head, seq, text("key"), text("table")));
+    }
+    std::cout << done.size() << " tamperings of " << kinds.size()
+              << " kinds found by both verifiers (MILLRACE_SEED=" << start << ")\n";
+}

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "ledger/audit/export.hpp"
+#include "ledger/audit/verify/verification.hpp"
+#include "tests/support/ledger_fixture.hpp"
+
+#include <optional>
+#include <string>
+
+#include <pqxx/pqxx>
+
+namespace support {
+
+/// All that the transaction sees, exported.
+std::string exported(const Books& books, pqxx::transaction_base& transaction,
+                     const std::string& log_key, ledger::ExportScope scope = {});
+
+/// What does not hold; nullopt: everything does.
+std::optional<ledger::Finding> verified(const std::string& text,
+                                        ledger::VerificationSettings settings = {});
+
+}  // namespace support

@@ -1,0 +1,35 @@
+#pragma once
+
+#include "tests/support/ledger_fixture.hpp"
+
+#include <cstdint>
+#include <random>
+#include <string>
+
+#include <pqxx/pqxx>
+
+namespace support {
+
+/// What somebody with all rights over the database did to the books, and where a verifier has to
+/// find it.
+struct Tampering {
+    /// For people.
+    std::string what;
+    /// The number of the row; 0 where it has none.
+    std::uint64_t seq = 0;
+    /// Part of the key of a row without a number, such as a channel's id.
+    std::string key;
+    /// The hashes were made to fit again: the finding may be anywhere up to the next signed head.
+    bool rehashed = false;
+    /// The newest numbers were taken away with everything that they left: only a head from before
+    /// shows it.
+    bool rolled_back = false;
+};
+
+/// Takes away what would keep even a superuser from writing nonsense: triggers and constraints.
+void disarm(const Books& books);
+
+/// Does one thing, drawn by `random`, to sealed books. Nothing is committed.
+Tampering tamper(pqxx::transaction_base& transaction, std::mt19937_64& random);
+
+}  // namespace support
