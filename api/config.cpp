@@ -145,6 +145,17 @@ channel::Amount million_of(int decimals) {
     return channel::Amount{units};
 }
 
+void read(ConfigSection& section, TransparencyConfig& transparency) {
+    section.text("origin", transparency.origin);
+    if (has_space(transparency.origin) || transparency.origin.find('+') != std::string::npos)
+        section.problem("origin", "has to be a name without spaces and '+'");
+    section.text("key_file", transparency.key_file);
+    section.text("state_file", transparency.state_file);
+    if (!transparency.key_file.empty() && transparency.origin.empty())
+        section.problem("origin", "has to name the log, such as \"millrace.example/log\"");
+    section.duration("seal_interval_ms", transparency.seal_interval, 10, 60'000);
+}
+
 void read(ConfigSection& section, LogConfig& log) {
     section.word("level", log.level, {"trace", "debug", "info", "warn", "error", "off"});
     section.word("format", log.format, {"console", "json"});
@@ -387,6 +398,7 @@ Config parse_config(std::string_view text, const std::string& file,
     sections.section("ledger", config.ledger);
     sections.section("keys", config.keys);
     sections.section("signer", config.signer);
+    sections.section("transparency", config.transparency);
     sections.section("log", config.log);
     sections.finish();
     read_networks(root, config, problems);

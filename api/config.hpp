@@ -147,6 +147,16 @@ struct SignerConfig {
     bool contract_payers = false;
 };
 
+struct TransparencyConfig {
+    /// The log's name in tree heads, for good, such as "millrace.example/log".
+    std::string origin;
+    /// File with the 32 bytes (hex) that heads are signed with; empty: no transparency log.
+    std::string key_file;
+    /// Keeps the newest head outside of the database; empty: nothing does.
+    std::string state_file;
+    std::chrono::milliseconds seal_interval{1000};
+};
+
 struct LogConfig {
     std::string level = "info";
     std::string format = "console";  ///< or "json"
@@ -159,6 +169,7 @@ struct Config {
     LedgerConfig ledger;
     KeysConfig keys;
     SignerConfig signer;
+    TransparencyConfig transparency;
     LogConfig log;
     std::vector<NetworkConfig> networks;
 };

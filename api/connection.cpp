@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -48,6 +49,7 @@ Response rendered(HttpResponse response, const Request& request) {
     Response out{static_cast<http::status>(response.status), request.version()};
     out.set(http::field::content_type, response.content_type);
     out.set("X-Content-Type-Options", "nosniff");
+    // Before the response's own, which may say otherwise.
     out.set(http::field::cache_control, "no-store");
     for (const auto& [name, value] : response.headers) out.set(name, value);
     out.body() = std::move(response.body);
@@ -172,6 +174,9 @@ private:
         }
         stream_.expires_never();
         auto response = co_await routed(request);
+        if (const auto source = std::move(response.source))
+            co_return co_await send_streamed(rendered(std::move(response), request), *source,
+                                             request.method() == http::verb::head);
         co_return co_await send(rendered(std::move(response), request));
     }
 
@@ -219,6 +224,41 @@ private:
         stream_.expires_after(gateway_.config().limits.idle_timeout);
         const auto [error, count] = co_await http::async_write(stream_, response, kTuple);
         co_return !error && !last;
+    }
+
+    /// In chunks, each made when the one before is on its way: however long the body is, little of
+    /// it is held. A peer of HTTP/1.0 knows the end by the connection's.
+    Task<bool> send_streamed(Response head, BodySource& source, bool is_head_only) {
+        const auto patience = gateway_.config().limits.idle_timeout;
+        http::response<http::empty_body> response(std::move(head.base()));
+        const bool is_chunked = response.version() >= 11;
+        response.erase(http::field::content_length);
+        response.chunked(is_chunked);
+        if (!is_chunked || gateway_.draining()) response.keep_alive(false);
+        http::response_serializer<http::empty_body> serializer(response);
+        stream_.expires_after(patience);
+        auto [error, count] = co_await http::async_write_header(stream_, serializer, kTuple);
+        if (error) co_return false;
+        while (!is_head_only) {
+            stream_.expires_never();
+            const auto text = co_await source.next();
+            if (text.empty()) break;
+            stream_.expires_after(patience);
+            const auto bytes = asio::buffer(text);
+            if (is_chunked)
+                std::tie(error, count) =
+                    co_await asio::async_write(stream_, http::make_chunk(bytes), kTuple);
+            else
+                std::tie(error, count) = co_await asio::async_write(stream_, bytes, kTuple);
+            if (error) co_return false;
+        }
+        if (!is_chunked || is_head_only) co_return is_chunked&& response.keep_alive();
+        http::fields trailers;
+        for (const auto& [name, value] : source.trailers()) trailers.set(name, value);
+        const auto last = http::make_chunk_last(trailers);
+        stream_.expires_after(patience);
+        std::tie(error, count) = co_await asio::async_write(stream_, last, kTuple);
+        co_return !error && response.keep_alive();
     }
 
     void close() {

@@ -5,7 +5,9 @@ namespace {
 
 constexpr std::size_t kNetworkBytes = 8;
 
-std::string key_of(const boost::asio::ip::address& remote) {
+}  // namespace
+
+std::string customer_of(const boost::asio::ip::address& remote) {
     if (remote.is_v4()) return remote.to_string();
     const auto v6 = remote.to_v6();
     if (v6.is_v4_mapped())
@@ -14,10 +16,8 @@ std::string key_of(const boost::asio::ip::address& remote) {
     return {bytes.begin(), bytes.begin() + kNetworkBytes};
 }
 
-}  // namespace
-
 Ticket Connections::admit(const boost::asio::ip::address& remote) {
-    auto key = key_of(remote);
+    auto key = customer_of(remote);
     {
         const std::lock_guard lock(mutex_);
         auto& from_there = by_address_[key];

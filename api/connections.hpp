@@ -13,8 +13,12 @@
 
 namespace millrace::api {
 
-/// Counts the open connections, in all and by remote address; IPv6 by the network (/64) that one
-/// customer gets. Safe to use from several threads; outlives all tickets.
+/// What tells one customer of the network from another, for limits: an IPv4 address, or the network
+/// (/64) of an IPv6 address, as a key that is not for people.
+std::string customer_of(const boost::asio::ip::address& remote);
+
+/// Counts the open connections, in all and by customer. Safe to use from several threads; outlives
+/// all tickets.
 class Connections {
 public:
     Connections(std::size_t most, std::size_t most_per_address)

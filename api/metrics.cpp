@@ -60,6 +60,10 @@ Metrics::Metrics()
       logins_failed(counter(registry_, "millrace_logins_failed_total", "Logins refused")),
       database_errors(counter(registry_, "millrace_database_errors_total",
                               "Requests that failed because of the database")),
+      log_size(gauge(registry_, "millrace_log_size",
+                     "Sequence numbers that the transparency log has sealed")),
+      log_failures(counter(registry_, "millrace_log_failures_total",
+                           "How often the transparency log could not be sealed")),
       requests_(counters(registry_, "millrace_requests_total",
                          "Requests answered, by method and outcome")),
       batches_(counter(registry_, "millrace_batches_total", "Batches committed")),
@@ -107,6 +111,8 @@ Metrics::Metrics()
                            "Channels that were to be claimed, by what became of it")),
       quarantined_(gauges(registry_, "millrace_claim_quarantined",
                           "Channels left out of claims, by reason")),
+      reconciliation_breaks_(gauges(registry_, "millrace_reconciliation_breaks",
+                                    "What the newest reconciliation has found, by kind")),
       node_in_service_(gauges(registry_, "millrace_node_in_service",
                               "1: the node answers, is not behind, and agrees with the others")),
       node_set_aside_(
@@ -138,6 +144,15 @@ prometheus::Counter& Metrics::request_counter(std::string_view method, std::stri
 
 void Metrics::request(std::string_view method, std::string_view outcome, std::uint64_t count) {
     request_counter(method, outcome).Increment(static_cast<double>(count));
+}
+
+void Metrics::reconciled(const ledger::Breaks& breaks) {
+    for (const auto kind : ledger::break_kinds()) {
+        const auto found = breaks.counts().find(kind);
+        const auto count = found == breaks.counts().end() ? 0 : found->second;
+        reconciliation_breaks_.Add({{"kind", std::string(to_string(kind))}})
+            .Set(static_cast<double>(count));
+    }
 }
 
 void Metrics::payment(ledger::PaymentKind kind, std::uint64_t count) {

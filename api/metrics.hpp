@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/chain/chain_service.hpp"
+#include "ledger/audit/breaks.hpp"
 #include "ledger/request.hpp"
 #include "ledger/stats_reader.hpp"
 
@@ -45,6 +46,9 @@ public:
     /// A shard has decided and committed a batch of so many requests in this time.
     void batch(std::size_t requests, std::chrono::nanoseconds took);
 
+    /// What the newest reconciliation has found, by kind; nothing is told before the first.
+    void reconciled(const ledger::Breaks& breaks);
+
     /// Open WebSockets and HTTP connections.
     prometheus::Gauge& connections;
     prometheus::Counter& connections_accepted;
@@ -58,6 +62,9 @@ public:
     prometheus::Counter& logins_failed;
     /// Commands that the database failed, or could not be reached for.
     prometheus::Counter& database_errors;
+    /// How many numbers the transparency log holds, and how often it could not be brought forward.
+    prometheus::Gauge& log_size;
+    prometheus::Counter& log_failures;
 
     /// What is looked up.
     struct Observation {
@@ -106,6 +113,7 @@ private:
     prometheus::Family<prometheus::Counter>& transactions_;
     prometheus::Family<prometheus::Counter>& claim_rows_;
     prometheus::Family<prometheus::Gauge>& quarantined_;
+    prometheus::Family<prometheus::Gauge>& reconciliation_breaks_;
     prometheus::Family<prometheus::Gauge>& node_in_service_;
     prometheus::Family<prometheus::Counter>& node_set_aside_;
     prometheus::Family<prometheus::Gauge>& lease_epoch_;

@@ -7,9 +7,12 @@
 #include "api/database.hpp"
 #include "api/ending.hpp"
 #include "api/metrics.hpp"
+#include "api/months_ahead.hpp"
 #include "api/rest/routes.hpp"
 #include "api/server.hpp"
 #include "api/shards.hpp"
+#include "api/transparency/log_key.hpp"
+#include "api/transparency/sealing.hpp"
 #include "channel/address.hpp"
 #include "channel/eip712.hpp"
 #include "ledger/migrate.hpp"
@@ -95,6 +98,7 @@ public:
           tokens_(config.auth),
           challenges_(config),
           assets_(prepare_database(config)),
+          months_ahead_(config.ledger.postgres),
           server_(config, metrics_),
           database_(config.ledger.postgres, std::max(1u, config.ledger.readers)),
           shards_(
@@ -114,6 +118,7 @@ public:
                  [this](const ChainService::SettlementEvent& event) { server_.publish(event); }),
           rest_{{config_, assets_, database_, shards_, chain_, tokens_, challenges_, metrics_},
                 server_.draining()},
+          sealing_(open_sealing(config)),
           ending_([this] { shards_.give_up_waiting(); }) {}
 
     int run() {
@@ -133,6 +138,7 @@ private:
         if (!begun) return ending_.wait();
         server_.begin_after(newest_seq(config_));
         chain_.start();
+        if (sealing_) sealing_->start();
         server_.start(rest_,
                       [this](HttpRequest request) { return route(rest_, std::move(request)); });
         spdlog::info("ready: http://{}:{}, stream ws://{}:{}/v1/stream, {} channels",
@@ -145,9 +151,22 @@ private:
         return exit_code;
     }
 
+    std::unique_ptr<Sealing> open_sealing(const Config& config) {
+        auto signer = open_log_signer(config);
+        if (!signer) {
+            spdlog::warn("no transparency log: transparency.key_file is not set");
+            return nullptr;
+        }
+        rest_.log_key = signer->key();
+        return std::make_unique<Sealing>(config.ledger.postgres, std::move(*signer),
+                                         config.transparency, metrics_);
+    }
+
     void end() {
         chain_.stop();
         shards_.stop();
+        if (sealing_) sealing_->stop();
+        rest_.exports.stop();
         server_.stop();
     }
 
@@ -156,11 +175,13 @@ private:
     Challenges challenges_;
     Metrics metrics_;
     ledger::Assets assets_;
+    MonthsAhead months_ahead_;
     Server server_;
     Database database_;
     Shards shards_;
     ChainService chain_;
     RestContext rest_;
+    std::unique_ptr<Sealing> sealing_;
     Ending ending_;
 };
 

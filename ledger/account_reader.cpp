@@ -44,12 +44,9 @@ Account account_from(const pqxx::row& row) {
     account.decimals = row["decimals"].as<int>();
     account.debits = amount_column(row["debits"]);
     account.credits = amount_column(row["credits"]);
-    const auto [less, more] = std::minmax(account.debits, account.credits);
-    account.balance = *channel::subtract(more, less);
-    if (account.balance.is_zero())
-        account.side = side_of_kind(account.id.kind);
-    else
-        account.side = account.debits > account.credits ? Side::debit : Side::credit;
+    const auto stands = standing(account.id.kind, account.debits, account.credits);
+    account.balance = stands.balance;
+    account.side = stands.side;
     return account;
 }
 
@@ -59,6 +56,12 @@ std::optional<Account> only(const pqxx::result& rows) {
 }
 
 }  // namespace
+
+AccountStanding standing(std::string_view kind, channel::Amount debits, channel::Amount credits) {
+    if (debits == credits) return {{}, side_of_kind(kind)};
+    if (debits > credits) return {*channel::subtract(debits, credits), Side::debit};
+    return {*channel::subtract(credits, debits), Side::credit};
+}
 
 std::vector<Account> list_accounts(Snapshot& snapshot, const std::optional<AccountId>& after,
                                    std::size_t limit) {

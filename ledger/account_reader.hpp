@@ -38,6 +38,14 @@ channel::Result<AccountId> parse_account_id(std::string_view text);
 enum class Side { debit, credit };
 std::string_view to_string(Side side);
 
+/// Where an account stands: the difference of its sides, and which is the greater; of nothing, the
+/// side of its kind.
+struct AccountStanding {
+    channel::Amount balance;
+    Side side = Side::debit;
+};
+AccountStanding standing(std::string_view kind, channel::Amount debits, channel::Amount credits);
+
 struct Account {
     AccountId id;
     std::string symbol;
@@ -45,7 +53,7 @@ struct Account {
     /// All that was ever moved on either side.
     channel::Amount debits;
     channel::Amount credits;
-    /// The difference, and which is the greater; of nothing, the side of its kind.
+    /// As `standing` says.
     channel::Amount balance;
     Side side = Side::debit;
 };

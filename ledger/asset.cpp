@@ -9,7 +9,7 @@ constexpr const char* kFind = "select asset_id from asset where network = $1 and
 constexpr const char* kAdd = R"sql(
     insert into asset (asset_id, network, token, name, symbol, decimals)
     select coalesce(max(asset_id), 0) + 1, $1::text, $2::bytea, $3::text, $4::text, $5::smallint from asset
-    returning asset_id)sql";
+    on conflict do nothing)sql";
 constexpr const char* kHolding = R"sql(
     select a.asset_id, a.network, a.token, count(*)
     from channel c join asset a on a.asset_id = c.asset_id
@@ -19,22 +19,30 @@ constexpr const char* kHolding = R"sql(
 
 }  // namespace
 
+namespace {
+
+/// Adds it when it is not there. A number that another service takes at the same moment is left to
+/// it: the next one is tried.
+std::int32_t asset_id(pqxx::connection& connection, const Asset& asset) {
+    const auto network = channel::to_string(asset.network);
+    const auto token = to_bytea(asset.token);
+    for (;;) {
+        pqxx::work transaction(connection);
+        const auto rows = transaction.exec_params(kFind, network, token);
+        if (!rows.empty()) return rows[0][0].as<std::int32_t>();
+        transaction.exec_params0(kAdd, network, token, asset.name, asset.symbol, asset.decimals);
+        transaction.commit();
+    }
+}
+
+}  // namespace
+
 Assets register_assets(pqxx::connection& connection, const std::vector<Asset>& wanted) {
-    pqxx::work transaction(connection);
-    transaction.exec("lock table asset in share row exclusive mode");
     Assets assets;
     for (auto asset : wanted) {
-        const auto network = channel::to_string(asset.network);
-        const auto token = to_bytea(asset.token);
-        auto rows = transaction.exec_params(kFind, network, token);
-        if (rows.empty()) {
-            rows = transaction.exec_params(kAdd, network, token, asset.name, asset.symbol,
-                                           asset.decimals);
-        }
-        asset.id = rows[0][0].as<std::int32_t>();
+        asset.id = asset_id(connection, asset);
         assets.emplace(asset.id, std::move(asset));
     }
-    transaction.commit();
     return assets;
 }
 

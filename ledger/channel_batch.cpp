@@ -185,8 +185,8 @@ private:
     void accept(BatchItem& item, PaymentKind kind, const channel::InferenceId& inference,
                 std::int32_t step, channel::Amount amount, channel::Amount increment,
                 const channel::SignedVoucher* voucher, const Event& event) {
-        const bool check_now = voucher && signatures_ == Signatures::at_once;
-        if (check_now && !is_signed(payment_of(item)->verdict, *voucher)) {
+        const bool prove_now = voucher && signatures_ == Signatures::at_once;
+        if (prove_now && !is_signed(payment_of(item)->verdict, *voucher)) {
             item.outcome = Refusal{Error::voucher_signature};
             return;
         }
@@ -199,7 +199,7 @@ private:
                           state.signed_max, state.balance},
             increment,
             voucher,
-            check_now,
+            prove_now,
             nullptr};
     }
 
@@ -350,43 +350,60 @@ private:
     std::unordered_map<channel::InferenceId, std::vector<const BatchItem*>> fresh_;
 };
 
-/// The same without v, which costs a sixth less. Only for what never goes on chain, once the signer
-/// is known.
+/// The same without v, which costs a sixth less. Proves that the payer signed, and nothing that may
+/// be stored: with the other v the contract would find another signer. Once the signer is known.
 bool check_without_v(const LiveChannel& channel, const channel::SignedVoucher& voucher) {
     const auto* const signature = voucher.signature.as_of_key();
     return signature && channel::check_form(*signature) && channel.signer &&
            channel::verify(digest_of(channel, voucher), *signature, *channel.signer);
 }
 
-/// False as soon as a signature is bad.
+/// False as soon as a signature is bad. What an event says of the channel is stored with the
+/// signature of the highest voucher so far: the newest voucher before each event is covered by
+/// nothing behind it.
 bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& items,
                         Checking checking, std::uint64_t& checks) {
     const BatchItem* cover = nullptr;
     channel::Amount covered_to;
     for (auto it = items.rbegin(); it != items.rend(); ++it) {
-        auto* accepted = std::get_if<BatchItem::Accepted>(&(*it)->outcome);
-        if (!accepted || !accepted->voucher) continue;
-        const bool is_covered = cover && accepted->voucher->max_claimable <= covered_to;
-        if (is_covered && checking == Checking::newest_first) {
-            accepted->covered_by = cover;
+        if (std::holds_alternative<BatchItem::Changed>((*it)->outcome)) {
+            cover = nullptr;
             continue;
         }
-        if (is_covered) {
+        auto* accepted = std::get_if<BatchItem::Accepted>(&(*it)->outcome);
+        if (!accepted || !accepted->voucher) continue;
+        const auto& voucher = *accepted->voucher;
+        if (cover && voucher.max_claimable <= covered_to) {
+            accepted->covered_by = cover;
+            if (checking == Checking::newest_first) continue;
             ++checks;
-            if (!check_without_v(channel, *accepted->voucher)) return false;
-            accepted->checked = true;
+            if (!check_without_v(channel, voucher)) return false;
             continue;
         }
         ++checks;
-        if (!check_signature(channel, *accepted->voucher)) return false;
-        accepted->checked = true;
+        if (!check_signature(channel, voucher)) return false;
+        accepted->proven = true;
         cover = *it;
-        covered_to = accepted->voucher->max_claimable;
-        // Of several vouchers for the same amount the state keeps the one that was checked.
-        if (covered_to == channel.state.signed_max)
-            channel.state.signature = accepted->voucher->signature;
+        covered_to = voucher.max_claimable;
     }
     return true;
+}
+
+/// Of several vouchers for one amount the state kept the first, whoever signed it: puts the one
+/// that was proven in its place, in the channel and in what its events say of it.
+void keep_proven(LiveChannel& channel, channel::Amount signed_before,
+                 const std::vector<BatchItem*>& items) {
+    const channel::SignedVoucher* highest = nullptr;
+    for (auto* item : items) {
+        if (const auto* accepted = std::get_if<BatchItem::Accepted>(&item->outcome)) {
+            if (!accepted->proven) continue;
+            const auto most = highest ? highest->max_claimable : signed_before;
+            if (accepted->voucher->max_claimable > most) highest = accepted->voucher;
+        } else if (auto* changed = std::get_if<BatchItem::Changed>(&item->outcome)) {
+            if (highest) changed->state.signature = highest->signature;
+        }
+    }
+    if (highest) channel.state.signature = highest->signature;
 }
 
 }  // namespace
@@ -399,7 +416,10 @@ void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
         const auto before = channel.state;
         Run optimistic(channel, history, limits, Run::Signatures::later, signatures_checked);
         for (auto* item : items) optimistic.decide(*item);
-        if (check_newest_first(channel, items, checking, signatures_checked)) return;
+        if (check_newest_first(channel, items, checking, signatures_checked)) {
+            keep_proven(channel, before.signed_max, items);
+            return;
+        }
         channel.state = before;
     }
     Run strict(channel, history, limits, Run::Signatures::at_once, signatures_checked);

@@ -46,7 +46,9 @@ struct BatchItem {
         PaymentResult result;
         channel::Amount increment;
         const channel::SignedVoucher* voucher = nullptr;
-        bool checked = false;
+        /// The voucher's signature passes `ecrecover`, or its contract's verdict: it is stored.
+        bool proven = false;
+        /// Else the payment whose voucher is proven and stands for this one.
         const BatchItem* covered_by = nullptr;
     };
     struct Repeated {
@@ -77,11 +79,13 @@ struct BatchItem {
 };
 
 /// Decides the requests of one channel in their order, against and into its state, and checks
-/// signatures newest first: a valid voucher covers those below it that came before it. When any
+/// signatures newest first: a valid voucher covers those below it that came before it, back to the
+/// last event of the channel, which tells the highest voucher's signature to all. When any
 /// signature is bad, every voucher of the group is judged by its own signature instead, so that a
 /// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones
-/// are checked as well, save for v, and are their own evidence. Where a contract signs, each
-/// voucher is judged by itself: by the verdict that came with the request. Counts checks in
+/// are checked as well, save for v; since v is not proven, their evidence is still the covering
+/// one. Whatever is stored as a signature passes `ecrecover`. Where a contract signs, each voucher
+/// is judged by itself: by the verdict that came with the request. Counts checks in
 /// `signatures_checked`.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,

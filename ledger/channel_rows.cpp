@@ -41,7 +41,7 @@ void add_payment(Batch& batch, const ChannelTerms& terms, BatchItem& item,
                    std::get<PaymentRequest>(*item.request).detail};
     if (accepted.voucher) {
         row.voucher_max = accepted.voucher->max_claimable;
-        if (accepted.checked)
+        if (accepted.proven)
             row.signature = accepted.voucher->signature;
         else
             row.covered_by = accepted.covered_by->ordinal;

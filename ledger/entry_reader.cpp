@@ -23,6 +23,8 @@ constexpr const char* kEntries = R"sql(
 constexpr const char* kPayments = R"sql(
     select seq, inference_id, increment from payment
     where channel_id = $1::bytea and seq between $2 and $3 and increment > 0
+        and channel_month = (select date_trunc('month', opened_at at time zone 'UTC')::date
+                             from channel where channel_id = $1::bytea)
     order by seq
     limit $4)sql";
 

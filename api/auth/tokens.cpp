@@ -20,6 +20,8 @@ constexpr std::size_t kExpiryBytes = 8;
 constexpr std::size_t kRandomBytes = 12;
 constexpr std::size_t kPayloadBytes = kAddressBytes + kExpiryBytes + kRandomBytes;
 constexpr std::size_t kTokenBytes = kPayloadBytes + std::tuple_size_v<Sha256>;
+/// Of a configured token's SHA-256, in the record of what was asked with it.
+constexpr std::size_t kDigestBytesShown = 8;
 /// Longer text is no token of anybody and is not even hashed.
 constexpr std::size_t kBearerLengthMax = 1024;
 
@@ -52,6 +54,12 @@ bool contains(const std::vector<Sha256>& known, const Sha256& digest) {
     for (const auto& one : known)
         found |= CRYPTO_memcmp(one.data(), digest.data(), digest.size()) == 0;
     return found;
+}
+
+Auditor configured_auditor(const Sha256& digest) {
+    const auto name = channel::to_hex(channel::BytesView(digest).first(kDigestBytesShown));
+    return {{ledger::AuditCaller::Kind::token, name.substr(2)},
+            {std::begin(ledger::kAuditScopes), std::end(ledger::kAuditScopes)}};
 }
 
 }  // namespace
@@ -96,7 +104,7 @@ std::optional<Principal> Tokens::verify(std::string_view bearer, ledger::Time no
     if (bearer.empty() || bearer.size() > kBearerLengthMax) return std::nullopt;
     Principal principal;
     const auto digest = sha256(bearer);
-    principal.auditor = contains(auditors_, digest);
+    if (contains(auditors_, digest)) principal.auditor = configured_auditor(digest);
     principal.operator_ = contains(operators_, digest);
     if (principal.auditor || principal.operator_) return principal;
 

@@ -2,6 +2,8 @@
 
 #include "api/config.hpp"
 #include "channel/bytes.hpp"
+#include "ledger/audit/audit_key.hpp"
+#include "ledger/audit/audit_query.hpp"
 #include "ledger/time.hpp"
 
 #include <array>
@@ -14,13 +16,20 @@
 
 namespace millrace::api {
 
-/// Who a bearer token speaks for: a party with an address, or an auditor or operator of the
-/// configuration, who has none.
+/// Somebody who reads the books: what its key opens, and under which name its queries are recorded.
+struct Auditor {
+    ledger::AuditCaller caller;
+    ledger::AuditScopes scopes;
+
+    friend bool operator==(const Auditor&, const Auditor&) = default;
+};
+
+/// Who a bearer token speaks for: a party with an address, or an auditor or operator, who has none.
 struct Principal {
     std::optional<channel::Address> address;
-    bool auditor = false;
+    std::optional<Auditor> auditor;
     bool operator_ = false;
-    /// When the session token ends; the configured tokens do not.
+    /// When the session token or the key ends; the configured tokens do not.
     ledger::Time expires_at = ledger::Time::max();
 
     friend bool operator==(const Principal&, const Principal&) = default;
@@ -40,7 +49,8 @@ public:
                                                ledger::Time now) const;
 
     /// Nothing for text that is no token, for another secret's and for an expired one. The time
-    /// taken says nothing about how much of a token was right.
+    /// taken says nothing about how much of a token was right. A configured auditor has every
+    /// scope; the keys that operators make are not known here, but to `AuditKeys`.
     std::optional<Principal> verify(std::string_view bearer, ledger::Time now) const;
 
 private:

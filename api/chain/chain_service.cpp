@@ -1,6 +1,7 @@
 #include "api/chain/chain_service.hpp"
 
 #include "api/chain/network_loop.hpp"
+#include "api/chain/reconciliation.hpp"
 
 #include "api/shards.hpp"
 #include "api/signer/open_signer.hpp"
@@ -211,6 +212,22 @@ public:
         co_return Valid{};
     }
 
+    Task<Outcome<ledger::Reconciliation>> reconcile(Vouchers vouchers) {
+        // Its own turn, and not a wait for it: each holds a view of the database open.
+        if (is_reconciling_) co_return Refusal{Error::rate_limited};
+        struct Turn {
+            bool& taken;
+            ~Turn() { taken = false; }
+        };
+        is_reconciling_ = true;
+        const Turn turn{is_reconciling_};
+        std::vector<ChainNetwork*> all;
+        for (auto& network : networks_) all.push_back(&network->network());
+        auto found = co_await api::reconcile(context_, std::move(all), vouchers);
+        if (!found) co_return Refusal{static_cast<Error>(found.error().value())};
+        co_return std::move(*found);
+    }
+
     bool has_networks() const { return !networks_.empty(); }
     const WalletChannels& wallet_channels() const { return context_.wallet_channels; }
     ShardCalls& shards() { return context_.shards; }
@@ -287,6 +304,7 @@ private:
     std::unique_ptr<ledger::chain::Signer> signer_;
     ChainContext context_;
     std::vector<std::unique_ptr<NetworkLoop>> networks_;
+    bool is_reconciling_ = false;
     std::thread thread_;
 };
 
@@ -373,6 +391,10 @@ Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(
     if (!loop_->has_networks()) co_return Refusal{Error::voucher_signature};
     co_return co_await loop_->on_chain_thread(
         loop_->ask_wallet(wallet, digest, std::move(signature)));
+}
+
+Task<ChainService::Outcome<ledger::Reconciliation>> ChainService::reconcile(Vouchers vouchers) {
+    return loop_->on_chain_thread(loop_->reconcile(vouchers));
 }
 
 channel::Address ChainService::receiver_authorizer() const {

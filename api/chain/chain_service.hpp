@@ -8,6 +8,7 @@
 #include "channel/state.hpp"
 #include "channel/step.hpp"
 #include "ledger/asset.hpp"
+#include "ledger/audit/reconciliation.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/chain/signer.hpp"
 #include "ledger/request.hpp"
@@ -50,6 +51,10 @@ struct ClaimSummary {
     channel::Amount amount;
     std::string error;
 };
+
+/// Which of the payers' signatures a reconciliation checks: those of the vouchers that stand, one
+/// for each channel, or of every payment too, which takes as long as there are many.
+enum class Vouchers { standing, all };
 
 /// All that touches the chain: follows blocks, posts events to the shards, relays deposits, claims
 /// and settles through the outbox. Has a thread of its own; its tasks may be awaited from any I/O
@@ -123,6 +128,10 @@ public:
     /// `forbidden` for another provider's, otherwise as `get_claim` and `claim`.
     Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver);
     Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver);
+
+    /// Compares the books with the contracts and the vouchers, see api/chain/reconciliation.hpp;
+    /// one at a time: `rate_limited` while another runs. `rpc_read_failed`, `unavailable`.
+    Task<Outcome<ledger::Reconciliation>> reconcile(Vouchers vouchers);
 
     /// The address that signs claims for receivers that leave it to this service.
     channel::Address receiver_authorizer() const;

@@ -1,7 +1,9 @@
 #include "api/chain/claims.hpp"
 
 #include "channel/hex.hpp"
+#include "ledger/chain/anchor.hpp"
 #include "ledger/chain/revert.hpp"
+#include "ledger/proof/log_store.hpp"
 #include "ledger/settlement/quarantine.hpp"
 
 #include <openssl/rand.h>
@@ -191,10 +193,16 @@ Task<bool> Claims::draft_rows(std::span<const PlannedRow> rows, const channel::B
     co_return co_await draft_rows(rows.subspan(half), sweep, drafted);
 }
 
+/// The newest tree head goes with it (ledger/proof/README.md, Anchors).
 /// Tried at a block of a number, with just the gas that it will have: a node that is behind says so
 /// then, and a contract sees how much gas there is. What the estimate alone objects to is no
 /// reason.
 Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, std::size_t weight) {
+    const auto newest = [](pqxx::transaction_base& transaction) {
+        return ledger::newest_head(transaction);
+    };
+    const auto head = co_await context_.read(newest);
+    if (head) chain::append_anchor(call, {head->size, head->root});
     const auto estimate = co_await network_.node.estimate_gas(call);
     if (!estimate && !estimate.error().reverted()) {
         spdlog::warn("{}: a claim cannot be estimated: {}", network_.node.name(),

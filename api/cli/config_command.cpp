@@ -23,8 +23,6 @@ std::vector<std::string> warnings(const Config& config) {
         found.emplace_back(
             "auth.token_secret is empty: everybody has to log in again after each "
             "start, and several processes do not share logins");
-    if (config.auth.auditor_token_sha256.empty())
-        found.emplace_back("auth.auditor_token_sha256 is empty: nobody can read the ledger");
     if (config.ledger.commit_timeout < config.ledger.lease_duration / 2)
         found.emplace_back("ledger.commit_timeout_ms is below half of lease_duration_ms");
     return found;

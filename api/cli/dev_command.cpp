@@ -65,6 +65,10 @@ void add_bench(CLI::App& app, Action& action) {
     const auto options = std::make_shared<BenchOptions>();
     command->add_flag("--quick", options->quick, "A hundredth of the work");
     command->add_option("--only", options->only, "Only measurements whose name contains this");
+    command
+        ->add_option("--rounds", options->rounds,
+                     "How often each is measured, in turns: the run of the median rate is told")
+        ->check(CLI::Range(1u, 99u));
     command->add_flag("--json", options->json, "The report as JSON, and no table");
     command->footer("Example:\n  millrace bench --only 'one in flight' --json");
     command->callback([&action, options] {

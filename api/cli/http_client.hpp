@@ -22,9 +22,9 @@ struct HttpCall {
     /// With its query, escaped.
     std::string target;
     /// Empty: none.
-    std::string bearer;
+    std::string bearer{};
     /// JSON; empty: none.
-    std::string body;
+    std::string body{};
     std::chrono::milliseconds patience{30'000};
 };
 

@@ -8,6 +8,7 @@
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
 #include "channel/secp256k1.hpp"
+#include "ledger/proof/note.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -136,6 +137,40 @@ void add_keys_new(CLI::App& keys, Action& action) {
     command->callback([&action, wanted] { action = [wanted] { return make_key(*wanted); }; });
 }
 
+/// Any 32 bytes are a key of Ed25519.
+int make_log_key(const std::string& path, const std::string& origin) {
+    ledger::Ed25519Seed seed;
+    fill_random(seed.bytes);
+    const ledger::NoteSigner signer(origin, seed);
+    auto text = channel::to_hex(seed) + '\n';
+    OPENSSL_cleanse(seed.bytes.data(), seed.bytes.size());
+    write_secret(path, text);
+    OPENSSL_cleanse(text.data(), text.size());
+    fmt::print("{}\n", signer.key().text());
+    fmt::print(stderr,
+               "The key that signs tree heads is in {}. The line above is what auditors check them "
+               "with: publish it.\n",
+               path);
+    return kExitDone;
+}
+
+void add_keys_log(CLI::App& keys, Action& action) {
+    auto* command = keys.add_subcommand(
+        "log", "Make the key that signs the transparency log, and print its verifier key");
+    const auto path = std::make_shared<std::string>();
+    const auto origin = std::make_shared<std::string>();
+    command->add_option("--out", *path, "Where to: transparency.key_file")
+        ->type_name("FILE")
+        ->required();
+    command->add_option("--origin", *origin, "The log's name: transparency.origin")
+        ->type_name("NAME")
+        ->required();
+    command->footer("Example:\n  millrace keys log --out log.key --origin millrace.example/log");
+    command->callback([&action, path, origin] {
+        action = [path, origin] { return make_log_key(*path, *origin); };
+    });
+}
+
 void add_keys_show(CLI::App& keys, Action& action) {
     auto* command = keys.add_subcommand("show", "Print the address of a key file or keystore");
     const auto path = std::make_shared<std::string>();
@@ -158,6 +193,7 @@ void add_keys(CLI::App& app, Action& action) {
     command->require_subcommand(1);
     add_keys_new(*command, action);
     add_keys_show(*command, action);
+    add_keys_log(*command, action);
 }
 
 void add_version(CLI::App& app, Action& action) {

@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -153,6 +155,16 @@ bool Process::stop(std::chrono::milliseconds patience) {
     }
     kill_now();
     return false;
+}
+
+std::filesystem::path found_in_path(const std::string& program) {
+    const char* path = std::getenv("PATH");
+    std::istringstream folders(path ? path : "");
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        auto candidate = std::filesystem::path(folder) / program;
+        if (access(candidate.c_str(), X_OK) == 0) return candidate;
+    }
+    return {};
 }
 
 void run_program(const ProgramCall& call) {

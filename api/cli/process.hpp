@@ -67,6 +67,9 @@ private:
     std::optional<int> status_;
 };
 
+/// A program in one of the folders of PATH; empty when there is none.
+std::filesystem::path found_in_path(const std::string& program);
+
 /// Runs a program to its end. Throws std::runtime_error naming it when it fails.
 void run_program(const ProgramCall& call);
 

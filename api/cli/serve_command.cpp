@@ -44,9 +44,9 @@ std::unique_ptr<pqxx::connection> connect(const std::string& postgres) {
     }
 }
 
-int migrate_with(const std::string& path, bool check_only) {
-    const auto config = load_config(path);
-    const auto connection = connect(config.ledger.postgres);
+int migrate_with(const std::string& path, const std::string& owner_url, bool check_only) {
+    const auto connection =
+        connect(owner_url.empty() ? load_config(path).ledger.postgres : owner_url);
     if (check_only) {
         const auto pending = ledger::pending_migrations(*connection);
         for (const auto& name : pending) fmt::print("{}\n", name);
@@ -86,14 +86,23 @@ void add_serve(CLI::App& app, Action& action) {
 void add_migrate(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("migrate", "Bring the database's tables up to date");
     const auto path = std::make_shared<std::string>();
+    const auto owner_url = std::make_shared<std::string>();
     const auto check = std::make_shared<bool>(false);
     add_config_option(*command, *path);
+    command
+        ->add_option("--postgres", *owner_url,
+                     "Connection URI of a login that may migrate: a superuser, or a member of "
+                     "millrace_owner; without it, ledger.postgres")
+        ->envname("MILLRACE_MIGRATE_POSTGRES")
+        ->type_name("URI");
     command->add_flag("--check", *check, "Only list what is missing; exit code 1 if anything is");
     command->footer(
-        "The service does this by itself at each start.\n\nExample:\n"
-        "  millrace migrate --config /etc/millrace/millrace.toml");
-    command->callback(
-        [&action, path, check] { action = [path, check] { return migrate_with(*path, *check); }; });
+        "The service tries this at each start, and ends where something is missing and its login "
+        "may not add it.\n\nExample:\n"
+        "  millrace migrate --postgres postgresql://owner@db/millrace");
+    command->callback([&action, path, owner_url, check] {
+        action = [path, owner_url, check] { return migrate_with(*path, *owner_url, *check); };
+    });
 }
 
 }  // namespace millrace::api

@@ -77,7 +77,7 @@ std::shared_ptr<ServiceOptions> add_service_options(CLI::App& command, Audience 
 }
 
 ServiceClient::ServiceClient(const ServiceOptions& options)
-    : url_(options.url), token_(options.token) {
+    : url_(options.url), token_(options.token), patience_(options.patience) {
     if (!options.key_file.empty()) log_in(options.key_file);
 }
 
@@ -85,14 +85,24 @@ ServiceAnswer ServiceClient::get(const std::string& target) const {
     return ask("GET", target, {});
 }
 
+std::optional<std::string> ServiceClient::find_text(const std::string& target) const {
+    constexpr unsigned kNotFound = 404;
+    auto answer = call(parse_url(url_), {.target = target, .bearer = token_});
+    if (answer.status == kNotFound) return std::nullopt;
+    if (answer.status >= 400) refused(target, answer.status, parsed(answer.body));
+    return std::move(answer.body);
+}
+
 ServiceAnswer ServiceClient::post(const std::string& target, const std::string& body) const {
     return ask("POST", target, body);
 }
 
 ServiceAnswer ServiceClient::ask(std::string method, std::string target, std::string body) const {
-    const auto answer = call(
-        parse_url(url_),
-        {.method = std::move(method), .target = target, .bearer = token_, .body = std::move(body)});
+    const auto answer = call(parse_url(url_), {.method = std::move(method),
+                                               .target = target,
+                                               .bearer = token_,
+                                               .body = std::move(body),
+                                               .patience = patience_});
     auto value = parsed(answer.body);
     if (answer.status >= 400) refused(target, answer.status, value);
     if (!value.is_object())

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,8 @@ struct ServiceOptions {
     /// Logs in with this key instead of a token.
     std::string key_file;
     bool json = false;
+    /// For one answer.
+    std::chrono::milliseconds patience{30'000};
 };
 
 /// Adds --url, --token and --json; for a party's commands --key as well.
@@ -39,6 +43,8 @@ public:
     explicit ServiceClient(const ServiceOptions& options);
 
     ServiceAnswer get(const std::string& target) const;
+    /// The body of an answer that is plain text; nothing when there is none (404).
+    std::optional<std::string> find_text(const std::string& target) const;
     /// `body` is a JSON object.
     ServiceAnswer post(const std::string& target, const std::string& body) const;
 
@@ -51,6 +57,7 @@ private:
 
     std::string url_;
     std::string token_;
+    std::chrono::milliseconds patience_;
 };
 
 /// Throws CommandError unless `message` (ERC-4361) asks for a login at `authority` and nowhere

@@ -1,4 +1,5 @@
 #include "api/database.hpp"
+#include "api/rest/channel_access.hpp"
 #include "api/rest/handlers.hpp"
 #include "api/rest/json_object.hpp"
 #include "api/rest/parameters.hpp"
@@ -9,8 +10,6 @@
 
 namespace millrace::api::rest {
 namespace {
-
-using channel::Error;
 
 std::string channel_json(const RestContext& context, const ledger::ChannelRecord& record) {
     std::string text;
@@ -44,28 +43,6 @@ std::string payment_json(const ledger::PaymentRecord& payment) {
         .json("voucher", voucher_json(payment))
         .json("details", payment.detail);
     return body.take();
-}
-
-bool may_see(const Principal& principal, const ledger::ChannelRecord& record) {
-    if (principal.auditor) return true;
-    const auto& config = record.terms.config;
-    return principal.address && (ledger::is_payer_side(config, *principal.address) ||
-                                 ledger::is_provider_side(config, *principal.address));
-}
-
-/// The contract of a network that is no longer configured is not known, and so its channels cannot
-/// be described.
-bool is_served(const RestContext& context, const ledger::ChannelRecord& record) {
-    return context.assets.contains(record.terms.asset_id);
-}
-
-/// Why a channel cannot be shown, if so.
-std::optional<HttpResponse> hidden(const RestContext& context, const Principal& principal,
-                                   const std::optional<ledger::ChannelRecord>& record) {
-    if (!record || !is_served(context, *record))
-        return problem(channel::Refusal(Error::channel_unknown));
-    if (!may_see(principal, *record)) return problem(channel::Refusal(Error::forbidden));
-    return std::nullopt;
 }
 
 }  // namespace

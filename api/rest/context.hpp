@@ -1,11 +1,15 @@
 #pragma once
 
+#include "api/auth/audit_keys.hpp"
 #include "api/auth/tokens.hpp"
 #include "api/http.hpp"
+#include "api/rest/exports.hpp"
 #include "api/rest/recent_stats.hpp"
 #include "api/services.hpp"
+#include "ledger/proof/note.hpp"
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +20,10 @@ struct RestContext : Services {
     /// Set on SIGTERM: /readyz says no from then on.
     const std::atomic<bool>& draining;
     rest::RecentStats stats{};
+    AuditKeys audit_keys{};
+    /// What tree heads are checked with; nullopt: there is no transparency log.
+    std::optional<ledger::NoteKey> log_key{};
+    rest::Exports exports{};
 };
 
 namespace rest {

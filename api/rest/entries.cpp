@@ -71,7 +71,7 @@ Task<HttpResponse> get_entries(RestContext& context, RestRequest request) {
         return entry_object(entry).take();
     });
     if (page.entries.size() == limit) body.decimal("next", page.entries.back().seq);
-    co_return body.answer();
+    co_return body.answer_at(page.seq);
 }
 
 Task<HttpResponse> get_entry(RestContext& context, RestRequest request) {
@@ -87,7 +87,7 @@ Task<HttpResponse> get_entry(RestContext& context, RestRequest request) {
                             "No entry has this seq: not every committed update moves money.");
     auto body = entry_object(*entry);
     body.list("payments", entry->payments, payment_json);
-    co_return body.answer();
+    co_return body.answer_at(seq);
 }
 
 }  // namespace millrace::api::rest

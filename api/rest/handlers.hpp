@@ -30,8 +30,19 @@ Task<HttpResponse> post_quarantine_retry(RestContext& context, RestRequest reque
 
 Task<HttpResponse> get_accounts(RestContext& context, RestRequest request);
 Task<HttpResponse> get_account(RestContext& context, RestRequest request);
+Task<HttpResponse> get_statement(RestContext& context, RestRequest request);
 Task<HttpResponse> get_entries(RestContext& context, RestRequest request);
 Task<HttpResponse> get_entry(RestContext& context, RestRequest request);
 Task<HttpResponse> get_trial_balance(RestContext& context, RestRequest request);
+Task<HttpResponse> get_reconciliation(RestContext& context, RestRequest request);
+
+Task<HttpResponse> get_export(RestContext& context, RestRequest request);
+Task<HttpResponse> get_log_key(RestContext& context, RestRequest request);
+Task<HttpResponse> get_checkpoint(RestContext& context, RestRequest request);
+Task<HttpResponse> get_inclusion_proof(RestContext& context, RestRequest request);
+Task<HttpResponse> get_consistency_proof(RestContext& context, RestRequest request);
+Task<HttpResponse> get_tile(RestContext& context, RestRequest request);
+Task<HttpResponse> get_entry_bundle(RestContext& context, RestRequest request);
+Task<HttpResponse> get_payment_proof(RestContext& context, RestRequest request);
 
 }  // namespace millrace::api::rest

@@ -1,4 +1,5 @@
 #include "api/database.hpp"
+#include "api/rest/account_json.hpp"
 #include "api/rest/handlers.hpp"
 #include "api/rest/json_object.hpp"
 #include "api/rest/parameters.hpp"
@@ -15,23 +16,6 @@ namespace {
 /// A sum over all transfers takes as long as there are many.
 constexpr std::chrono::minutes kReportPatience{2};
 constexpr std::string_view kNotCommitted = "No such seq has been committed yet.";
-
-std::string account_json(const ledger::Account& account) {
-    JsonObject body;
-    body.text("id", ledger::to_string(account.id))
-        .text("network", channel::to_string(account.id.network))
-        .hex("token", account.id.token)
-        .text("symbol", account.symbol)
-        .number("decimals", static_cast<std::uint64_t>(account.decimals))
-        .text("kind", account.id.kind);
-    if (!account.id.owner.empty())
-        body.text("owner", channel::to_hex(channel::BytesView(account.id.owner)));
-    body.amount("debits", account.debits)
-        .amount("credits", account.credits)
-        .amount("balance", account.balance)
-        .text("side", ledger::to_string(account.side));
-    return body.take();
-}
 
 std::string kind_json(const ledger::KindBalance& kind) {
     JsonObject body;
@@ -101,7 +85,7 @@ Task<HttpResponse> get_accounts(RestContext& context, RestRequest request) {
     body.decimal("seq", page.seq).list("accounts", page.accounts, account_json);
     if (page.accounts.size() == limit)
         body.text("next", ledger::to_string(page.accounts.back().id));
-    co_return body.answer();
+    co_return body.answer_at(page.seq);
 }
 
 Task<HttpResponse> get_account(RestContext& context, RestRequest request) {
@@ -117,7 +101,7 @@ Task<HttpResponse> get_account(RestContext& context, RestRequest request) {
     if (!report->account) co_return not_found("not_found", "There is no such account.");
     JsonObject body;
     body.decimal("seq", report->seq).json("account", account_json(*report->account));
-    co_return body.answer();
+    co_return body.answer_at(report->seq);
 }
 
 Task<HttpResponse> get_trial_balance(RestContext& context, RestRequest request) {
@@ -131,7 +115,7 @@ Task<HttpResponse> get_trial_balance(RestContext& context, RestRequest request) 
     body.decimal("seq", balance->seq)
         .flag("balanced", balance->balanced())
         .list("assets", balance->assets, asset_json);
-    co_return body.answer();
+    co_return body.answer_at(balance->seq);
 }
 
 }  // namespace millrace::api::rest

@@ -4,12 +4,14 @@
 #include "channel/amount.hpp"
 #include "channel/hex.hpp"
 
+#include <algorithm>
 #include <chrono>
 
 namespace millrace::api::rest {
 namespace {
 
 constexpr std::uint64_t kSeqMax = INT64_MAX;
+constexpr std::uint64_t kLegMax = INT16_MAX;
 constexpr std::string_view kDecimal = "Expected a decimal number from 0 to 9223372036854775807.";
 constexpr std::string_view kLimit = "Expected a whole number from 1 to 1000.";
 constexpr std::string_view kChannel = "Expected a channel id: 0x and 64 hex digits.";
@@ -18,6 +20,7 @@ constexpr std::string_view kAccount =
     "claimed.";
 constexpr std::string_view kMoment =
     "Expected a seq, or an RFC 3339 time such as 2026-01-02T12:00:00Z.";
+constexpr std::string_view kPosting = "Expected a seq and the number of a leg, such as 17:0.";
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) {
     const auto amount = channel::parse_amount(text);
@@ -156,6 +159,19 @@ std::optional<ledger::Moment> Parameters::moment(std::string_view key) {
     if (const auto number = parse_decimal(*given)) return ledger::Moment{*number};
     if (const auto time = parse_rfc3339(*given)) return ledger::Moment{*time};
     fail(key, kMoment);
+    return std::nullopt;
+}
+
+std::optional<ledger::PostingKey> Parameters::posting(std::string_view key) {
+    const auto* given = find(key);
+    if (!given) return std::nullopt;
+    const std::string_view text = *given;
+    const auto colon = std::min(text.find(':'), text.size());
+    const auto seq = parse_decimal(text.substr(0, colon));
+    const auto leg = parse_decimal(text.substr(std::min(colon + 1, text.size())));
+    if (seq && leg && *leg <= kLegMax)
+        return ledger::PostingKey{*seq, static_cast<std::int32_t>(*leg)};
+    fail(key, kPosting);
     return std::nullopt;
 }
 

@@ -3,6 +3,7 @@
 #include "api/http.hpp"
 #include "channel/bytes.hpp"
 #include "ledger/account_reader.hpp"
+#include "ledger/audit/statement_reader.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,8 @@ public:
     std::optional<ledger::AccountId> account(std::string_view key);
     /// A seq or an RFC 3339 time.
     std::optional<ledger::Moment> moment(std::string_view key);
+    /// "seq:leg".
+    std::optional<ledger::PostingKey> posting(std::string_view key);
 
     channel::ChannelId channel_in_path(std::string_view segment);
     ledger::AccountId account_in_path(std::string_view segment);

@@ -1,16 +1,17 @@
 #include "api/rest/routes.hpp"
 
-#include "api/config.hpp"
 #include "api/metrics.hpp"
+#include "api/rest/admission.hpp"
+#include "api/rest/audit_trail.hpp"
+#include "api/rest/database_failed.hpp"
 #include "api/rest/handlers.hpp"
 #include "api/rest/problems.hpp"
-#include "channel/error.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
-#include <chrono>
+#include <exception>
 #include <optional>
 
 #include <pqxx/pqxx>
@@ -18,8 +19,6 @@
 namespace millrace::api {
 namespace rest {
 namespace {
-
-using channel::Error;
 
 constexpr std::array kRoutes{
     Route{"GET", "/healthz", Access::anyone, get_healthz},
@@ -41,9 +40,19 @@ constexpr std::array kRoutes{
     Route{"POST", "/v1/quarantine/{id}/retry", Access::party, post_quarantine_retry},
     Route{"GET", "/v1/ledger/accounts", Access::auditor, get_accounts},
     Route{"GET", "/v1/ledger/accounts/{id}", Access::auditor, get_account},
+    Route{"GET", "/v1/ledger/accounts/{id}/statement", Access::auditor, get_statement},
     Route{"GET", "/v1/ledger/entries", Access::auditor, get_entries},
     Route{"GET", "/v1/ledger/entries/{seq}", Access::auditor, get_entry},
     Route{"GET", "/v1/ledger/trial-balance", Access::auditor, get_trial_balance},
+    Route{"GET", "/v1/ledger/reconciliation", Access::auditor, get_reconciliation},
+    Route{"GET", "/v1/ledger/export", Access::auditor_export, get_export},
+    Route{"GET", "/v1/log/key", Access::anyone, get_log_key},
+    Route{"GET", "/v1/log/checkpoint", Access::anyone, get_checkpoint},
+    Route{"GET", "/v1/log/proof/inclusion", Access::anyone, get_inclusion_proof},
+    Route{"GET", "/v1/log/proof/consistency", Access::anyone, get_consistency_proof},
+    Route{"GET", "/v1/log/tile/entries/{path}", Access::auditor_export, get_entry_bundle},
+    Route{"GET", "/v1/log/tile/{path}", Access::anyone, get_tile},
+    Route{"GET", "/v1/channels/{id}/proof", Access::party_or_auditor, get_payment_proof},
 };
 
 /// What stands for the braces of `pattern` in `path`; empty when it has none, nothing when the two
@@ -57,7 +66,8 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
         !path.ends_with(tail))
         return std::nullopt;
     const auto segment = path.substr(open, path.size() - open - tail.size());
-    if (segment.find('/') != std::string_view::npos) return std::nullopt;
+    const bool may_be_many = pattern.ends_with("{path}");
+    if (!may_be_many && segment.find('/') != std::string_view::npos) return std::nullopt;
     return segment;
 }
 
@@ -84,98 +94,57 @@ Found find(const HttpRequest& request) {
     return found;
 }
 
-bool permits(Access access, const Principal& principal, bool metrics_public) {
-    switch (access) {
-        case Access::anyone:
-            return true;
-        case Access::party:
-            return principal.address.has_value();
-        case Access::party_or_auditor:
-            return principal.address.has_value() || principal.auditor;
-        case Access::auditor:
-            return principal.auditor;
-        case Access::operators:
-            return metrics_public || principal.operator_;
-    }
-    return false;
-}
-
-stream::Failure forbidden(Access access) {
-    const auto sentence = [access]() -> std::string_view {
-        switch (access) {
-            case Access::anyone:
-                return {};
-            case Access::party:
-                return "This is for parties: log in with the key of an address.";
-            case Access::party_or_auditor:
-                return "This is for parties and auditors.";
-            case Access::auditor:
-                return "This is for auditors.";
-            case Access::operators:
-                return "This is for operators.";
-        }
-        return {};
-    };
-    return {
-        stream::Code::refused, channel::reason(Error::forbidden), "Authorization", {}, sentence()};
-}
-
-struct Entry {
-    Principal principal;
-    std::optional<HttpResponse> refusal;
-};
-
-Entry enter(const RestContext& context, const Route& route, const HttpRequest& request) {
-    const bool open = permits(route.access, {}, context.config.server.metrics_public);
-    if (open) return {};
-    const auto bearer = bearer_token(request.authorization);
-    if (bearer.empty())
-        return {{},
-                problem(stream::unauthenticated("Authorization",
-                                                "Send a token: Authorization: Bearer …"))};
-    const auto now =
-        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-    const auto principal = context.tokens.verify(bearer, now);
-    if (!principal)
-        return {{},
-                problem(stream::unauthenticated(
-                    "Authorization", "The token is unknown or has expired; log in again."))};
-    if (!permits(route.access, *principal, context.config.server.metrics_public))
-        return {{}, problem(forbidden(route.access))};
-    return {*principal, std::nullopt};
-}
-
 HttpResponse method_not_allowed(const std::string& allowed) {
     auto response = api::problem(405, "method_not_allowed", "This path takes: " + allowed + ".");
     response.headers.emplace_back("Allow", allowed);
     return response;
 }
 
-constexpr const char* kQueryCanceled = "57014";
-
-HttpResponse database_failed(RestContext& context, const pqxx::failure& error) {
-    context.metrics.database_errors.Increment();
-    spdlog::error("a read failed: {}", error.what());
-    const auto* refused = dynamic_cast<const pqxx::sql_error*>(&error);
-    const bool too_long = refused && refused->sqlstate() == kQueryCanceled;
-    return problem(stream::Failure{stream::Code::refused,
-                                   channel::reason(Error::unavailable),
-                                   {},
-                                   {},
-                                   too_long
-                                       ? "This took too long; ask for less, or for an earlier seq."
-                                       : "The database cannot be read just now; try again."});
-}
-
-/// Exceptions of the layers below end here.
-Task<HttpResponse> guarded(RestContext& context, const Route& route, RestRequest request) {
+/// What comes of an exception of the layers below: they end here.
+HttpResponse failed(RestContext& context, const Route& route, const std::exception_ptr& failure) {
     try {
-        co_return co_await route.handle(context, std::move(request));
+        std::rethrow_exception(failure);
     } catch (const pqxx::failure& error) {
-        co_return database_failed(context, error);
+        return database_failed(context, error);
     } catch (const std::exception& error) {
         spdlog::error("{} {}: {}", route.method, route.path, error.what());
-        co_return problem(stream::internal_error());
+        return problem(stream::internal_error());
+    }
+}
+
+Task<HttpResponse> handled(RestContext& context, const Route& route, RestRequest request) {
+    try {
+        co_return co_await route.handle(context, std::move(request));
+    } catch (const std::exception&) {
+        co_return failed(context, route, std::current_exception());
+    }
+}
+
+/// Lets in who may use the route; what an auditor asked is in the record before it is answered.
+Task<HttpResponse> admitted(RestContext& context, const Route& route, HttpRequest request,
+                            std::string segment) {
+    Asked asked(request);
+    Credentials credentials{request.authorization, request.remote_address};
+    auto admission = co_await admit(context, route.access, std::move(credentials));
+    HttpResponse response;
+    if (admission.refusal) {
+        response = std::move(*admission.refusal);
+    } else {
+        // Named, because GCC 12 destroys a temporary aggregate of a co_await twice.
+        RestRequest entered{std::move(request), admission.principal, std::move(segment)};
+        response = co_await handled(context, route, std::move(entered));
+    }
+    if (!admission.recorded_as) co_return response;
+    co_return co_await recorded(context, *admission.recorded_as, std::move(asked),
+                                std::move(response));
+}
+
+Task<HttpResponse> answered(RestContext& context, const Route& route, HttpRequest request,
+                            std::string segment) {
+    try {
+        co_return co_await admitted(context, route, std::move(request), std::move(segment));
+    } catch (const std::exception&) {
+        co_return failed(context, route, std::current_exception());
     }
 }
 
@@ -195,15 +164,8 @@ Task<HttpResponse> route(RestContext& context, HttpRequest request) {
             ? rest::not_found("not_found", "There is no such path; see /openapi.json.")
             : rest::method_not_allowed(found.allowed);
     }
-    auto entry = rest::enter(context, *found.route, request);
-    HttpResponse response;
-    if (entry.refusal) {
-        response = std::move(*entry.refusal);
-    } else {
-        // Named, because GCC 12 destroys a temporary aggregate of a co_await twice.
-        rest::RestRequest entered{std::move(request), entry.principal, std::move(found.segment)};
-        response = co_await rest::guarded(context, *found.route, std::move(entered));
-    }
+    auto response = co_await rest::answered(context, *found.route, std::move(request),
+                                            std::move(found.segment));
     context.metrics.request(fmt::format("{} {}", found.route->method, found.route->path),
                             response.status < 400 ? "ok" : std::to_string(response.status));
     co_return response;

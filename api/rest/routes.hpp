@@ -14,13 +14,14 @@ Task<HttpResponse> route(RestContext& context, HttpRequest request);
 
 namespace rest {
 
-/// Who may use a route. An auditor sees everything under ledger and channels, a party what is its
-/// own, an operator the metrics when they are not public.
-enum class Access { anyone, party, party_or_auditor, auditor, operators };
+/// Who may use a route: a party for what is its own, an operator for the metrics when they are not
+/// public, an auditor whose key has the scope channels (`party_or_auditor`), ledger (`auditor`) or
+/// export (`auditor_export`).
+enum class Access { anyone, party, party_or_auditor, auditor, auditor_export, operators };
 
 struct Route {
     std::string_view method;
-    /// At most one segment is in braces.
+    /// At most one segment is in braces; a last "{path}" stands for any number of them.
     std::string_view path;
     Access access;
     Task<HttpResponse> (*handle)(RestContext& context, RestRequest request);

@@ -268,7 +268,7 @@ Reply Session::logged_in(const channel::Address& address) {
                        {},
                        "This connection is logged in as another address; open a new one."};
     const auto [token, expires_at] = services.tokens.issue(address, now());
-    principal_ = Principal{address, false, false, expires_at};
+    principal_ = Principal{address, {}, false, expires_at};
     logins_asked_ = 0;
     services.metrics.logins.Increment();
     return R"({"address":")" + channel::to_hex(address) + R"(","token":")" + token +

@@ -9,7 +9,6 @@
 #include "channel/voucher.hpp"
 #include "ledger/chain/abi.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
-#include "ledger/migrate.hpp"
 
 #include <sys/stat.h>
 
@@ -28,11 +27,6 @@ constexpr std::uint32_t kGateway = 1;
 constexpr auto kPatience = 30s;
 /// Unix seconds, in the year 2100.
 constexpr std::uint64_t kFarAway = 4'102'444'800;
-
-ledger::Time now() {
-    return std::chrono::time_point_cast<std::chrono::microseconds>(
-        std::chrono::system_clock::now());
-}
 
 channel::Digest escrow_separator() {
     return channel::domain_separator(channel::escrow_domain(Anvil::kChainId, escrow_address()));
@@ -78,10 +72,10 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     token.deposit_min = channel::Amount{1000};
     network.tokens = {token};
     config.networks = {network};
+    config.ledger.postgres = postgres.service_url();
     if (change) change(config);
 
-    pqxx::connection connection(postgres.url());
-    ledger::migrate(connection, now());
+    pqxx::connection connection(postgres.service_url());
     std::vector<ledger::Asset> wanted;
     wanted.push_back({0, network.network, anvil.token(), "USD Coin", "USDC", 6, escrow_address(),
                       escrow_separator()});
@@ -103,9 +97,9 @@ void ChainStack::write_key(const std::string& name, unsigned account) {
 }
 
 void ChainStack::start() {
-    database_ = std::make_unique<api::Database>(postgres.url(), 2);
+    database_ = std::make_unique<api::Database>(postgres.service_url(), 2);
     api::ShardsSettings settings;
-    settings.postgres = postgres.url();
+    settings.postgres = postgres.service_url();
     settings.shards_wanted = 2;
     settings.holder = "test";
     settings.lease_duration = 1000ms;

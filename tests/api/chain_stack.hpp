@@ -39,7 +39,7 @@ public:
     void stop();
 
     Anvil anvil;
-    Postgres postgres;
+    Postgres postgres{Postgres::Contents::migrated};
     api::Config config;
 
     api::ChainService& chain() { return *chain_; }

@@ -9,6 +9,7 @@
 #include <boost/json/value.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <string>
 
@@ -41,7 +42,9 @@ public:
     static constexpr unsigned kProvider = 2;
     static constexpr unsigned kStranger = 3;
 
-    explicit RestStack(bool metrics_public = true);
+    /// `exports_last`: so long one export may take.
+    explicit RestStack(bool metrics_public = true,
+                       std::chrono::milliseconds exports_last = api::rest::Exports::kLongest);
 
     RestAnswer get(const std::string& path, const Ask& ask = {});
     RestAnswer post(const std::string& path, const Ask& ask = {});
@@ -49,6 +52,7 @@ public:
 
     /// From now on the routes ask a database that is not there.
     void lose_database() { lost_ = true; }
+    api::rest::Exports& exports() { return context_.exports; }
     /// A bearer token of an account of the chain.
     std::string token(unsigned account) const;
     /// A channel from kPayer to kProvider with this balance.

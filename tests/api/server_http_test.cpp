@@ -51,6 +51,16 @@ TEST_CASE("server: requests of one connection are answered one after the other",
     CHECK(is_closed(socket));
 }
 
+TEST_CASE("server: nothing is cached but what says itself that it may be", "[server][http]") {
+    StreamStack stack;
+    const auto plain = exchange(stack.port(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(plain["Cache-Control"] == "no-store");
+    const auto own =
+        exchange(stack.port(), "GET /?cache-control=immutable HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(own["Cache-Control"] == "immutable");
+    CHECK(own.count("Cache-Control") == 1);
+}
+
 TEST_CASE("server: a request that is none is answered and ends the connection", "[server][http]") {
     StreamStack stack([](api::Config& config) { config.limits.http_body_bytes_max = 100; });
     const auto nonsense = exchange(stack.port(), "pay 10 to bob\r\n\r\n");

@@ -40,7 +40,7 @@ struct Desk {
 };
 
 api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_max = 65536) {
-    return {{books.postgres.url(),
+    return {{books.postgres.service_url(),
              shards,
              {},
              ledger::Checking::newest_first,

@@ -32,9 +32,12 @@ void write_key(const std::filesystem::path& path, unsigned n) {
     ::chmod(path.c_str(), 0600);
 }
 
+/// The query comes back as fields of the header.
 api::Task<api::HttpResponse> echo(api::HttpRequest request) {
-    co_return api::HttpResponse{
+    api::HttpResponse response{
         200, "text/plain", request.method + " " + request.path + " " + request.body, {}};
+    response.headers.assign(request.query.begin(), request.query.end());
+    co_return response;
 }
 
 }  // namespace
@@ -44,7 +47,7 @@ StreamStack::StreamStack(const Change& change) {
     directory_ = ::mkdtemp(pattern.data());
     config.server.port = 0;
     config.server.io_threads = 2;
-    config.ledger.postgres = books.postgres.url();
+    config.ledger.postgres = books.postgres.service_url();
     config.keys.relayer_file = directory_ / "relayer";
     config.keys.receiver_authorizer_file = directory_ / "authorizer";
     config.keys.in_process = true;

@@ -18,7 +18,7 @@ test("bench: a quick run acknowledges every update and reports each measurement"
   assert.ok(report.verifyPerSecondOneCore > 0);
   assert.ok(report.verifyPerSecondAllCores > 0);
   assert.ok(report.fdatasyncPerSecond > 0);
-  assert.equal(report.measurements.length, 3);
+  assert.equal(report.measurements.length, 4);
   for (const row of report.measurements) {
     assert.equal(row.refused, 0, row.name);
     assert.ok(row.updates >= 400, `${row.name}: ${row.updates}`);

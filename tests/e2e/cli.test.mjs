@@ -55,6 +55,47 @@ test("keys new: a key that only its owner can read, never over another", async (
   assert.equal(readFileSync(file, "utf8").trim(), secret);
 });
 
+test("keys log: a key for tree heads, and what they are checked with", async () => {
+  const file = join(directory, "log.key");
+  const { code, out } = await millrace(["keys", "log", "--out", file, "--origin", "millrace.example/log"]);
+  assert.equal(code, 0);
+  assert.match(out, /^millrace\.example\/log\+[0-9a-f]{8}\+A[A-Za-z0-9+/]{43}\n$/);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.notEqual((await millrace(["keys", "log", "--out", file, "--origin", "x"])).code, 0);
+});
+
+test("audit export and verify: a file, standard input, a part, a table", async () => {
+  const config = ["--config", join(stack.data, "millrace.toml")];
+  const file = join(directory, "books.ndjson");
+  assert.equal((await millrace(["audit", "export", ...config, "--out", file])).code, 0);
+  const verified = await millrace(["audit", "verify", file]);
+  assert.equal(verified.code, 0, verified.out + verified.err);
+  assert.match(verified.out, /Everything holds, from 1 to \d+:/);
+  const part = join(directory, "part.ndjson");
+  assert.equal((await millrace(["audit", "export", ...config, "--from", "2", "--to", "3", "--out", part])).code, 0);
+  assert.equal((await millrace(["audit", "verify", part])).code, 0);
+  for (const range of [["--from", "999999"], ["--to", "999999"], ["--from", "3", "--to", "2"]]) {
+    const none = await millrace(["audit", "export", ...config, ...range]);
+    assert.equal(none.code, 1);
+    assert.match(none.err, /numbers go from 1 to \d+, of which \d+ to \d+ is no part/);
+  }
+  const keyless = { MILLRACE_TRANSPARENCY__KEY_FILE: "/nowhere" };
+  const unnamed = await millrace(["audit", "export", ...config], keyless);
+  assert.equal(unnamed.code, 0);
+  assert.match(unnamed.err, /warning: the log's key is left out: .*\/nowhere/);
+  assert.match((await millrace(["audit", "verify", ...config], keyless)).err, /key is left out/);
+  const table = await millrace(["audit", "export", ...config, "--format", "csv"]);
+  assert.match(table.out, /^seq,leg,at,network,.*\r\n2,0,/);
+  writeFileSync(file, readFileSync(file, "utf8").replace('"250000"', '"250001"'));
+  const broken = await millrace(["audit", "verify", file]);
+  assert.equal(broken.code, 1);
+  assert.match(broken.out, /BROKEN: rule channel, seq \d+, channel \(0x/);
+  const missing = await millrace(["audit", "verify", join(directory, "none")]);
+  assert.match(missing.err, /cannot be read/);
+  assert.notEqual(missing.code, 0);
+  assert.equal((await millrace(["audit", "verify", file, "--key", "x"])).code, 1);
+});
+
 test("channel: list and show, for people and for programs", async () => {
   const list = await asAuditor(["channel", "list"]);
   assert.equal(list.code, 0, list.err);
@@ -121,6 +162,16 @@ test("audit trial-balance: balanced, now and at a moment", async () => {
   assert.match(now.out, /balanced, and every account agrees with its transfers/);
   const then = await asAuditor(["audit", "trial-balance", "--at", "2020-01-01T00:00:00Z", "--json"]);
   assert.equal(JSON.parse(then.out).seq, "0");
+});
+
+test("audit reconcile: books, vouchers and chain agree", async () => {
+  const found = await asAuditor(["audit", "reconcile"]);
+  assert.equal(found.code, 0, found.out + found.err);
+  assert.match(found.out, /books, vouchers and chain agree/);
+  const json = await asAuditor(["audit", "reconcile", "--vouchers", "--json"]);
+  const report = JSON.parse(json.out);
+  assert.equal(report.reconciled, true);
+  assert.equal(report.networks[0].assets[0].difference, "0");
 });
 
 test("config check: what the development stack runs on is good", async () => {

@@ -29,7 +29,7 @@ struct Account {
     Books books;
     ledger::Shard shard = books.shard();
     Payer app = payer(books, 1);
-    pqxx::connection connection{books.postgres.url()};
+    pqxx::connection connection{books.postgres.service_url()};
     std::uint64_t opened = 0;
     std::uint64_t paid = 0;
     std::uint64_t claimed = 0;
@@ -210,7 +210,8 @@ TEST_CASE("trial balance: balanced now and then, and compared with the accounts"
 TEST_CASE("trial balance: a transfer that no account knows of is a difference", "[reader]") {
     Account books;
     {
-        pqxx::work transaction(books.connection);
+        pqxx::connection owner(books.books.postgres.url());
+        pqxx::work transaction(owner);
         transaction.exec("delete from account where kind = 'claimed'");
         transaction.commit();
     }

@@ -8,7 +8,7 @@ using namespace support;
 TEST_CASE("assets: a token that was taken out is told as long as its channels hold money",
           "[asset]") {
     Books books;
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     const auto app = payer(books, 1);
     books.shard().process({app.open(1000)}, kNoon);
     CHECK(ledger::unserved_assets(connection, books.assets).empty());

@@ -29,7 +29,7 @@ TEST_CASE("channel reader: a channel is read as it was committed", "[reader]") {
     process(shard, {app.open(1000)});
     process(shard, {app.pay("a", 100, 250), app.authorize("b", 50, 250)});
 
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     const auto read = ledger::read_channel(connection, app.terms.id);
     REQUIRE(read.has_value());
     CHECK(read->terms.config == app.terms.config);
@@ -52,7 +52,7 @@ TEST_CASE("channel reader: a row that no batch has opened yet is no channel", "[
     auto shard = books.shard();
     const auto app = payer(books, 1);
     process(shard, {app.open(1000)});
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     CHECK(ledger::read_channel(connection, app.terms.id).has_value());
     {
         pqxx::work transaction(connection);
@@ -74,7 +74,7 @@ TEST_CASE("channel reader: a party sees its own channels, page by page", "[reade
         if (app.terms.config.receiver == key(901).address()) of_receiver.push_back(app.terms.id);
     }
     std::sort(of_receiver.begin(), of_receiver.end());
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
 
     CHECK(ids(ledger::list_channels(connection, {apps[0].terms.config.payer, {}, 10})) ==
           std::vector{apps[0].terms.id});
@@ -104,7 +104,7 @@ TEST_CASE("channel reader: payments come oldest first with their evidence", "[re
     process(shard, {app.authorize("c", 50, 80)});
     process(shard, {app.charge("c", 40)});
 
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     const auto all = ledger::read_payments(connection, app.terms.id, 0, 10);
     REQUIRE(all.size() == 4);
     CHECK(all[0].kind == ledger::PaymentKind::pay);

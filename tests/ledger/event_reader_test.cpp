@@ -31,7 +31,7 @@ struct History {
     ledger::Shard shard = books.shard();
     Payer first = payer(books, 1);
     Payer second = payer(books, 2);
-    pqxx::connection connection{books.postgres.url()};
+    pqxx::connection connection{books.postgres.service_url()};
 
     History() {
         process(shard, {first.open(1000)});

@@ -55,7 +55,7 @@ ledger::PostChannelEvent event(const Payer& app, std::uint8_t n, ledger::Channel
 
 template <class Work>
 auto commit(Books& books, Work work) {
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     auto result = work(transaction);
     transaction.commit();

@@ -32,7 +32,7 @@ ledger::OutboxResult ended_in(std::uint64_t block, const ledger::OutboxEntry& en
 TEST_CASE("reopen: what ended above the fork is on its way again, and its claim with it",
           "[settlement][reversal]") {
     Books books;
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     ledger::chain::KeySigner relayer(key(104), key(4));
     const auto& asset = books.assets.at(books.token);
@@ -75,7 +75,7 @@ TEST_CASE("reopen: what ended above the fork is on its way again, and its claim 
 TEST_CASE("reopen: a nonce that another transaction took is not waited for again",
           "[settlement][reversal]") {
     Books books;
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     ledger::chain::KeySigner relayer(key(104), key(4));
     const auto entries =

@@ -38,7 +38,7 @@ OutboxDraft draft(Purpose purpose, const std::string& reference) {
 
 template <class Work>
 auto commit(Books& books, Work work) {
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     auto result = work(transaction);
     transaction.commit();
@@ -124,7 +124,7 @@ TEST_CASE("outbox: two writers cannot take the same nonce", "[settlement]") {
     commit(books, [&](pqxx::work& transaction) {
         return ledger::enqueue(transaction, {kNetwork, relayer, 0}, drafts, kNoon);
     });
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work late(connection);
     // As a writer that had looked for the next nonce before the other committed.
     CHECK_THROWS_AS(late.exec("insert into outbox select outbox_id + 1, network, signer, nonce, "

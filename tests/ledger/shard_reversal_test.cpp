@@ -60,7 +60,7 @@ std::string accounts(Books& books) {
 }
 
 std::vector<ledger::StandingEvent> standing(Books& books, std::uint64_t above) {
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     return ledger::standing_not_passed(transaction, {31337}, above);
 }
@@ -291,7 +291,7 @@ TEST_CASE("reversal: the doubt stays until the contract agrees, over a restart",
     }
     auto shard = books.shard();
     const auto in_doubt = [&] {
-        pqxx::connection connection(books.postgres.url());
+        pqxx::connection connection(books.postgres.service_url());
         pqxx::work transaction(connection);
         return ledger::channels_in_doubt(transaction, {31337}).size();
     };
@@ -311,7 +311,7 @@ TEST_CASE("reversal: the doubt stays until the contract agrees, over a restart",
 TEST_CASE("cursor: goes back to the newest block that is known, and keeps a record of it",
           "[reversal]") {
     Books books;
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     const channel::Network network{31337};
     const auto block = [](std::uint64_t number, std::uint8_t branch) {
@@ -347,7 +347,7 @@ TEST_CASE(
     auto shard = books.shard();
     const auto app = payer(books, 1);
     process(shard, app.open(500));
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work transaction(connection);
     const channel::Network network{31337};
     const auto block = [](std::uint64_t number, std::uint8_t branch) {

@@ -310,7 +310,7 @@ TEST_CASE("shard: a holder that was taken over cannot commit", "[shard][lease]")
     const auto app = payer(books, 1);
     process(first, app.open(1000));
     {
-        pqxx::connection connection(books.postgres.url());
+        pqxx::connection connection(books.postgres.service_url());
         CHECK_FALSE(ledger::take_lease(connection, 0, "second", std::chrono::seconds{1}, kNoon));
     }
     auto second = books.shard("second", kNoon + std::chrono::seconds{2});
@@ -363,7 +363,7 @@ TEST_CASE("shard: a commit that takes longer than its time-out is waited for", "
     auto shard = books.shard("slow", kNoon, std::chrono::milliseconds{150});
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
-    pqxx::connection connection(books.postgres.url());
+    pqxx::connection connection(books.postgres.service_url());
     pqxx::work blocking(connection);
     blocking.exec("select from account for update");
     auto answers =

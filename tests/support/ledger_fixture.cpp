@@ -3,7 +3,6 @@
 #include "channel/config.hpp"
 #include "channel/hex.hpp"
 #include "channel/keccak.hpp"
-#include "ledger/migrate.hpp"
 
 #include <pqxx/pqxx>
 
@@ -32,8 +31,7 @@ channel::Amount units(std::uint64_t n) {
 }
 
 Books::Books() {
-    pqxx::connection connection(postgres.url());
-    ledger::migrate(connection, kNoon);
+    pqxx::connection connection(postgres.service_url());
     const channel::Network network{31337};
     const auto separator = channel::domain_separator(channel::escrow_domain(31337, kContract));
     ledger::Asset dollar{0, network, address(0x70), "USD Coin", "USDC", 6, kContract, separator};
@@ -45,11 +43,12 @@ Books::Books() {
 
 ledger::Shard Books::shard(const std::string& holder, ledger::Time now,
                            std::chrono::milliseconds commit_timeout) {
-    pqxx::connection connection(postgres.url());
+    pqxx::connection connection(postgres.service_url());
     const auto lease =
         ledger::take_lease(connection, 0, holder, std::chrono::milliseconds{1000}, now);
-    return ledger::Shard({postgres.url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout},
-                         assets, lease.value(), order);
+    return ledger::Shard(
+        {postgres.service_url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout}, assets,
+        lease.value(), order);
 }
 
 std::string Books::query(const std::string& sql) {

@@ -23,7 +23,7 @@ channel::Amount units(std::uint64_t n);
 
 /// A migrated database with one token on chain 31337, and shards that can be started on it.
 struct Books {
-    Postgres postgres;
+    Postgres postgres{Postgres::Contents::migrated};
     ledger::Assets assets;
     ledger::CommitOrder order;
     std::int32_t token = 0;

@@ -9,6 +9,8 @@ struct BenchOptions {
     bool quick = false;
     /// Only measurements whose name contains this.
     std::string only;
+    /// How often each is measured, in turns; the report has the run of the median rate.
+    unsigned rounds = 1;
     /// The report as JSON, and no table.
     bool json = false;
 };

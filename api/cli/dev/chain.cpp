@@ -12,7 +12,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 
 #include <unistd.h>
@@ -30,16 +29,6 @@ constexpr std::string_view kRelayerCoin = "0x21e19e0c9bab2400000";
 /// EIP-7825 caps a transaction's gas; a block holds several.
 constexpr auto kBlockGasLimit = "60000000";
 constexpr auto kStateSeconds = "5";
-
-fs::path found_in_path(const std::string& program) {
-    const char* path = std::getenv("PATH");
-    std::istringstream folders(path ? path : "");
-    for (std::string folder; std::getline(folders, folder, ':');) {
-        const auto candidate = fs::path(folder) / program;
-        if (access(candidate.c_str(), X_OK) == 0) return candidate;
-    }
-    return {};
-}
 
 fs::path find_anvil() {
     if (const char* named = std::getenv("MILLRACE_ANVIL"); named && *named) {

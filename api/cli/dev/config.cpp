@@ -55,6 +55,12 @@ relayer_file = {relayer_file}
 # For development alone: elsewhere the keys belong into a process of their own (millrace signer).
 in_process = true
 
+[transparency]
+origin = "127.0.0.1/millrace-dev"
+key_file = {log_key_file}
+state_file = {log_state_file}
+seal_interval_ms = 200
+
 [[networks]]
 network = "eip155:{chain_id}"
 rpc_urls = ["{rpc}"]
@@ -76,18 +82,20 @@ decimals = 6
 }  // namespace
 
 std::string dev_config(const DevService& service) {
-    return fmt::format(kTemplate, fmt::arg("port", service.port.number),
-                       fmt::arg("token_secret", service.secrets.token_secret),
-                       fmt::arg("auditor", sha256_hex(service.secrets.auditor_token)),
-                       fmt::arg("operator_", sha256_hex(service.secrets.operator_token)),
-                       fmt::arg("postgres", quoted(service.postgres_url)),
-                       fmt::arg("receiver_authorizer_file",
-                                quoted(service.secrets.receiver_authorizer_file.string())),
-                       fmt::arg("relayer_file", quoted(service.secrets.relayer_file.string())),
-                       fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
-                       fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
-                       fmt::arg("permit2_collector", kDevPermit2Collector),
-                       fmt::arg("token", service.token));
+    return fmt::format(
+        kTemplate, fmt::arg("port", service.port.number),
+        fmt::arg("token_secret", service.secrets.token_secret),
+        fmt::arg("auditor", sha256_hex(service.secrets.auditor_token)),
+        fmt::arg("operator_", sha256_hex(service.secrets.operator_token)),
+        fmt::arg("postgres", quoted(service.postgres_url)),
+        fmt::arg("receiver_authorizer_file",
+                 quoted(service.secrets.receiver_authorizer_file.string())),
+        fmt::arg("relayer_file", quoted(service.secrets.relayer_file.string())),
+        fmt::arg("log_state_file", quoted(service.secrets.log_key_file.string() + ".head")),
+        fmt::arg("log_key_file", quoted(service.secrets.log_key_file.string())),
+        fmt::arg("chain_id", DevChain::kChainId), fmt::arg("rpc", service.rpc_url),
+        fmt::arg("contract", kDevContract), fmt::arg("collector", kDevCollector),
+        fmt::arg("permit2_collector", kDevPermit2Collector), fmt::arg("token", service.token));
 }
 
 }  // namespace millrace::api

@@ -1,5 +1,9 @@
 #include "api/cli/dev/postgres.hpp"
 
+#include "api/clock.hpp"
+#include "ledger/migrate.hpp"
+#include "ledger/service_login.hpp"
+
 #include <fmt/format.h>
 
 #include <cctype>
@@ -20,6 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto kDatabase = "millrace";
+constexpr auto kSuperuser = "millrace";
+constexpr auto kServiceLogin = "millrace_serve";
 constexpr auto kServers = "/usr/lib/postgresql";
 /// sun_path holds 108 bytes; the server adds "/.s.PGSQL.5432.lock".
 constexpr std::size_t kSocketDirectoryLengthMax = 85;
@@ -155,7 +161,7 @@ Process DevPostgres::start() const {
 }
 
 bool DevPostgres::answers() const {
-    return PQping(url("postgres").c_str()) == PQPING_OK;
+    return PQping(url("postgres", kSuperuser).c_str()) == PQPING_OK;
 }
 
 void DevPostgres::create_database() const {
@@ -177,13 +183,24 @@ bool DevPostgres::has_database() const {
     return there;
 }
 
-std::string DevPostgres::url() const {
-    return url(kDatabase);
+void DevPostgres::migrate_database() const {
+    pqxx::connection connection(url());
+    for (const auto& name : ledger::migrate(connection, now()))
+        fmt::print(stderr, "dev: applied migration {}\n", name);
+    ledger::create_service_login(connection, kServiceLogin);
 }
 
-std::string DevPostgres::url(const std::string& database) const {
+std::string DevPostgres::url() const {
+    return url(kDatabase, kSuperuser);
+}
+
+std::string DevPostgres::service_url() const {
+    return url(kDatabase, kServiceLogin);
+}
+
+std::string DevPostgres::url(const std::string& database, const std::string& user) const {
     return "postgresql:///" + database + "?host=" + percent_encoded(sockets_.string()) +
-           "&user=millrace";
+           "&user=" + user;
 }
 
 }  // namespace millrace::api

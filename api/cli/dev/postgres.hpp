@@ -20,15 +20,19 @@ public:
     bool answers() const;
     /// Creates the service's database unless it is there; the server has to be running.
     void create_database() const;
-    /// A libpq connection string.
+    /// Brings its tables up to date, and lets the service in.
+    void migrate_database() const;
+    /// A libpq connection string, of the superuser.
     std::string url() const;
+    /// The same for the service, whose login is a member of millrace_service alone.
+    std::string service_url() const;
 
 private:
     ProgramCall call(const std::string& program, std::vector<std::string> arguments) const;
     void initialise() const;
     bool has_database() const;
     std::filesystem::path without_database() const;
-    std::string url(const std::string& database) const;
+    std::string url(const std::string& database, const std::string& user) const;
 
     std::filesystem::path bin_;
     std::optional<RunAs> run_as_;

@@ -58,11 +58,13 @@ DevSecrets dev_secrets(const fs::path& directory) {
     fs::permissions(directory, fs::perms::owner_all);
     DevSecrets secrets{.relayer_file = directory / "relayer",
                        .receiver_authorizer_file = directory / "receiver_authorizer",
+                       .log_key_file = directory / "log_key",
                        .relayer = {},
                        .receiver_authorizer = {},
                        .token_secret = kept(directory / "token_secret").substr(2),
                        .auditor_token = kept(directory / "auditor_token").substr(2),
                        .operator_token = kept(directory / "operator_token").substr(2)};
+    kept(secrets.log_key_file);
     secrets.relayer = address_of_key(secrets.relayer_file);
     secrets.receiver_authorizer = address_of_key(secrets.receiver_authorizer_file);
     return secrets;

@@ -12,6 +12,8 @@ namespace millrace::api {
 struct DevSecrets {
     std::filesystem::path relayer_file;
     std::filesystem::path receiver_authorizer_file;
+    /// Signs the heads of the transparency log.
+    std::filesystem::path log_key_file;
     channel::Address relayer;
     channel::Address receiver_authorizer;
     std::string token_secret;

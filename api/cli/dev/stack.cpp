@@ -124,9 +124,10 @@ bool DevStack::advance() {
 /// Once per start of the chain.
 void DevStack::prepare() {
     postgres_.create_database();
+    postgres_.migrate_database();
     chain_.prepare(secrets_.relayer);
     write_private(data_ / "millrace.toml", dev_config({.port = port_,
-                                                       .postgres_url = postgres_.url(),
+                                                       .postgres_url = postgres_.service_url(),
                                                        .rpc_url = chain_.url(),
                                                        .token = chain_.token(),
                                                        .secrets = secrets_}));

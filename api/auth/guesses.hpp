@@ -1,0 +1,35 @@
+#pragma once
+
+#include "ledger/time.hpp"
+
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+namespace millrace::api {
+
+/// How often somebody may be wrong: counts failures of a minute by where they come from (the
+/// customer of a remote address), for so many places at once. Safe to use from several threads.
+class Guesses {
+public:
+    static constexpr unsigned kFailuresMax = 20;
+    static constexpr std::size_t kPlacesMax = 10'000;
+
+    /// Too many failures came from there within the minute; or from so many places that no more are
+    /// remembered, and this is not one of them.
+    bool exhausted(const std::string& remote_address, ledger::Time now);
+    void count_failure(const std::string& remote_address, ledger::Time now);
+
+private:
+    struct Minute {
+        ledger::Time begun;
+        unsigned failures = 0;
+    };
+    bool over(const Minute& minute, ledger::Time now) const;
+
+    std::mutex mutex_;
+    std::unordered_map<std::string, Minute> places_;
+};
+
+}  // namespace millrace::api
