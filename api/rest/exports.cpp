@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <stdexcept>
-
 namespace millrace::api::rest {
 namespace {
 
@@ -37,7 +35,8 @@ Exports::Place Exports::take_place() {
 Exports::Running::Running(Exports& exports, pqxx::connection& connection)
     : exports_(exports), connection_(connection) {
     const std::lock_guard lock(exports_.mutex_);
-    if (exports_.stopping_) throw std::runtime_error("the service stops: an export is cut off");
+    // As when the database goes: whoever asks is told to try again.
+    if (exports_.stopping_) throw pqxx::failure("no export any more: the service stops");
     exports_.running_.insert(&connection_);
 }
 

@@ -48,7 +48,7 @@ public:
                                                  boost::asio::use_awaitable);
     }
 
-    /// While it lives, a stop cancels what the connection is asked. Throws std::runtime_error when
+    /// While it lives, a stop cancels what the connection is asked. Throws pqxx::failure when
     /// the service stops already.
     class Running {
     public:

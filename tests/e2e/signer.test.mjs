@@ -69,6 +69,7 @@ before(async () => {
     const keystore = Keystore.encrypt(secret, key, options);
     writeFileSync(join(directory, name), JSON.stringify(keystore), { mode: 0o600 });
   }
+  writeFileSync(join(directory, "log_key"), readFileSync(join(stack.data, "keys", "log_key")), { mode: 0o600 });
   const port = await freePort();
   ready = {
     ...stack.ready,

@@ -99,6 +99,7 @@ test("open: a gasless deposit puts the payer's tokens into the contract", async 
     balance: String(kDeposit),
     chargedCumulativeAmount: "0",
     reservedAmount: "0",
+    voucherSigner: "key",
     refundingAmount: "0",
     signedMaxClaimable: "0",
     signature: null,

@@ -97,9 +97,13 @@ const std::string& migrated_template() {
 
 Postgres::Postgres(Contents contents)
     : name_("test_" + std::to_string(next_database++)), url_(cluster().url(name_)) {
-    create_database(name_, contents == Contents::migrated
-                               ? " template " + migrated_template() + " strategy file_copy"
-                               : "");
+    if (contents == Contents::none) {
+        create_database(name_);
+        return;
+    }
+    create_database(name_, " template " + migrated_template() + " strategy file_copy");
+    // A copy does not come with the rights on its template.
+    execute("revoke temporary on database " + name_ + " from public");
 }
 
 std::string Postgres::url_as(const std::string& role) const {

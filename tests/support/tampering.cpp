@@ -164,10 +164,12 @@ public:
         return {"channel: " + edit, 0, id};
     }
 
+    /// Of a key's: what a contract took for a signature only the contract can tell.
     Tampering signature() {
         const auto found = rows(
             "select '0x' || encode(channel_id, 'hex') from channel where "
-            "signature is not null order by channel_id");
+            "signature is not null and voucher_signer = 'key' order by channel_id");
+        if (found.empty()) return channel();
         const auto id = found[below(found.size())][0].as<std::string>();
         exec("update channel set signature = set_byte(signature, " + std::to_string(below(65)) +
              ", 7) where channel_id = '\\" + id.substr(1) + "'");

@@ -100,9 +100,12 @@ export class Events {
       this.undoable.set(at.seq!, { effects, isUndone: false });
     }
     const undone = reversals.flatMap((row) => this.undo(row, at));
+    // What was undone may lie before the export: then nothing says how far the figures go back.
+    const isFar = this.from > 1 && reversals.some(({ eventSeq }) => Number(eventSeq) < this.from);
+    const all = isFar ? undefined : [...effects, ...undone];
     for (const row of events) {
       const place = { ...at, table: "event", key: row.channelId ?? row.topic! };
-      this.event(row, [...effects, ...undone], openings, place);
+      this.event(row, all, openings, place);
     }
   }
 
@@ -126,7 +129,7 @@ export class Events {
       ({ channelId, balance: -balance, totalClaimed: -totalClaimed }));
   }
 
-  private event(row: Row, effects: readonly Effect[], openings: readonly Row[], place: Place): void {
+  private event(row: Row, effects: readonly Effect[] | undefined, openings: readonly Row[], place: Place): void {
     const wrong = (explanation: string) => this.findings.add("event", place, explanation);
     if (row.topic !== "channel") {
       if (row.topic !== "settlement") wrong(`there is no topic ${JSON.stringify(row.topic)}`);
@@ -190,8 +193,8 @@ export class Events {
   }
 
   private change(
-    channel: Channel, data: EventFigures, effects: readonly Effect[], openings: readonly Row[], id: string,
-    place: Place,
+    channel: Channel, data: EventFigures, effects: readonly Effect[] | undefined, openings: readonly Row[],
+    id: string, place: Place,
   ): void {
     const wrong = (explanation: string) => this.findings.add("event", place, explanation);
     const opening = openings.find(({ channelId }) => channelId === id);
@@ -200,6 +203,9 @@ export class Events {
     if (opening) {
       balance = BigInt(opening.balance!);
       totalClaimed = BigInt(opening.totalClaimed!);
+    } else if (effects === undefined) {
+      balance = data.balance;
+      totalClaimed = undefined;
     } else {
       for (const effect of effects) {
         if (effect.channelId !== id) continue;

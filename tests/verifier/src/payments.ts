@@ -248,9 +248,8 @@ export class Payments {
     if (voucherMax !== undefined) {
       if (voucherMax > channel.signedMax || !channel.isKnown) channel.signature = row.signature;
       else if (voucherMax === channel.signedMax) {
-        // Which of two signatures over the same amount the service keeps is its own affair.
-        if (channel.signature === undefined) channel.signature = row.signature;
-        else if (channel.signature !== row.signature) channel.signature = undefined;
+        // Which of two signatures over the same amount the service keeps is its own affair, and a third tells no more.
+        if (channel.signature !== row.signature) channel.signature = undefined;
       }
     }
     const increment = BigInt(row.increment!);

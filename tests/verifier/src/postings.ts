@@ -13,7 +13,7 @@ interface Expected {
   place: Place;
 }
 
-/** A transfer that a reversal may turn round: as few as the chain has events. */
+/** A transfer that a reversal may turn round: as few as the chain has events, and what follows of them. */
 interface Leg {
   debit: string;
   credit: string;
@@ -21,11 +21,11 @@ interface Leg {
   isReversed: boolean;
 }
 
-/** What the chain itself did; the other causes of its numbers are consequences, and not turned round. */
+/** What the chain itself did: turned round when it is undone. */
 const kChainCauses = ["deposit", "claim", "settle", "withdrawal", "refund", "fee"];
-const kCauses = [
-  ...kChainCauses, "payment", "charged_after_the_fact", "uncollectable", "recharged", "reversal",
-];
+/** Consequences in the channel, which by then may have others: turned round only where it comes to that. */
+const kAdjustments = ["charged_after_the_fact", "uncollectable", "recharged"];
+const kCauses = [...kChainCauses, ...kAdjustments, "payment", "reversal"];
 /** Says of the transfer at hand what is wrong with it. */
 type Wrong = (explanation: string) => void;
 
@@ -75,7 +75,7 @@ export class Postings {
       this.posting(row, seq, place, expected, fees, settled, undone);
       this.ends(row, place);
       this.accounts.move(row, touched);
-      if (kChainCauses.includes(row.cause!)) this.keep(row, seq);
+      if (kChainCauses.includes(row.cause!) || kAdjustments.includes(row.cause!)) this.keep(row, seq);
     }
     for (const { cause, amount, place } of expected) {
       this.fail("posting", place, `it has no ${cause} of ${amount}`);
@@ -289,6 +289,7 @@ export class Postings {
       amount: BigInt(row.amount!),
       isReversed: false,
     });
+    if (!kChainCauses.includes(row.cause!)) return;
     const others = this.legsOf.get(seq);
     if (others) others.push(key);
     else this.legsOf.set(seq, [key]);
