@@ -132,6 +132,10 @@ public:
 
 private:
     int serve_until_asked() {
+        if (sealing_)
+            shards_.commit_order().committed = [this](ledger::CommittedBatch batch) {
+                sealing_->hand_over(std::move(batch));
+            };
         const bool begun = shards_.start([](const std::string& holder) {
             spdlog::info("waiting for {} to give up its lease", holder);
         });
@@ -159,13 +163,15 @@ private:
         }
         rest_.log_key = signer->key();
         return std::make_unique<Sealing>(config.ledger.postgres, std::move(*signer),
-                                         config.transparency, metrics_);
+                                         config.transparency, assets_, metrics_);
     }
 
     void end() {
         chain_.stop();
-        shards_.stop();
+        // What the shards hand over points into their channels.
         if (sealing_) sealing_->stop();
+        shards_.stop();
+        if (sealing_) sealing_->finish();
         rest_.exports.stop();
         server_.stop();
     }

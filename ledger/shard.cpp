@@ -332,6 +332,10 @@ private:
             for (std::size_t at = 0; at < answers.size(); ++at)
                 count_from(base, answers[at], items[at]);
             if (order_.published) order_.published(answers);
+            if (order_.committed && is_of_payments(batch))
+                order_.committed({static_cast<std::uint64_t>(base),
+                                  static_cast<std::uint64_t>(batch.ordinals), now,
+                                  std::move(batch.payments), std::move(batch.transfers)});
         }
         remember(items);
         return answers;

@@ -3,6 +3,7 @@
 #include "ledger/asset.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/lease.hpp"
+#include "ledger/proof/committed_batch.hpp"
 #include "ledger/request.hpp"
 #include "ledger/time.hpp"
 
@@ -33,6 +34,8 @@ struct ShardSettings {
 struct CommitOrder {
     std::mutex mutex;
     std::function<void(std::span<const Answer>)> published;
+    /// Gets each batch of payments that was committed, in commit order, for the transparency log.
+    std::function<void(CommittedBatch)> committed{};
 };
 
 /// Which of `shard_count` shards a channel belongs to.

@@ -16,6 +16,8 @@ namespace {
 /// longer.
 constexpr std::uint64_t kNumbersMax = 16'384;
 constexpr std::chrono::seconds kPauseAfterTrouble{2};
+/// Numbers, of some hundred bytes each.
+constexpr std::uint64_t kHandedMax = 100'000;
 
 ledger::Sealer open_sealer(ledger::NoteSigner signer, const TransparencyConfig& config) {
     std::ifstream file(config.state_file);
@@ -33,10 +35,11 @@ ledger::Sealer open_sealer(ledger::NoteSigner signer, const TransparencyConfig& 
 }  // namespace
 
 Sealing::Sealing(std::string postgres, ledger::NoteSigner signer, const TransparencyConfig& config,
-                 Metrics& metrics)
+                 const ledger::Assets& assets, Metrics& metrics)
     : postgres_(std::move(postgres)),
       sealer_(open_sealer(std::move(signer), config)),
       config_(config),
+      assets_(assets),
       metrics_(metrics) {}
 
 Sealing::~Sealing() {
@@ -47,13 +50,46 @@ void Sealing::start() {
     thread_ = std::thread([this] { run(); });
 }
 
+void Sealing::hand_over(ledger::CommittedBatch batch) {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    handed_numbers_ += batch.numbers;
+    handed_.push_back(std::move(batch));
+    while (handed_numbers_ > kHandedMax) {
+        handed_numbers_ -= handed_.front().numbers;
+        handed_.pop_front();
+    }
+}
+
+/// No more than what is sealed before long.
+void Sealing::take_handed() {
+    if (!held_.empty() && held_.back().last() - held_.front().base > kHandedMax) return;
+    const std::lock_guard lock(mutex_);
+    std::move(handed_.begin(), handed_.end(), std::back_inserter(held_));
+    handed_.clear();
+    handed_numbers_ = 0;
+}
+
 void Sealing::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
+        handed_.clear();
+        handed_numbers_ = 0;
     }
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
+    held_.clear();
+}
+
+void Sealing::finish() {
+    try {
+        while (!seal_once()) {
+        }
+    } catch (const std::exception& error) {
+        spdlog::warn("the transparency log is not sealed to its end, which the next start does: {}",
+                     error.what());
+    }
 }
 
 void Sealing::run() {
@@ -69,6 +105,7 @@ void Sealing::run() {
             trouble_ = error.what();
             metrics_.log_failures.Increment();
             connection_.reset();
+            held_.clear();
             going = pause(kPauseAfterTrouble);
         }
     }
@@ -78,7 +115,8 @@ bool Sealing::seal_once() {
     if (!connection_ || !connection_->is_open())
         connection_ = std::make_unique<pqxx::connection>(postgres_);
     const auto before = size_;
-    size_ = sealer_.seal(*connection_, kNumbersMax, now());
+    take_handed();
+    size_ = sealer_.seal(*connection_, kNumbersMax, now(), {&held_, &assets_});
     metrics_.log_size.Set(static_cast<double>(size_));
     if (size_ != before) keep_head();
     return size_ - before < kNumbersMax;

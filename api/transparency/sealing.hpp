@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -18,26 +19,36 @@ class Sealing {
 public:
     /// Throws ConfigError when `config.state_file` holds something else than a head of this log.
     Sealing(std::string postgres, ledger::NoteSigner signer, const TransparencyConfig& config,
-            Metrics& metrics);
+            const ledger::Assets& assets, Metrics& metrics);
     ~Sealing();
     Sealing(const Sealing&) = delete;
     Sealing& operator=(const Sealing&) = delete;
 
     void start();
-    /// Waits for what is under way. Safe to repeat.
+    /// Called by writers with what they have committed, in commit order, until `stop`; costs them
+    /// nothing but this call. What is too much to hold is read from the database.
+    void hand_over(ledger::CommittedBatch batch);
+    /// Waits for what is under way. Safe to repeat. Afterwards nothing that was handed over is
+    /// looked at any more.
     void stop();
+    /// After `stop`, and when no writer is left: seals the rest, from the database.
+    void finish();
 
 private:
     void run();
     /// False when there may be more to seal at once.
     bool seal_once();
     void keep_head() const;
+    void take_handed();
     bool pause(std::chrono::milliseconds duration);
 
     std::string postgres_;
     ledger::Sealer sealer_;
     TransparencyConfig config_;
+    const ledger::Assets& assets_;
     Metrics& metrics_;
+    /// Of the sealing thread alone.
+    std::deque<ledger::CommittedBatch> held_;
     std::unique_ptr<pqxx::connection> connection_;
     std::uint64_t size_ = 0;
     std::string trouble_;
@@ -45,6 +56,8 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     bool stopping_ = false;
+    std::deque<ledger::CommittedBatch> handed_;
+    std::uint64_t handed_numbers_ = 0;
     std::thread thread_;
 };
 

@@ -211,7 +211,7 @@ JournalPage read_journal(pqxx::transaction_base& transaction, std::uint64_t from
         const auto& spec = spec_of(table);
         page.results.push_back(transaction.exec_params(spec.sql, from, to));
         for (const auto& found : page.results.back()) {
-            JournalRow row{table, {}};
+            JournalRow row{table, false, {}};
             for (std::size_t at = 0; at < spec.fields.size(); ++at) {
                 const auto field = found[static_cast<pqxx::row::size_type>(at + 1)];
                 if (!field.is_null()) row.fields[at].emplace(field.c_str(), field.size());
@@ -249,25 +249,39 @@ std::optional<std::int64_t> parse_time(std::string_view text) {
     return duration_cast<microseconds>(time.time_since_epoch()).count() + micros;
 }
 
-bool write_leaf(const JournalNumber& number, channel::Bytes& leaf) {
+LeafWriter::LeafWriter(channel::Bytes& leaf, std::uint64_t seq) : leaf_(leaf) {
     constexpr std::uint8_t kVersion = 1;
+    leaf_.clear();
+    leaf_.push_back(kVersion);
+    append_big_endian(leaf_, seq, 8);
+    append_big_endian(leaf_, 0, 2);
+}
+
+bool LeafWriter::add(const JournalRow& row) {
     constexpr std::uint64_t kNull = 0xffffffff;
-    leaf.clear();
-    leaf.push_back(kVersion);
-    append_big_endian(leaf, number.seq, 8);
-    append_big_endian(leaf, number.rows.size(), 2);
-    for (const auto& row : number.rows) {
-        const auto columns = fields_of(row.table);
-        leaf.push_back(static_cast<std::uint8_t>(row.table));
-        leaf.push_back(static_cast<std::uint8_t>(columns.size()));
-        for (std::size_t at = 0; at < columns.size(); ++at) {
-            if (!row.fields[at])
-                append_big_endian(leaf, kNull, 4);
-            else if (!append_field(leaf, columns[at].kind, *row.fields[at]))
-                return false;
-        }
+    constexpr std::size_t kCountAt = 9;
+    ++rows_;
+    leaf_[kCountAt] = static_cast<std::uint8_t>(rows_ >> 8);
+    leaf_[kCountAt + 1] = static_cast<std::uint8_t>(rows_);
+    const auto columns = fields_of(row.table);
+    leaf_.push_back(static_cast<std::uint8_t>(row.table));
+    leaf_.push_back(static_cast<std::uint8_t>(columns.size()));
+    for (std::size_t at = 0; at < columns.size(); ++at) {
+        const auto& field = row.fields[at];
+        if (!field)
+            append_big_endian(leaf_, kNull, 4);
+        else if (row.is_raw)
+            append_raw(leaf_, *field);
+        else if (!append_field(leaf_, columns[at].kind, *field))
+            return false;
     }
     return true;
+}
+
+bool write_leaf(const JournalNumber& number, channel::Bytes& leaf) {
+    LeafWriter writer(leaf, number.seq);
+    return std::all_of(number.rows.begin(), number.rows.end(),
+                       [&](const JournalRow& row) { return writer.add(row); });
 }
 
 }  // namespace millrace::ledger

@@ -47,6 +47,8 @@ inline constexpr std::size_t kJournalFieldsMax = 17;
 /// ("\x" or "0x"), times as Postgres (in UTC) or RFC 3339 have them.
 struct JournalRow {
     JournalTable table{};
+    /// Bytes as they are, and times in microseconds since 1970: rows that no database wrote out.
+    bool is_raw = false;
     std::array<std::optional<std::string_view>, kJournalFieldsMax> fields;
 
     const std::optional<std::string_view>& operator[](std::string_view column) const;
@@ -77,6 +79,19 @@ std::vector<std::uint64_t> numbers_of(pqxx::transaction_base& transaction,
 
 /// Microseconds since 1970 of a timestamp in UTC as `JournalRow` has it; nullopt when malformed.
 std::optional<std::int64_t> parse_time(std::string_view text);
+
+/// Writes a leaf row by row, in the order of the format.
+class LeafWriter {
+public:
+    /// Over what `leaf` held, which outlives it.
+    LeafWriter(channel::Bytes& leaf, std::uint64_t seq);
+    /// False when a field is malformed.
+    bool add(const JournalRow& row);
+
+private:
+    channel::Bytes& leaf_;
+    std::size_t rows_ = 0;
+};
 
 /// The leaf's bytes, over what `leaf` held; false when a field is malformed.
 bool write_leaf(const JournalNumber& number, channel::Bytes& leaf);

@@ -41,26 +41,39 @@ std::string as_bytea(const std::string& bytes) {
         channel::BytesView(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
 }
 
+/// The first batch from `used` on that is not behind `next`; null when there is none.
+const CommittedBatch* held_at(const HeldBatches& held, std::size_t& used, std::uint64_t next) {
+    if (!held.batches) return nullptr;
+    while (used < held.batches->size() && (*held.batches)[used].base + 1 < next) ++used;
+    return used < held.batches->size() ? &(*held.batches)[used] : nullptr;
+}
+
 }  // namespace
 
-std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_max, Time now) {
+std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_max, Time now,
+                           const HeldBatches& held) {
     try {
         pqxx::work transaction(connection);
         transaction.exec(kSession);
         const auto size = transaction.exec1(kTakeHead)[0].as<std::uint64_t>();
         if (tree_.size() != size || size == 0) take_up(transaction, size);
         const auto committed = transaction.exec1(kCommitted)[0].as<std::uint64_t>();
-        const auto end = std::min(committed, size + numbers_max);
+        auto end = std::min(committed, size + numbers_max);
         if (end <= size) return size;
-        channel::Bytes leaf;
-        for (auto from = size + 1; from <= end; from += kPage) {
-            const auto page = read_journal(transaction, from, std::min(end, from + kPage - 1));
-            for (const auto& number : page.numbers) {
-                if (!write_leaf(number, leaf))
-                    throw std::runtime_error("number " + std::to_string(number.seq) +
-                                             " holds a row that no leaf can be made of");
-                append(leaf_hash(leaf));
+        std::size_t used = 0;
+        for (auto next = size + 1; next <= end;) {
+            const auto* batch = held_at(held, used, next);
+            if (batch && batch->base + 1 == next) {
+                write_leaves(*batch, *held.assets, [this](std::uint64_t, channel::BytesView leaf) {
+                    append(leaf_hash(leaf));
+                });
+                next = batch->last() + 1;
+                end = std::max(end, batch->last());
+                continue;
             }
+            const auto stop = batch ? std::min(end, batch->base) : end;
+            append_read(transaction, next, stop);
+            next = stop + 1;
         }
         for (const auto* tiles : {&filled_, &edge_})
             for (const auto& tile : *tiles)
@@ -74,10 +87,27 @@ std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_m
         transaction.commit();
         filled_.clear();
         known_ = head;
+        if (held.batches)
+            std::erase_if(*held.batches,
+                          [end](const CommittedBatch& batch) { return batch.last() <= end; });
         return end;
     } catch (...) {
         forget();
         throw;
+    }
+}
+
+void Sealer::append_read(pqxx::transaction_base& transaction, std::uint64_t from,
+                         std::uint64_t to) {
+    channel::Bytes leaf;
+    for (; from <= to; from += kPage) {
+        const auto page = read_journal(transaction, from, std::min(to, from + kPage - 1));
+        for (const auto& number : page.numbers) {
+            if (!write_leaf(number, leaf))
+                throw std::runtime_error("number " + std::to_string(number.seq) +
+                                         " holds a row that no leaf can be made of");
+            append(leaf_hash(leaf));
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+#include "ledger/proof/committed_batch.hpp"
+#include "ledger/proof/journal.hpp"
 #include "ledger/proof/log_store.hpp"
 #include "ledger/proof/note.hpp"
 #include "ledger/proof/sealer.hpp"
@@ -290,4 +292,56 @@ TEST_CASE("log: whoever owns the database has no other history signed", "[transp
         ledger::Sealer restarted(log_signer(), kept);
         CHECK(restarted.seal(connection, 1000, kNoon) > size);
     }
+}
+
+TEST_CASE("log: leaves of what writers hand over are those of the database's rows",
+          "[transparency]") {
+    const auto seed = GENERATE(31, 32, 33);
+    Books books;
+    std::vector<ledger::CommittedBatch> handed;
+    books.order.committed = [&](ledger::CommittedBatch batch) {
+        handed.push_back(std::move(batch));
+    };
+    JournalHistory history(books, static_cast<std::uint64_t>(seed));
+    history.run(40);
+    REQUIRE(handed.size() > 5);
+    pqxx::connection connection(books.postgres.service_url());
+    ledger::Snapshot snapshot(connection);
+    std::size_t payments = 0;
+    for (const auto& batch : handed) {
+        const auto page = ledger::read_journal(snapshot.reading(), batch.base + 1, batch.last());
+        std::size_t at = 0;
+        ledger::write_leaves(batch, books.assets, [&](std::uint64_t seq, channel::BytesView leaf) {
+            channel::Bytes expected;
+            REQUIRE(page.numbers[at].seq == seq);
+            REQUIRE(ledger::write_leaf(page.numbers[at++], expected));
+            REQUIRE(std::ranges::equal(leaf, expected));
+        });
+        CHECK(at == batch.numbers);
+        payments += batch.payments.size();
+    }
+    CHECK(payments > 20);
+}
+
+TEST_CASE("log: what is handed over is sealed as what is read, gaps and all", "[transparency]") {
+    Books books;
+    std::deque<ledger::CommittedBatch> handed;
+    std::mt19937_64 random(9);
+    books.order.committed = [&](ledger::CommittedBatch batch) {
+        if (random() % 4 != 0) handed.push_back(std::move(batch));
+    };
+    // It seals by reading, under the same key.
+    JournalHistory history(books, 41);
+    history.run(30, 1000);
+    const auto read = books.query("select root from log_checkpoint order by size desc limit 1");
+    books.postgres.execute(
+        "alter table log_checkpoint disable trigger user; delete from log_tile; "
+        "delete from log_checkpoint; update log_head set size = 0");
+    pqxx::connection connection(books.postgres.service_url());
+    ledger::Sealer sealer(log_signer());
+    const auto committed = std::stoull(books.query("select last_seq from commit_sequence"));
+    std::uint64_t size = 0;
+    while (size < committed) size = sealer.seal(connection, 7, kNoon, {&handed, &books.assets});
+    CHECK(handed.empty());
+    CHECK(books.query("select root from log_checkpoint order by size desc limit 1") == read);
 }

@@ -25,7 +25,7 @@ channel::BytesView bytes_of(std::string_view text) {
 }
 
 JournalRow journal_row(JournalTable table, const Fields& fields) {
-    JournalRow row{table, {}};
+    JournalRow row{table, false, {}};
     const auto columns = fields_of(table);
     std::size_t known = 0;
     for (std::size_t at = 0; at < columns.size(); ++at) {
