@@ -65,6 +65,8 @@ void Replay::pay(const AuditedPayment& payment) {
         fail("payment", "payment", key_of(payment),
              "the balance was " + text(expected.balance) + ", not " + text(payment.balance));
     check_evidence(payment, live);
+    if (payment.voucher_max)
+        note_signature(*payment.channel, live, *payment.voucher_max, payment.signature);
     live.figures.charged = payment.charged;
     live.figures.reserved = payment.reserved;
     live.figures.signed_max = payment.signed_max;
@@ -156,6 +158,13 @@ void Replay::check_evidence(const AuditedPayment& payment, Live& live) {
     std::erase_if(live.covered, [this](const Covered& covered) { return covered.by == seq_; });
 }
 
+void Replay::note_signature(const AuditedChannel& audited, Live& live, Amount max,
+                            const channel::Bytes& signature) {
+    if (audited.is_signed_by_key || signature.empty() || max < live.figures.signed_max) return;
+    if (max > live.figures.signed_max) live.signatures.clear();
+    live.signatures.insert(signature);
+}
+
 void Replay::take_event(const AuditedEntry& entry, const AuditedEvent& event) {
     auto& live = live_[event.channel->id];
     const auto& before = live.figures;
@@ -194,6 +203,7 @@ void Replay::take_event(const AuditedEntry& entry, const AuditedEvent& event) {
     }
     if (event.signed_max < before.signed_max)
         fail("event", "event", key, "the highest voucher went down");
+    note_signature(*event.channel, live, event.signed_max, event.signature);
     const auto reserved_before = before.reserved;
     live.figures = {
         event.balance,     event.charged,       event.reserved, event.refunding,
@@ -327,6 +337,9 @@ void Replay::finish() {
         if (now.refunding != audited.refunding) wrong("refunding is " + text(now.refunding));
         if (now.signed_max != audited.signed_max)
             wrong("its highest voucher is " + text(now.signed_max));
+        if (!audited.is_signed_by_key && !audited.signature.empty() &&
+            !live.signatures.contains(audited.signature))
+            wrong("no row has its signature");
         if (now.total_claimed != audited.total_claimed)
             wrong("its claimed total is " + text(now.total_claimed));
         if (now.status != audited.status && live.seq != 0) wrong("its status is " + now.status);

@@ -51,6 +51,8 @@ private:
         std::map<std::string, Reservation> open;
         std::unordered_set<std::string> inferences;
         std::vector<Covered> covered;
+        /// Over the highest voucher, of a channel whose signatures only a contract can judge.
+        std::set<channel::Bytes> signatures;
         /// Charged by payments and not yet posted.
         channel::Amount unposted;
         std::uint64_t unposted_from = 0;
@@ -70,6 +72,8 @@ private:
     void pay(const AuditedPayment& payment);
     void follow_kind(const AuditedPayment& payment, Live& live);
     void check_evidence(const AuditedPayment& payment, Live& live);
+    void note_signature(const AuditedChannel& audited, Live& live, channel::Amount max,
+                        const channel::Bytes& signature);
     void take_event(const AuditedEntry& entry, const AuditedEvent& event);
     void post(const AuditedEntry& entry, const AuditedTransfer& transfer);
     void post_payments(const AuditedTransfer& transfer);

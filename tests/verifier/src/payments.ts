@@ -246,7 +246,9 @@ export class Payments {
     channel: Channel, row: Row, voucherMax: bigint | undefined, after: Figures, seq: number,
   ): void {
     if (voucherMax !== undefined) {
-      if (voucherMax > channel.signedMax || !channel.isKnown) channel.signature = row.signature;
+      // In a part of the log an earlier voucher of the same amount or more may have left its signature.
+      if (!channel.isKnown) channel.signature = undefined;
+      else if (voucherMax > channel.signedMax) channel.signature = row.signature;
       else if (voucherMax === channel.signedMax) {
         // Which of two signatures over the same amount the service keeps is its own affair, and a third tells no more.
         if (channel.signature !== row.signature) channel.signature = undefined;
