@@ -331,7 +331,8 @@ TEST_CASE("rest: an auditor reads accounts, entries and the trial balance", "[re
     CHECK(balance.text("/balanced") == "true");
     CHECK(balance.text("/assets/0/difference") == "0");
     CHECK(balance.text("/assets/0/debits") == "100003");
-    CHECK(balance.text("/seq") == entries.text("/seq"));
+    // What the deposit cost may be posted in between.
+    CHECK(std::stoull(balance.text("/seq")) >= std::stoull(entries.text("/seq")));
 
     stack.chain.query("update account set credits = credits + 1 where kind = 'channel'");
     const auto broken = stack.get("/v1/ledger/trial-balance", auditor);
