@@ -59,9 +59,7 @@ public:
     /// As a successful answer.
     HttpResponse answer() { return {200, "application/json", take(), {}}; }
     /// The same of a report on the books up to `seq`.
-    HttpResponse answer_at(std::uint64_t seq) {
-        return {200, "application/json", take(), {}, seq};
-    }
+    HttpResponse answer_at(std::uint64_t seq) { return {200, "application/json", take(), {}, seq}; }
 
 private:
     void name(std::string_view key) {
