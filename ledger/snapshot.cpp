@@ -1,14 +1,15 @@
 #include "ledger/snapshot.hpp"
 
+#include "ledger/text_form.hpp"
+
 #include <string>
 
 namespace millrace::ledger {
 
 Snapshot::Snapshot(pqxx::connection& connection, std::chrono::milliseconds patience)
     : transaction_(connection) {
-    transaction_.exec("set local statement_timeout = " + std::to_string(patience.count()) +
-                      "; set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; "
-                      "set local client_encoding = 'UTF8'; set local bytea_output = 'hex'");
+    transaction_.exec("set local statement_timeout = " + std::to_string(patience.count()) + "; " +
+                      kOneTextForm);
     seq_ = transaction_.exec1("select last_seq from commit_sequence where id = 1")[0]
                .as<std::uint64_t>();
 }

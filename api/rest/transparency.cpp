@@ -161,13 +161,7 @@ Task<HttpResponse> get_consistency_proof(RestContext& context, RestRequest reque
         if (to != 0 && head->size != to) head->note.clear();
         if (to != 0) head->size = to;
         ledger::TileReader tiles(transaction);
-        if (head->note.empty()) {
-            const auto read = [&](const ledger::TreeNode& node) { return tiles.read(node); };
-            ledger::GrowingTree tree;
-            for (const auto& node : ledger::perfect_subtrees(0, to))
-                tree.append_subtree(node.level, read(node));
-            head->root = tree.root();
-        }
+        if (head->note.empty()) head->root = tiles.tree(to).root();
         auto path = ledger::prove_consistency(tiles, from, *head);
         consistency = Consistency{std::move(*head), std::move(path)};
         return consistency;

@@ -1,5 +1,6 @@
 #include "ledger/audit/export.hpp"
 
+#include "ledger/audit/csv.hpp"
 #include "ledger/audit/json_line.hpp"
 #include "ledger/bytea.hpp"
 
@@ -48,10 +49,6 @@ constexpr const char* kPostings =
     "t.reverses_leg "
     "from transfer t left join asset s on s.asset_id = t.asset_id where t.seq between ";
 
-/// Names of the lists of an entry, by table.
-constexpr std::string_view kLists[] = {"payments", "transfers", "chainEvents",
-                                       "openings", "reversals", "events"};
-
 std::string quoted_hash(const TreeHash& hash) {
     return '"' + channel::to_hex(hash) + '"';
 }
@@ -65,7 +62,7 @@ void append_rows(std::string& out, const JournalNumber& number, JsonLine& line) 
             JsonLine object(list);
             object.row(row).end();
         }
-        if (!list.empty()) line.json(kLists[static_cast<std::size_t>(table) - 1], list + ']');
+        if (!list.empty()) line.json(list_of(table), list + ']');
     }
     line.end();
     out += '\n';
@@ -91,18 +88,8 @@ std::string hashes_of(TileReader& tiles, std::uint64_t begin, std::uint64_t end)
     return list + ']';
 }
 
-/// RFC 4180: what has a comma, a quote or a line's end is quoted.
 void append_csv(std::string& out, std::string_view value, char end) {
-    if (value.find_first_of(",\"\r\n") == std::string_view::npos) {
-        out += value;
-    } else {
-        out += '"';
-        for (const char letter : value) {
-            if (letter == '"') out += '"';
-            out += letter;
-        }
-        out += '"';
-    }
+    append_csv_field(out, value);
     out += end;
 }
 

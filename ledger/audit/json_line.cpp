@@ -94,6 +94,12 @@ void JsonLine::hex(std::string_view bytea) {
     out_ += '"';
 }
 
+std::string_view list_of(JournalTable table) {
+    constexpr std::string_view kLists[] = {"payments", "transfers", "chainEvents",
+                                           "openings", "reversals", "events"};
+    return kLists[static_cast<std::size_t>(table) - 1];
+}
+
 std::string camel_case(std::string_view column) {
     std::string name;
     bool is_first_of_word = false;

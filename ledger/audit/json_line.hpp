@@ -37,6 +37,9 @@ private:
     std::string& out_;
 };
 
+/// The list of an entry that has the rows of a table.
+std::string_view list_of(JournalTable table);
+
 /// "channel_id" → "channelId"
 std::string camel_case(std::string_view column);
 

@@ -1,8 +1,7 @@
 #include "ledger/audit/reconciliation.hpp"
 
 #include "channel/hex.hpp"
-#include "channel/secp256k1.hpp"
-#include "channel/voucher.hpp"
+#include "channel/payer_signature.hpp"
 
 #include <fmt/format.h>
 
@@ -58,16 +57,6 @@ std::string log_text(const ChainLog& log) {
 std::string difference(Amount ledger, Amount chain) {
     if (ledger >= chain) return channel::to_string(without(ledger, chain));
     return "-" + channel::to_string(without(chain, ledger));
-}
-
-bool is_signed_by_payer(const channel::ChannelConfig& config, const channel::Digest& separator,
-                        const channel::ChannelId& id, Amount max_claimable,
-                        const channel::VoucherSignature& signature) {
-    const auto* const of_key = signature.as_of_key();
-    if (!of_key || !channel::check_form(*of_key)) return false;
-    const auto digest = channel::digest(separator, channel::Voucher{id, max_claimable});
-    const auto key = channel::recover(digest, *of_key);
-    return key && channel::address_of(*key) == channel::voucher_signer(config);
 }
 
 std::optional<ContractLog> contract_log(const chain::Log& log, const chain::EscrowEvent& event) {
@@ -150,8 +139,8 @@ bool NetworkComparison::is_signed(const ChannelBooks& channel) const {
     if (state.signed_max.is_zero() || !separator_) return true;
     // A contract was asked when the voucher came; whose signatures it takes may have changed since.
     if (channel.terms.voucher_signer == channel::VoucherSigner::contract) return true;
-    return is_signed_by_payer(channel.terms.config, *separator_, channel.terms.id, state.signed_max,
-                              state.signature);
+    return channel::is_signed_by_payer(channel.terms.config, *separator_, channel.terms.id,
+                                       state.signed_max, state.signature);
 }
 
 void NetworkComparison::check_voucher(const ChannelBooks& channel) {

@@ -216,9 +216,4 @@ private:
 /// What the books have more than the chain: "-5" when they have five less.
 std::string difference(channel::Amount ledger, channel::Amount chain);
 
-/// Whether the key that has to sign the channel's vouchers has made this signature.
-bool is_signed_by_payer(const channel::ChannelConfig& config, const channel::Digest& separator,
-                        const channel::ChannelId& id, channel::Amount max_claimable,
-                        const channel::VoucherSignature& signature);
-
 }  // namespace millrace::ledger

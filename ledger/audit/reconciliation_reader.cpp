@@ -1,5 +1,6 @@
 #include "ledger/audit/reconciliation_reader.hpp"
 
+#include "channel/payer_signature.hpp"
 #include "ledger/account_reader.hpp"
 #include "ledger/bytea.hpp"
 #include "ledger/chain/cursor.hpp"
@@ -405,8 +406,8 @@ std::optional<std::uint64_t> ReconciliationReader::check_vouchers(
         const auto separator = separators.find(signer->second.network);
         if (separator == separators.end()) continue;
         const auto max_claimable = amount_column(row["voucher_max"]);
-        if (is_signed_by_payer(signer->second.config, separator->second, id, max_claimable,
-                               signature_from_bytea(row["signature"])))
+        if (channel::is_signed_by_payer(signer->second.config, separator->second, id, max_claimable,
+                                        signature_from_bytea(row["signature"])))
             continue;
         Break one{BreakKind::bad_signature, signer->second.network};
         one.token = signer->second.config.token;

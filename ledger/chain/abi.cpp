@@ -90,6 +90,33 @@ channel::Result<std::vector<Word>> decode_words(BytesView bytes, std::size_t cou
     return words;
 }
 
+std::optional<std::size_t> size_at(BytesView bytes, std::size_t at) {
+    if (at > bytes.size() || bytes.size() - at < Word::size) return std::nullopt;
+    Word word;
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), Word::size, word.bytes.begin());
+    const auto value = channel::uint64_from(word);
+    if (!value || *value > bytes.size()) return std::nullopt;
+    return static_cast<std::size_t>(*value);
+}
+
+std::optional<std::vector<BytesView>> decode_bytes_array(BytesView bytes) {
+    const auto array_at = size_at(bytes, 0);
+    const auto count = array_at ? size_at(bytes, *array_at) : std::nullopt;
+    if (!count) return std::nullopt;
+    const auto array = bytes.subspan(*array_at + Word::size);
+    std::vector<BytesView> elements;
+    auto left = array.size();
+    for (std::size_t n = 0; n < *count; ++n) {
+        const auto at = size_at(array, n * Word::size);
+        const auto length = at ? size_at(array, *at) : std::nullopt;
+        if (!length || array.size() - *at - Word::size < *length || *length > left)
+            return std::nullopt;
+        left -= *length;
+        elements.push_back(array.subspan(*at + Word::size, *length));
+    }
+    return elements;
+}
+
 channel::Result<channel::Address> address_from_word(const Word& word) {
     const auto low = word.bytes.end() - channel::Address::size;
     if (std::any_of(word.bytes.begin(), low, [](std::uint8_t byte) { return byte != 0; })) {

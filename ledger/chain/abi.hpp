@@ -45,6 +45,11 @@ channel::Bytes encode_call(const Selector& selector, const AbiTuple& arguments);
 /// Exactly `count` words; `rpc_read_failed` when there are more or fewer bytes.
 channel::Result<std::vector<channel::Word>> decode_words(channel::BytesView bytes,
                                                          std::size_t count);
+/// The number that the word at `at` holds; nullopt unless it is one within the bytes.
+std::optional<std::size_t> size_at(channel::BytesView bytes, std::size_t at);
+/// The elements of the one value `bytes[]`. Nullopt when it is malformed, and when they add up to
+/// more than there is: elements that overlap would take memory beyond measure.
+std::optional<std::vector<channel::BytesView>> decode_bytes_array(channel::BytesView bytes);
 /// `rpc_read_failed` when the upper twelve bytes are not zero.
 channel::Result<channel::Address> address_from_word(const channel::Word& word);
 

@@ -72,34 +72,11 @@ bool is_single_relayed_call(BytesView data) {
     return is(kDeposit) || is(kClaimWithSignature) || is(kSettle) || is(kRefundWithSignature);
 }
 
-/// The number that the word at `at` holds, if it is one within the bytes.
-std::optional<std::size_t> size_at(BytesView bytes, std::size_t at) {
-    if (at > bytes.size() || bytes.size() - at < Word::size) return std::nullopt;
-    Word word;
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), Word::size, word.bytes.begin());
-    const auto value = channel::uint64_from(word);
-    if (!value || *value > bytes.size()) return std::nullopt;
-    return static_cast<std::size_t>(*value);
-}
-
-/// The elements of the one argument `bytes[]`.
 std::optional<std::vector<Bytes>> decode_multicall(BytesView arguments) {
-    const auto array_at = size_at(arguments, 0);
-    const auto count = array_at ? size_at(arguments, *array_at) : std::nullopt;
-    if (!count) return std::nullopt;
-    const auto array = arguments.subspan(*array_at + Word::size);
+    const auto elements = decode_bytes_array(arguments);
+    if (!elements) return std::nullopt;
     std::vector<Bytes> calls;
-    auto left = array.size();
-    for (std::size_t n = 0; n < *count; ++n) {
-        const auto at = size_at(array, n * Word::size);
-        const auto length = at ? size_at(array, *at) : std::nullopt;
-        if (!length || array.size() - *at - Word::size < *length) return std::nullopt;
-        // Calls that overlap are no calls, and would take memory beyond measure.
-        if (*length > left) return std::nullopt;
-        left -= *length;
-        const auto call = array.subspan(*at + Word::size, *length);
-        calls.emplace_back(call.begin(), call.end());
-    }
+    for (const auto element : *elements) calls.emplace_back(element.begin(), element.end());
     return calls;
 }
 

@@ -17,31 +17,10 @@ using channel::Word;
 
 constexpr std::size_t kViewsOfChannel = 3;
 
-/// The number that the word at `at` holds, if it is one within the bytes.
-std::optional<std::size_t> size_at(BytesView bytes, std::size_t at) {
-    if (at > bytes.size() || bytes.size() - at < Word::size) return std::nullopt;
-    Word word;
-    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), Word::size, word.bytes.begin());
-    const auto value = channel::uint64_from(word);
-    if (!value || *value > bytes.size()) return std::nullopt;
-    return static_cast<std::size_t>(*value);
-}
-
-/// bytes[]: offset, count, an offset for each from behind the count; at each a length and so many
-/// bytes.
-std::optional<std::vector<BytesView>> decode_bytes_array(BytesView answer, std::size_t count) {
-    const auto array_at = size_at(answer, 0);
-    const auto found = array_at ? size_at(answer, *array_at) : std::nullopt;
-    if (found != count) return std::nullopt;
-    const auto array = answer.subspan(*array_at + Word::size);
-    std::vector<BytesView> elements;
-    for (std::size_t n = 0; n < count; ++n) {
-        const auto at = size_at(array, n * Word::size);
-        const auto length = at ? size_at(array, *at) : std::nullopt;
-        if (!length || array.size() - *at - Word::size < *length) return std::nullopt;
-        elements.push_back(array.subspan(*at + Word::size, *length));
-    }
-    return elements;
+/// What so many views answer in one multicall.
+std::optional<std::vector<BytesView>> decode_answers(BytesView answer, std::size_t count) {
+    auto elements = decode_bytes_array(answer);
+    return elements && elements->size() == count ? elements : std::nullopt;
 }
 
 }  // namespace
@@ -59,7 +38,7 @@ Bytes channel_views_call(std::span<const channel::ChannelId> ids) {
 
 channel::Result<std::vector<ChannelViews>> decode_channel_views(BytesView answer,
                                                                 std::size_t count) {
-    const auto elements = decode_bytes_array(answer, count * kViewsOfChannel);
+    const auto elements = decode_answers(answer, count * kViewsOfChannel);
     if (!elements) return channel::Error::rpc_read_failed;
     std::vector<ChannelViews> all;
     all.reserve(count);
@@ -84,7 +63,7 @@ Bytes receiver_views_call(std::span<const ReceiverPlace> places) {
 
 channel::Result<std::vector<ReceiverTotals>> decode_receiver_views(BytesView answer,
                                                                    std::size_t count) {
-    const auto elements = decode_bytes_array(answer, count);
+    const auto elements = decode_answers(answer, count);
     if (!elements) return channel::Error::rpc_read_failed;
     std::vector<ReceiverTotals> all;
     all.reserve(count);

@@ -83,6 +83,12 @@ TreeHash TileReader::read(const TreeNode& node) {
     return hashes.front();
 }
 
+GrowingTree TileReader::tree(std::uint64_t size) {
+    std::vector<TreeHash> roots;
+    for (const auto& node : perfect_subtrees(0, size)) roots.push_back(read(node));
+    return {size, std::move(roots)};
+}
+
 TreeHash TileReader::at(unsigned level, std::uint64_t index) {
     const auto key = std::pair{level, index / kTileWidth};
     auto found = tiles_.find(key);

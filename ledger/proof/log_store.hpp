@@ -42,6 +42,8 @@ class TileReader {
 public:
     explicit TileReader(pqxx::transaction_base& transaction) : transaction_(transaction) {}
     TreeHash read(const TreeNode& node);
+    /// The tree of the first `size` leaves.
+    GrowingTree tree(std::uint64_t size);
 
 private:
     TreeHash at(unsigned level, std::uint64_t index);

@@ -3,6 +3,7 @@
 #include "ledger/bytea.hpp"
 #include "ledger/proof/journal.hpp"
 #include "ledger/proof/log_store.hpp"
+#include "ledger/text_form.hpp"
 
 #include <algorithm>
 #include <stdexcept>
@@ -10,12 +11,9 @@
 namespace millrace::ledger {
 namespace {
 
-// Text in one form whatever the login's settings are: leaves are made of it. A stalled session that
-// holds the head's row is not waited for without end.
+// A stalled session that holds the head's row is not waited for without end.
 constexpr const char* kSession =
     "set application_name = 'millrace-log'; set local synchronous_commit = on; "
-    "set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; "
-    "set local client_encoding = 'UTF8'; set local bytea_output = 'hex'; "
     "set local lock_timeout = '10s'; set local statement_timeout = '60s'; "
     "set local plan_cache_mode = force_generic_plan";
 constexpr const char* kTakeHead = "select size from log_head where id = 1 for update";
@@ -54,7 +52,7 @@ std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_m
                            const HeldBatches& held) {
     try {
         pqxx::work transaction(connection);
-        transaction.exec(kSession);
+        transaction.exec(std::string(kSession) + "; " + kOneTextForm);
         const auto size = transaction.exec1(kTakeHead)[0].as<std::uint64_t>();
         if (tree_.size() != size || size == 0) take_up(transaction, size);
         const auto committed = transaction.exec1(kCommitted)[0].as<std::uint64_t>();
@@ -121,9 +119,7 @@ void Sealer::forget() {
 void Sealer::take_up(pqxx::transaction_base& transaction, std::uint64_t size) {
     forget();
     TileReader tiles(transaction);
-    std::vector<TreeHash> roots;
-    for (const auto& node : perfect_subtrees(0, size)) roots.push_back(tiles.read(node));
-    tree_ = GrowingTree(size, std::move(roots));
+    tree_ = tiles.tree(size);
     check_signed(transaction);
     for (unsigned level = 0; size >> (kTileHeight * level) != 0; ++level) {
         const auto nodes = size >> (kTileHeight * level);
@@ -155,12 +151,8 @@ void Sealer::check_signed(pqxx::transaction_base& transaction) {
         known_ = head;
         return;
     }
-    GrowingTree then;
     TileReader tiles(transaction);
-    if (known_->size <= tree_.size())
-        for (const auto& node : perfect_subtrees(0, known_->size))
-            then.append_subtree(node.level, tiles.read(node));
-    if (then.size() != known_->size || then.root() != known_->root)
+    if (known_->size > tree_.size() || tiles.tree(known_->size).root() != known_->root)
         throw std::runtime_error("the transparency log does not contain the head of size " +
                                  std::to_string(known_->size) + " that was signed before" +
                                  kRemedy);

@@ -2,7 +2,7 @@
 
 #include "channel/eip712.hpp"
 #include "channel/hex.hpp"
-#include "channel/secp256k1.hpp"
+#include "channel/payer_signature.hpp"
 #include "channel/voucher.hpp"
 #include "ledger/chain/anchor.hpp"
 #include "ledger/chain/fees.hpp"
@@ -42,11 +42,7 @@ bool is_signed_by_payer(const SigningRules& rules, const channel::Digest& separa
                         const channel::ChannelId& id, const chain::VoucherClaim& row) {
     if (row.config.payer_authorizer.is_zero() && rules.contract_payers == ContractPayers::believed)
         return true;
-    const auto* const of_key = row.signature.as_of_key();
-    if (!of_key || !channel::check_form(*of_key)) return false;
-    const channel::Voucher voucher{id, row.max_claimable};
-    const auto signer = channel::recover(channel::digest(separator, voucher), *of_key);
-    return signer && channel::address_of(*signer) == channel::voucher_signer(row.config);
+    return channel::is_signed_by_payer(row.config, separator, id, row.max_claimable, row.signature);
 }
 
 Objection object_to_row(const SigningRules& rules, const channel::Address& authorizer,

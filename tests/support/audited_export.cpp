@@ -1,10 +1,12 @@
 #include "tests/support/audited_export.hpp"
 
+#include "ledger/text_form.hpp"
+
 namespace support {
 
 std::string exported(const Books& books, pqxx::transaction_base& transaction,
                      const std::string& log_key, ledger::ExportScope scope) {
-    transaction.exec("set local timezone = 'UTC'");
+    transaction.exec(ledger::kOneTextForm);
     ledger::ExportContext context;
     for (const auto& [id, asset] : books.assets)
         context.contracts[channel::to_string(asset.network)] = asset.contract;

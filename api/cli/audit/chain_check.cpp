@@ -3,9 +3,9 @@
 #include "api/cli/audit/node_batch.hpp"
 #include "api/cli/commands.hpp"
 #include "channel/network.hpp"
+#include "ledger/audit/reconciliation.hpp"
 #include "ledger/chain/anchor.hpp"
 #include "ledger/chain/escrow_calls.hpp"
-#include "ledger/chain/escrow_events.hpp"
 
 #include <fmt/format.h>
 
@@ -60,75 +60,41 @@ chain::RpcCall by_hash(const char* method, const std::string& hash) {
     return {method, fmt::format(R"(["{}"])", hash)};
 }
 
-std::string hex_number(std::uint64_t number) {
-    return fmt::format("{:#x}", number);
-}
-
-/// Channel and amount of an event of the contract.
-struct Said {
-    std::string_view kind;
-    std::optional<channel::ChannelId> channel;
-    channel::Amount amount;
-};
-
-Said said_by(const chain::EscrowEvent& event) {
-    if (const auto* one = std::get_if<chain::Deposited>(&event))
-        return {"deposited", one->channel, one->amount};
-    if (const auto* one = std::get_if<chain::Claimed>(&event))
-        return {"claimed", one->channel, one->amount};
-    if (const auto* one = std::get_if<chain::SettledOnChain>(&event))
-        return {"settled", {}, one->amount};
-    if (const auto* one = std::get_if<chain::Refunded>(&event))
-        return {"refunded", one->channel, one->amount};
-    if (const auto* one = std::get_if<chain::WithdrawInitiated>(&event))
-        return {"withdraw_initiated", one->channel, {}};
-    if (const auto* one = std::get_if<chain::WithdrawFinalized>(&event))
-        return {"withdraw_finalized", one->channel, one->amount};
-    return {};
+std::optional<chain::Receipt> receipt_in(const NodeBatch& node, const json::object& answer) {
+    const auto id = answer.at("id").to_number<std::uint64_t>();
+    const auto receipt = chain::read_receipt(json::serialize(answer), id);
+    if (!receipt)
+        throw CommandError(
+            fmt::format("the node at {} refuses: {}", node.url(), receipt.error().message));
+    return *receipt;
 }
 
 /// Whether a log is what was posted. A claim of what was claimed before moves nothing.
-bool says(const json::value& log, const ledger::AuditedChainEvent& event) {
-    chain::Log read;
-    const auto data = channel::parse_hex(member(log, "data"));
-    const auto* topics = log.get_object().if_contains("topics");
-    if (!data || !topics || !topics->is_array()) return false;
-    read.data = *data;
-    for (const auto& topic : topics->get_array()) {
-        const auto word = channel::parse_fixed<channel::Word>(
-            topic.is_string() ? std::string_view(topic.get_string()) : "");
-        if (!word) return false;
-        read.topics.push_back(*word);
-    }
-    const auto decoded = chain::decode(read);
-    if (!decoded || !*decoded) return false;
-    const auto said = said_by(**decoded);
-    return said.kind == event.kind && said.channel == event.channel &&
-           (said.amount == event.amount || event.kind == "withdraw_initiated" ||
+bool says(const chain::Log& log, const ledger::AuditedChainEvent& event) {
+    const auto decoded = chain::decode(log);
+    const auto told = decoded && *decoded ? ledger::contract_log(log, **decoded) : std::nullopt;
+    return told && told->kind == event.kind && told->channel == event.channel &&
+           (told->amount == event.amount || event.kind == "withdraw_initiated" ||
             event.kind == "claimed");
 }
 
-void check_event(const StandingEvent& standing, const json::value& receipt,
+void check_event(const StandingEvent& standing, const std::optional<chain::Receipt>& receipt,
                  const channel::Address& contract) {
     const auto& event = *standing.event;
     const auto fail = [&](const std::string& what) {
         broken("chain", "chain_event", event.log, what, standing.seq);
     };
-    if (receipt.is_null()) fail("no such transaction is on the chain");
-    if (member(receipt, "blockHash") != event.block_hash ||
-        member(receipt, "blockNumber") != hex_number(event.block_number))
-        fail("the transaction is in block " + member(receipt, "blockHash") + ", not in " +
-             event.block_hash);
+    if (!receipt) fail("no such transaction is on the chain");
+    const auto block_hash = channel::to_hex(receipt->block_hash);
+    if (block_hash != event.block_hash || receipt->block_number != event.block_number)
+        fail("the transaction is in block " + block_hash + ", not in " + event.block_hash);
     // What a transaction cost has no log.
     if (event.kind == "fee_paid") return;
-    const auto* logs = receipt.get_object().if_contains("logs");
-    const json::value* found = nullptr;
-    if (logs && logs->is_array())
-        for (const auto& log : logs->get_array())
-            if (member(log, "logIndex") == hex_number(event.log_index)) found = &log;
-    if (!found) fail("the transaction has no such log");
-    if (member(*found, "address") != channel::to_hex(contract))
-        fail("the log is not the escrow contract's");
+    const auto found =
+        std::find_if(receipt->logs.begin(), receipt->logs.end(),
+                     [&](const chain::Log& log) { return log.log_index == event.log_index; });
+    if (found == receipt->logs.end()) fail("the transaction has no such log");
+    if (found->address != contract) fail("the log is not the escrow contract's");
     if (!says(*found, event)) fail("the log says something else");
 }
 
@@ -139,7 +105,7 @@ void check_events(const NodeBatch& node, const NetworkBooks& books) {
             return by_hash("eth_getTransactionReceipt", standing.event->transaction);
         },
         [&](const StandingEvent& standing, const json::object& answer) {
-            check_event(standing, result_of(node, answer), books.contract);
+            check_event(standing, receipt_in(node, answer), books.contract);
         });
 }
 

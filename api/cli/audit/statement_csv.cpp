@@ -1,4 +1,5 @@
 #include "api/cli/audit/statement_document.hpp"
+#include "ledger/audit/csv.hpp"
 
 #include <array>
 #include <string_view>
@@ -22,16 +23,6 @@ struct Record {
     std::string_view text{};
 };
 
-std::string quoted(std::string_view field) {
-    if (field.find_first_of("\",\r\n") == std::string_view::npos) return std::string(field);
-    std::string out = "\"";
-    for (const char letter : field) {
-        if (letter == '"') out += '"';
-        out += letter;
-    }
-    return out + '"';
-}
-
 std::string row(const Record& record) {
     const std::array fields{record.record,
                             record.seq,
@@ -48,7 +39,7 @@ std::string row(const Record& record) {
     std::string out;
     for (const auto field : fields) {
         if (!out.empty()) out += ',';
-        out += quoted(field);
+        ledger::append_csv_field(out, field);
     }
     return out + "\r\n";
 }

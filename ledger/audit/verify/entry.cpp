@@ -3,8 +3,7 @@
 #include "channel/eip712.hpp"
 #include "channel/keccak.hpp"
 #include "channel/network.hpp"
-#include "channel/secp256k1.hpp"
-#include "channel/voucher.hpp"
+#include "channel/payer_signature.hpp"
 #include "ledger/audit/json_line.hpp"
 #include "ledger/audit/verify/postings.hpp"
 #include "ledger/proof/journal.hpp"
@@ -16,8 +15,6 @@ namespace {
 
 using channel::Amount;
 
-constexpr std::string_view kLists[] = {"payments", "transfers", "chainEvents",
-                                       "openings", "reversals", "events"};
 constexpr std::size_t kContentBytes = 16;
 
 channel::BytesView bytes_of(std::string_view text) {
@@ -64,13 +61,10 @@ const AuditedChannel& known_channel(const AuditedChannels& channels, const chann
 }
 
 bool is_signed(const AuditedChannel& audited, Amount max_claimable, const channel::Bytes& bytes) {
-    if (bytes.size() != channel::Signature::size || !audited.separator) return false;
-    channel::Signature signature;
-    std::copy(bytes.begin(), bytes.end(), signature.bytes.begin());
-    if (!channel::check_form(signature)) return false;
-    const channel::Voucher voucher{audited.id, max_claimable};
-    const auto key = channel::recover(channel::digest(*audited.separator, voucher), signature);
-    return key && channel::address_of(*key) == channel::voucher_signer(audited.config);
+    const auto signature = channel::VoucherSignature::from_bytes(bytes);
+    return signature && audited.separator &&
+           channel::is_signed_by_payer(audited.config, *audited.separator, audited.id,
+                                       max_claimable, *signature);
 }
 
 void check_signature(const AuditedChannel& audited, Amount max_claimable,
@@ -257,7 +251,7 @@ AuditedEntry examine_entry(const Fields& line, const AuditedChannels& channels) 
     try {
         JournalNumber number{entry.seq, {}};
         for (const auto table : journal_tables())
-            for (const auto& row : line.list(kLists[static_cast<std::size_t>(table) - 1]))
+            for (const auto& row : line.list(list_of(table)))
                 number.rows.push_back(journal_row(table, row));
         if (const auto leaf = line.optional_fixed<TreeHash>("leaf")) {
             entry.leaf = recomputed(number);
@@ -268,7 +262,7 @@ AuditedEntry examine_entry(const Fields& line, const AuditedChannels& channels) 
                        keys_of(number), "the rows are not those that were sealed");
         }
         for (const auto table : journal_tables())
-            for (const auto& row : line.list(kLists[static_cast<std::size_t>(table) - 1]))
+            for (const auto& row : line.list(list_of(table)))
                 read_rows(entry, table, row, channels);
         check_postings(entry, channels);
     } catch (Broken& found) {

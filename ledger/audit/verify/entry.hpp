@@ -7,7 +7,6 @@
 #include "ledger/proof/tree.hpp"
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>

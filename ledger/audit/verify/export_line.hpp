@@ -6,7 +6,6 @@
 #include "ledger/audit/verify/finding.hpp"
 
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -2,7 +2,6 @@
 
 #include "ledger/audit/verify/entry.hpp"
 
-#include <deque>
 #include <map>
 #include <set>
 #include <string>

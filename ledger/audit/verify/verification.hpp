@@ -55,7 +55,7 @@ public:
     const VerificationTotals& totals() const { return totals_; }
     const TreeCheck& tree() const { return *tree_; }
     const AuditedChannels& channels() const { return channels_; }
-    /// The key that heads were checked with, and whether it is only the export's own word.
+    /// The key that heads were checked with: the auditor's, or else the export's own word.
     const std::optional<NoteKey>& key() const { return key_; }
     /// All that was posted of the chain and not undone, by number; for a look at the chain.
     const std::map<std::uint64_t, AuditedChainEvent>& chain_events() const { return chain_events_; }
