@@ -34,7 +34,14 @@ struct Audited : RestStack {
     }
 
     std::vector<ledger::AuditQuery> recorded() {
-        return ledger::list_audit_queries(connection, {}, {}, 1000);
+        std::vector<ledger::AuditQuery> all;
+        for (;;) {
+            const auto after = all.empty() ? ledger::AuditQueryKey{}
+                                           : ledger::AuditQueryKey{all.back().at, all.back().id};
+            const auto page = ledger::list_audit_queries(connection, {}, after, 1000);
+            if (page.empty()) return all;
+            all.insert(all.end(), page.begin(), page.end());
+        }
     }
 
     std::string account(const std::string& kind) const {
