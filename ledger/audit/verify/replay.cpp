@@ -99,6 +99,7 @@ void Replay::follow_kind(const AuditedPayment& payment, Live& live) {
         const auto found = live.open.find(payment.inference);
         if (found == live.open.end()) wrong("nothing is reserved for the inference");
         auto& reservation = found->second;
+        reservation.may_be_over = false;
         if (payment.step != reservation.steps) wrong("its step is out of turn");
         if (payment.kind != 'r') {
             const auto increment = channel::subtract(payment.amount, reservation.charged);
@@ -210,6 +211,8 @@ void Replay::take_event(const AuditedEntry& entry, const AuditedEvent& event) {
         event.signed_max,  event.total_claimed, event.status,   event.withdraw_requested_at,
         event.refund_nonce};
     if (event.reserved.is_zero() && !reserved_before.is_zero()) live.open.clear();
+    if (event.reserved.is_zero())
+        for (auto& [inference, reservation] : live.open) reservation.may_be_over = true;
     live.seq = seq_;
 }
 
@@ -305,12 +308,17 @@ void Replay::check_account(const std::string& key, Amount debits, Amount credits
         broken("balance", "account", key, "it is below zero");
 }
 
-/// Those that have nothing left may have gone with others, which no row says.
-std::map<std::string, Replay::Reservation> Replay::with_rest(
-    std::map<std::string, Reservation> reservations) {
-    std::erase_if(reservations,
-                  [](const auto& one) { return one.second.max_amount == one.second.charged; });
-    return reservations;
+/// Each that is told is open, with the same figures; each that is surely open is told.
+bool Replay::are_open(const Reservations& told, const Reservations& replayed) {
+    for (const auto& [inference, one] : told) {
+        const auto found = replayed.find(inference);
+        if (found == replayed.end() || found->second.max_amount != one.max_amount ||
+            found->second.charged != one.charged || found->second.steps != one.steps)
+            return false;
+    }
+    return std::all_of(replayed.begin(), replayed.end(), [&](const auto& one) {
+        return one.second.may_be_over || told.contains(one.first);
+    });
 }
 
 void Replay::finish() {
@@ -348,7 +356,7 @@ void Replay::finish() {
         if (now.refund_nonce != audited.refund_nonce)
             wrong("its refund nonce is " + std::to_string(now.refund_nonce));
         if (live.seq != audited.seq) wrong("its last row is " + std::to_string(live.seq));
-        if (with_rest(live.open) != with_rest(reservations_[id]))
+        if (!are_open(reservations_[id], live.open))
             broken("channel", "reservation", key, "its reservations are not the open ones",
                    live.seq);
         const auto& account = accounts_[channel_account(audited)];

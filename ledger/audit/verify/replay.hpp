@@ -31,8 +31,11 @@ private:
     struct Reservation {
         channel::Amount max_amount, charged;
         std::uint64_t steps = 1;
-        friend bool operator==(const Reservation&, const Reservation&) = default;
+        /// It had nothing left when an event of the chain may have ended all that were open, which
+        /// the figures do not tell.
+        bool may_be_over = false;
     };
+    using Reservations = std::map<std::string, Reservation>;
     struct Figures {
         channel::Amount balance, charged, reserved, refunding, signed_max, total_claimed;
         std::string status = "pending";
@@ -47,7 +50,7 @@ private:
     };
     struct Live {
         Figures figures;
-        std::map<std::string, Reservation> open;
+        Reservations open;
         std::unordered_set<std::string> inferences;
         std::vector<Covered> covered;
         /// Over the highest voucher, of a channel whose signatures only a contract can judge.
@@ -78,8 +81,7 @@ private:
     void post_payments(const AuditedTransfer& transfer);
     void reverse(const AuditedEntry& entry, const AuditedTransfer& transfer);
     void check_undone(const AuditedEntry& entry);
-    static std::map<std::string, Reservation> with_rest(
-        std::map<std::string, Reservation> reservations);
+    static bool are_open(const Reservations& told, const Reservations& replayed);
     void note_undoing(const AuditedEntry& entry);
     [[noreturn]] void fail(std::string rule, std::string table, std::string key,
                            std::string explanation) const;
@@ -91,7 +93,7 @@ private:
     /// Of entries that the chain caused, which alone can be reversed.
     std::map<std::pair<std::uint64_t, std::uint64_t>, Leg> legs_;
     std::map<std::uint64_t, bool> undoable_;
-    std::map<channel::ChannelId, std::map<std::string, Reservation>> reservations_;
+    std::map<channel::ChannelId, Reservations> reservations_;
 };
 
 }  // namespace millrace::ledger
