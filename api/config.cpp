@@ -77,6 +77,8 @@ void read(ConfigSection& section, LimitsConfig& limits) {
     section.number("http_body_bytes_max", limits.http_body_bytes_max, 1024, 16 * kMebibyte);
     section.number("logins_pending_max", limits.logins_pending_max, 1, 10'000'000);
     section.number("shard_queue_max", limits.shard_queue_max, 1, 10'000'000);
+    section.duration("deposit_wait_seconds", limits.deposit_wait, 1, 3600);
+    section.number("deposits_awaited_max", limits.deposits_awaited_max, 1, 1'000'000);
     section.duration("idle_timeout_seconds", limits.idle_timeout, 5, 86'400);
     section.duration("handshake_timeout_seconds", limits.handshake_timeout, 1, 300);
 }
@@ -154,6 +156,17 @@ void read(ConfigSection& section, TransparencyConfig& transparency) {
     if (!transparency.key_file.empty() && transparency.origin.empty())
         section.problem("origin", "has to name the log, such as \"millrace.example/log\"");
     section.duration("seal_interval_ms", transparency.seal_interval, 10, 60'000);
+}
+
+void read(ConfigSection& section, X402Config& x402) {
+    section.flag("enabled", x402.enabled);
+    section.duration("wait_ms", x402.wait, 100, 600'000);
+    section.number("confirmations", x402.confirmations, 1, 10'000);
+    section.number("verify_per_minute_max", x402.verify_per_minute_max, 1, 1'000'000);
+    section.number("settle_per_minute_max", x402.settle_per_minute_max, 1, 1'000'000);
+    section.number("in_flight_max", x402.in_flight_max, 1, 100'000);
+    section.parsed("cost_per_hour_max", x402.cost_per_hour_max, &channel::parse_amount,
+                   R"(wei as decimal text, such as "1000000000000000000")");
 }
 
 void read(ConfigSection& section, LogConfig& log) {
@@ -399,6 +412,7 @@ Config parse_config(std::string_view text, const std::string& file,
     sections.section("keys", config.keys);
     sections.section("signer", config.signer);
     sections.section("transparency", config.transparency);
+    sections.section("x402", config.x402);
     sections.section("log", config.log);
     sections.finish();
     read_networks(root, config, problems);

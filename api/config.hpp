@@ -95,9 +95,13 @@ struct LimitsConfig {
     std::size_t reservations_per_channel_max = 1024;
     std::size_t channels_per_payer_max = 100'000;
     std::size_t detail_bytes_max = 4096;
-    std::size_t http_body_bytes_max = 64 * 1024;
+    /// A claim of 250 rows for the x402 facilitator has some 170 KB.
+    std::size_t http_body_bytes_max = 256 * 1024;
     std::size_t logins_pending_max = 10'000;
     std::size_t shard_queue_max = 65'536;
+    /// How long a payment.accept waits for its deposit's confirmations, and how many may wait.
+    std::chrono::seconds deposit_wait{60};
+    std::size_t deposits_awaited_max = 1024;
     std::chrono::seconds idle_timeout{120};
     std::chrono::seconds handshake_timeout{10};
 };
@@ -157,6 +161,21 @@ struct TransparencyConfig {
     std::chrono::milliseconds seal_interval{1000};
 };
 
+/// What the x402 facilitator under /x402 does for others.
+struct X402Config {
+    bool enabled = true;
+    /// How long a settlement waits for its transaction, and for how many blocks, its own included.
+    std::chrono::milliseconds wait{30'000};
+    std::uint64_t confirmations = 1;
+    /// From one address.
+    unsigned verify_per_minute_max = 3000;
+    unsigned settle_per_minute_max = 300;
+    /// From all.
+    std::size_t in_flight_max = 256;
+    /// Wei that the transactions of an hour may cost on each network.
+    channel::Amount cost_per_hour_max{1'000'000'000'000'000'000u};
+};
+
 struct LogConfig {
     std::string level = "info";
     std::string format = "console";  ///< or "json"
@@ -170,6 +189,7 @@ struct Config {
     KeysConfig keys;
     SignerConfig signer;
     TransparencyConfig transparency;
+    X402Config x402;
     LogConfig log;
     std::vector<NetworkConfig> networks;
 };

@@ -80,7 +80,7 @@ private:
     std::unordered_map<std::uint64_t, std::shared_ptr<stream::Session>> sessions_;
     std::vector<ledger::Request> collected_;
     bool submit_posted_ = false;
-    std::array<std::uint64_t, 4> paid_{};
+    std::array<std::uint64_t, 5> paid_{};
     std::unordered_map<std::uint64_t, std::function<void()>> drains_;
     bool draining_ = false;
 };

@@ -58,7 +58,8 @@ constexpr std::array kRows{
         "The charge goes beyond the highest voucher that the payer has signed."},
     Row{Error::cumulative_amount_mismatch,
         "invalid_batch_settlement_evm_cumulative_amount_mismatch", "voucher.maxClaimableAmount",
-        "A refund's voucher has to be for exactly what is charged; sign for the limit."},
+        "The voucher has to be for exactly what is charged and what is asked for, a refund's for "
+        "exactly what is charged; sign for the limit."},
     Row{Error::refund_amount_invalid, "invalid_batch_settlement_evm_refund_amount_invalid",
         "amount", "The refund is nothing, or more than what is neither charged nor reserved."},
     Row{Error::refund_no_balance, "invalid_batch_settlement_evm_refund_no_balance", "channelId",

@@ -42,7 +42,8 @@ ContentHash content_hash(const PaymentRequest& request) {
             using Command = std::decay_t<decltype(command)>;
             if constexpr (std::is_same_v<Command, channel::Pay>)
                 return {'p', &command.inference, command.amount};
-            else if constexpr (std::is_same_v<Command, channel::Authorize>)
+            else if constexpr (std::is_same_v<Command, channel::Authorize> ||
+                               std::is_same_v<Command, channel::Accept>)
                 return {'a', &command.inference, command.max_amount};
             else if constexpr (std::is_same_v<Command, channel::Charge>)
                 return {command.finality == channel::Finality::final ? 'c' : 'i',
@@ -89,24 +90,30 @@ public:
 
 private:
     void decide_request(BatchItem& item, const PaymentRequest& request) {
-        const auto& config = channel_.terms->config;
-        const bool by_payer = std::holds_alternative<channel::Pay>(request.command) ||
-                              std::holds_alternative<channel::Authorize>(request.command);
-        if (by_payer ? !is_payer_side(config, request.caller)
-                     : !is_provider_side(config, request.caller)) {
+        if (!is_allowed(request)) {
             item.outcome = Refusal{Error::forbidden};
             return;
         }
-        if (item.suspect && answered_before(item, request, by_payer)) return;
+        if (item.suspect && answered_before(item, request)) return;
         std::visit([&](const auto& command) { decide_command(item, command); }, request.command);
         if (item.suspect && std::holds_alternative<BatchItem::Accepted>(item.outcome))
             fresh_[inference_of(request)].push_back(&item);
     }
 
+    /// What the receiver accepts for itself, its authorizer does not.
+    bool is_allowed(const PaymentRequest& request) const {
+        const auto& config = channel_.terms->config;
+        if (std::holds_alternative<channel::Accept>(request.command))
+            return request.caller == config.receiver;
+        return opens_inference(request) ? is_payer_side(config, request.caller)
+                                        : is_provider_side(config, request.caller);
+    }
+
     /// Idempotency: the same request again is answered with the first result; the same inference
     /// with other content is a conflict (stream-protocol, Conventions).
-    bool answered_before(BatchItem& item, const PaymentRequest& request, bool by_payer) {
+    bool answered_before(BatchItem& item, const PaymentRequest& request) {
         const auto& inference = inference_of(request);
+        const bool opens = opens_inference(request);
         bool opened = false;
         bool paid_at_once = false;
         const auto matches = [&](PaymentKind kind, std::int32_t step, const ContentHash& content) {
@@ -114,7 +121,7 @@ private:
                 opened = true;
                 paid_at_once = kind == PaymentKind::pay;
             }
-            return (step == 0) == by_payer && content == item.content;
+            return (step == 0) == opens && content == item.content;
         };
         if (const auto found = history_.find({channel_.terms->id, inference});
             found != history_.end()) {
@@ -136,7 +143,7 @@ private:
         }
         if (!opened) return false;
         const bool reserved = channel_.state.reservations.contains(inference);
-        if (!by_payer && (reserved || paid_at_once)) return false;
+        if (!opens && (reserved || paid_at_once)) return false;
         item.outcome = Refusal{Error::idempotency_conflict};
         return true;
     }
@@ -157,6 +164,15 @@ private:
         else
             accept(item, PaymentKind::authorize, authorize.inference, 0, authorize.max_amount, {},
                    authorize.voucher ? &*authorize.voucher : nullptr, decision.event());
+    }
+
+    void decide_command(BatchItem& item, const channel::Accept& given) {
+        const auto decision = channel::decide(channel_.state, given);
+        if (!decision.accepted())
+            item.outcome = decision.refusal();
+        else
+            accept(item, PaymentKind::authorize, given.inference, 0, given.max_amount, {},
+                   &given.voucher, decision.event());
     }
 
     void decide_command(BatchItem& item, const channel::Charge& charge) {
@@ -185,7 +201,7 @@ private:
     void accept(BatchItem& item, PaymentKind kind, const channel::InferenceId& inference,
                 std::int32_t step, channel::Amount amount, channel::Amount increment,
                 const channel::SignedVoucher* voucher, const Event& event) {
-        const bool prove_now = voucher && signatures_ == Signatures::at_once;
+        const bool prove_now = voucher && signatures_of(item) == Signatures::at_once;
         if (prove_now && !is_signed(payment_of(item)->verdict, *voucher)) {
             item.outcome = Refusal{Error::voucher_signature};
             return;
@@ -201,6 +217,13 @@ private:
             voucher,
             prove_now,
             nullptr};
+    }
+
+    /// No later voucher stands in for one that the receiver hands in: the payer, who does not ask
+    /// here, has signed the later one for something else.
+    Signatures signatures_of(const BatchItem& item) const {
+        const auto& command = payment_of(item)->command;
+        return std::holds_alternative<channel::Accept>(command) ? Signatures::at_once : signatures_;
     }
 
     bool is_signed(ContractVerdict verdict, const channel::SignedVoucher& voucher) {
@@ -307,7 +330,7 @@ private:
     void decide_request(BatchItem& item, const BeginRefund& request) {
         const auto& voucher = request.asked.voucher;
         const auto decision = channel::decide(channel_.state, request.asked);
-        if (!is_payer_side(channel_.terms->config, request.caller)) {
+        if (!may_ask_for_refund(channel_.terms->config, request.caller)) {
             item.outcome = Refusal{Error::forbidden};
         } else if (!decision.accepted()) {
             item.outcome = decision.refusal();
@@ -373,16 +396,20 @@ bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& ite
         auto* accepted = std::get_if<BatchItem::Accepted>(&(*it)->outcome);
         if (!accepted || !accepted->voucher) continue;
         const auto& voucher = *accepted->voucher;
-        if (cover && voucher.max_claimable <= covered_to) {
+        const bool below = cover && voucher.max_claimable <= covered_to;
+        if (below && accepted->proven) continue;
+        if (below) {
             accepted->covered_by = cover;
             if (checking == Checking::newest_first) continue;
             ++checks;
             if (!check_without_v(channel, voucher)) return false;
             continue;
         }
-        ++checks;
-        if (!check_signature(channel, voucher)) return false;
-        accepted->proven = true;
+        if (!accepted->proven) {
+            ++checks;
+            if (!check_signature(channel, voucher)) return false;
+            accepted->proven = true;
+        }
         cover = *it;
         covered_to = voucher.max_claimable;
     }

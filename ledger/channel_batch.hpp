@@ -84,9 +84,10 @@ struct BatchItem {
 /// signature is bad, every voucher of the group is judged by its own signature instead, so that a
 /// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones
 /// are checked as well, save for v; since v is not proven, their evidence is still the covering
-/// one. Whatever is stored as a signature passes `ecrecover`. Where a contract signs, each voucher
-/// is judged by itself: by the verdict that came with the request. Counts checks in
-/// `signatures_checked`.
+/// one. What the receiver hands in (payment.accept) is always judged by its own signature, because
+/// the payer did not ask for it itself. Whatever is stored as a signature passes `ecrecover`. Where
+/// a contract signs, each voucher is judged by itself: by the verdict that came with the request.
+/// Counts checks in `signatures_checked`.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits, Checking checking,

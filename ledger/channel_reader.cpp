@@ -39,6 +39,16 @@ constexpr const char* kChannelsOf = R"sql(
              and channel_id > $1::bytea and seq > 0 order by channel_id limit $2))
     order by channel_id
     limit $2)sql";
+// A reservation is as old as the payment that made it.
+constexpr const char* kReservations = R"sql(
+    select r.inference_id, r.max_amount, r.charged, r.steps
+    from reservation r
+    join payment p on p.channel_id = r.channel_id and p.inference_id = r.inference_id
+        and p.step = 0
+        and p.channel_month = (select date_trunc('month', opened_at at time zone 'UTC')::date
+                               from channel where channel_id = $1::bytea)
+    where r.channel_id = $1::bytea
+    order by p.seq)sql";
 constexpr const char* kPayments = R"sql(
     select seq, inference_id, kind, amount, increment, charged, reserved, signed_max, balance,
            voucher_max, signature, covered_by, detail, {} as at
@@ -58,6 +68,14 @@ ChannelRecord record_from(const pqxx::row& row) {
     ChannelRecord record{*stored.terms, stored.state, stored.seq};
     record.terms.config.token = from_bytea<channel::Address>(row["token"]);
     return record;
+}
+
+OpenReservation reservation_from(const pqxx::row& row) {
+    const auto inference = channel::InferenceId::parse(row["inference_id"].c_str());
+    if (!inference) throw std::runtime_error("malformed inference id in the database");
+    return {*inference,
+            {amount_column(row["max_amount"]), amount_column(row["charged"]),
+             row["steps"].as<std::uint32_t>()}};
 }
 
 PaymentRecord payment_from(const pqxx::row& row, const channel::ChannelId& id) {
@@ -82,7 +100,13 @@ std::optional<ChannelRecord> read_channel(pqxx::connection& connection,
     Snapshot snapshot(connection);
     const auto rows = snapshot.reading().exec_params(with_columns(kChannel), to_bytea(id));
     if (rows.empty()) return std::nullopt;
-    return record_from(rows[0]);
+    auto record = record_from(rows[0]);
+    for (const auto& row : snapshot.reading().exec_params(kReservations, to_bytea(id))) {
+        const auto open = reservation_from(row);
+        record.state.reservations.emplace(open.inference, open.reservation);
+        record.reservations.push_back(open);
+    }
+    return record;
 }
 
 std::vector<ChannelRecord> list_channels(pqxx::connection& connection, const ChannelQuery& query) {

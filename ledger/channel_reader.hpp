@@ -12,15 +12,21 @@
 
 namespace millrace::ledger {
 
-/// A channel as last committed, with the seq of that. Its reservations are not read: their sum is
-/// in `state.reserved`.
+struct OpenReservation {
+    channel::InferenceId inference;
+    channel::Reservation reservation;
+};
+
+/// A channel as last committed, with the seq of that.
 struct ChannelRecord {
     ChannelTerms terms;
     channel::State state;
     std::uint64_t seq = 0;
+    /// The oldest first. Those of `state` are the same; of a channel in a list neither are read.
+    std::vector<OpenReservation> reservations{};
 };
 
-/// Nullopt when there is none of that id.
+/// With its reservations. Nullopt when there is none of that id.
 std::optional<ChannelRecord> read_channel(pqxx::connection& connection,
                                           const channel::ChannelId& id);
 
@@ -32,7 +38,7 @@ struct ChannelQuery {
     std::size_t limit = 100;
 };
 
-/// In the order of their ids.
+/// In the order of their ids, without reservations: their sum is in `state.reserved`.
 std::vector<ChannelRecord> list_channels(pqxx::connection& connection, const ChannelQuery& query);
 
 /// A payment as it was acknowledged, with its evidence: a voucher of its own, or the seq of the

@@ -20,12 +20,21 @@ const channel::InferenceId& inference_of(const PaymentRequest& request) {
         request.command);
 }
 
+bool opens_inference(const PaymentRequest& request) {
+    return !std::holds_alternative<channel::Charge>(request.command) &&
+           !std::holds_alternative<channel::Release>(request.command);
+}
+
 bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address) {
     return address == config.payer || address == config.payer_authorizer;
 }
 
 bool is_provider_side(const channel::ChannelConfig& config, const channel::Address& address) {
     return address == config.receiver || address == config.receiver_authorizer;
+}
+
+bool may_ask_for_refund(const channel::ChannelConfig& config, const channel::Address& address) {
+    return is_payer_side(config, address) || address == config.receiver;
 }
 
 std::string_view to_string(PaymentKind kind) {

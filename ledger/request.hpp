@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel/accept.hpp"
 #include "channel/config.hpp"
 #include "channel/refund.hpp"
 #include "channel/state.hpp"
@@ -37,9 +38,13 @@ struct ChannelTerms {
 /// channels").
 bool is_payer_side(const channel::ChannelConfig& config, const channel::Address& address);
 bool is_provider_side(const channel::ChannelConfig& config, const channel::Address& address);
+/// The payer's side, and the receiver, to whom the payer may have given its voucher for that.
+bool may_ask_for_refund(const channel::ChannelConfig& config, const channel::Address& address);
 
-using PaymentCommand =
-    std::variant<channel::Pay, channel::Authorize, channel::Charge, channel::Release>;
+using PaymentCommand = std::variant<channel::Pay, channel::Authorize, channel::Accept,
+                                    channel::Charge, channel::Release>;
+/// What a payment was recorded as; an accept is an authorization whose voucher the receiver
+/// brought.
 enum class PaymentKind { pay, authorize, charge, release };
 std::string_view to_string(PaymentKind kind);
 
@@ -75,8 +80,8 @@ struct OpenChannel {
     BlockId block{};
 };
 
-/// Begins a refund that a payer asked for. Answered with the state after it, in which the last
-/// refund begun is this one.
+/// Begins a refund that a payer asked for, itself or by a voucher that the receiver hands in.
+/// Answered with the state after it, in which the last refund begun is this one.
 struct BeginRefund {
     ReplyTo reply_to;
     channel::Address caller;
@@ -174,6 +179,8 @@ using Request =
 const channel::ChannelId* channel_of(const Request& request);
 
 const channel::InferenceId& inference_of(const PaymentRequest& request);
+/// Whether its inference is to be new to the channel: all but charges and releases.
+bool opens_inference(const PaymentRequest& request);
 
 /// stream-protocol, Payment result.
 struct PaymentResult {

@@ -21,15 +21,6 @@ std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
     return static_cast<std::int16_t>((id.bytes[0] * 256 + id.bytes[1]) % shard_count);
 }
 
-namespace {
-
-bool opens_inference(const PaymentRequest& request) {
-    return std::holds_alternative<channel::Pay>(request.command) ||
-           std::holds_alternative<channel::Authorize>(request.command);
-}
-
-}  // namespace
-
 class Shard::Engine {
 public:
     Engine(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)

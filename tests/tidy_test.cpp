@@ -96,6 +96,27 @@ TEST_CASE("tidy: api has no SQL") {
     CHECK(matches({"api"}, "\\bexec(_params|_prepared)?[01]?\\(\"") == kNothing);
 }
 
+TEST_CASE("tidy: Beast is seen by connections and clients alone") {
+    const std::set<std::string> allowed{"api/asio.cpp",
+                                        "api/chain/rpc_client.cpp",
+                                        "api/cli/bench/load.cpp",
+                                        "api/cli/http_client.cpp",
+                                        "api/cli/stream_client.cpp",
+                                        "api/coalescing_stream.hpp",
+                                        "api/connection.cpp",
+                                        "api/connection_stream.cpp",
+                                        "api/connection_stream.hpp",
+                                        "api/gate/connection.cpp",
+                                        "api/gate/service_wire.cpp",
+                                        "api/gate/upstream.cpp"};
+    std::set<std::string> others;
+    for (const auto& hit : matches({"api"}, "#include <boost/beast")) {
+        const auto path = hit.substr(0, hit.find(':'));
+        if (!allowed.contains(path)) others.insert(path);
+    }
+    CHECK(others == std::set<std::string>{});
+}
+
 TEST_CASE("tidy: money is never floating point") {
     CHECK(matches({"channel"}, "\\b(double|float)\\b") == kNothing);
     CHECK(matches({"ledger"}, "\\b(double|float)\\b") == kNothing);

@@ -18,12 +18,13 @@ bool Guesses::over(const Minute& minute, ledger::Time now) const {
     return now < minute.begun || now - minute.begun >= std::chrono::minutes{1};
 }
 
-bool Guesses::exhausted(const std::string& remote_address, ledger::Time now) {
+bool Guesses::exhausted(const std::string& remote_address, ledger::Time now,
+                        unsigned failures_max) {
     const auto place = place_of(remote_address);
     const std::lock_guard lock(mutex_);
     const auto found = places_.find(place);
     if (found != places_.end())
-        return !over(found->second, now) && found->second.failures >= kFailuresMax;
+        return !over(found->second, now) && found->second.failures >= failures_max;
     if (places_.size() < kPlacesMax) return false;
     std::erase_if(places_, [&](const auto& one) { return over(one.second, now); });
     return places_.size() >= kPlacesMax;

@@ -19,7 +19,7 @@ constexpr std::size_t kAddressBytes = channel::Address::size;
 constexpr std::size_t kExpiryBytes = 8;
 constexpr std::size_t kRandomBytes = 12;
 constexpr std::size_t kPayloadBytes = kAddressBytes + kExpiryBytes + kRandomBytes;
-constexpr std::size_t kTokenBytes = kPayloadBytes + std::tuple_size_v<Sha256>;
+constexpr std::size_t kMacBytes = std::tuple_size_v<Sha256>;
 /// Of a configured token's SHA-256, in the record of what was asked with it.
 constexpr std::size_t kDigestBytesShown = 8;
 /// Longer text is no token of anybody and is not even hashed.
@@ -87,16 +87,24 @@ Tokens::Sha256 Tokens::mac(channel::BytesView payload) const {
 
 std::pair<std::string, ledger::Time> Tokens::issue(const channel::Address& address,
                                                    ledger::Time now) const {
-    const ledger::Time expires_at = std::chrono::floor<std::chrono::seconds>(now + ttl_);
-    std::array<std::uint8_t, kTokenBytes> token{};
-    std::copy(address.bytes.begin(), address.bytes.end(), token.begin());
+    return issue(SessionOwner{address}, now);
+}
+
+std::pair<std::string, ledger::Time> Tokens::issue(const SessionOwner& owner,
+                                                   ledger::Time now) const {
+    const ledger::Time expires_at =
+        std::chrono::floor<std::chrono::seconds>(std::min(now + ttl_, owner.ends_by));
+    channel::Bytes token(kPayloadBytes);
+    std::copy(owner.address.bytes.begin(), owner.address.bytes.end(), token.begin());
     auto seconds = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(expires_at.time_since_epoch()).count());
     for (std::size_t at = kExpiryBytes; at-- > 0; seconds >>= 8)
         token[kAddressBytes + at] = static_cast<std::uint8_t>(seconds & 0xff);
     fill_random(std::span(token).subspan(kAddressBytes + kExpiryBytes, kRandomBytes));
-    const auto tag = mac(channel::BytesView(token).first(kPayloadBytes));
-    std::copy(tag.begin(), tag.end(), token.begin() + kPayloadBytes);
+    if (owner.delegate)
+        token.insert(token.end(), owner.delegate->bytes.begin(), owner.delegate->bytes.end());
+    const auto tag = mac(token);
+    token.insert(token.end(), tag.begin(), tag.end());
     return {channel::to_hex(channel::BytesView(token)).substr(2), expires_at};
 }
 
@@ -108,18 +116,24 @@ std::optional<Principal> Tokens::verify(std::string_view bearer, ledger::Time no
     principal.operator_ = contains(operators_, digest);
     if (principal.auditor || principal.operator_) return principal;
 
-    std::array<std::uint8_t, kTokenBytes> token{};
-    if (!channel::parse_hex_into("0x" + std::string(bearer), token)) return std::nullopt;
-    const auto tag = mac(channel::BytesView(token).first(kPayloadBytes));
-    if (CRYPTO_memcmp(tag.data(), token.data() + kPayloadBytes, tag.size()) != 0)
+    const auto token = channel::parse_hex("0x" + std::string(bearer));
+    if (!token || token->size() < kMacBytes) return std::nullopt;
+    const auto payload = channel::BytesView(*token).first(token->size() - kMacBytes);
+    const bool is_delegated = payload.size() == kPayloadBytes + kAddressBytes;
+    if (payload.size() != kPayloadBytes && !is_delegated) return std::nullopt;
+    const auto tag = mac(payload);
+    if (CRYPTO_memcmp(tag.data(), token->data() + payload.size(), tag.size()) != 0)
         return std::nullopt;
     std::uint64_t seconds = 0;
     for (std::size_t at = 0; at < kExpiryBytes; ++at)
-        seconds = seconds << 8 | token[kAddressBytes + at];
+        seconds = seconds << 8 | payload[kAddressBytes + at];
     principal.expires_at = ledger::Time(std::chrono::seconds(seconds));
     if (principal.expires_at <= now) return std::nullopt;
     principal.address.emplace();
-    std::copy_n(token.begin(), kAddressBytes, principal.address->bytes.begin());
+    std::copy_n(payload.begin(), kAddressBytes, principal.address->bytes.begin());
+    if (!is_delegated) return principal;
+    principal.delegate.emplace();
+    std::copy_n(payload.begin() + kPayloadBytes, kAddressBytes, principal.delegate->bytes.begin());
     return principal;
 }
 

@@ -31,13 +31,24 @@ struct Principal {
     bool operator_ = false;
     /// When the session token or the key ends; the configured tokens do not.
     ledger::Time expires_at = ledger::Time::max();
+    /// The key that acts for the address, which has delegated a provider's work to it and no more.
+    std::optional<channel::Address> delegate{};
 
     friend bool operator==(const Principal&, const Principal&) = default;
 };
 
-/// Bearer tokens. A session token is HMAC-SHA256 over address, expiry and a random part, so that
-/// nothing is stored and any process with the same secret takes it. Auditors' and operators' tokens
-/// are known by their SHA-256 alone. Safe to use from several threads.
+/// Whose session a login begins.
+struct SessionOwner {
+    channel::Address address;
+    std::optional<channel::Address> delegate{};
+    /// The session ends by then.
+    ledger::Time ends_by = ledger::Time::max();
+};
+
+/// Bearer tokens. A session token is HMAC-SHA256 over address, expiry, a random part and, where
+/// there is one, the delegate, so that nothing is stored and any process with the same secret takes
+/// it. Auditors' and operators' tokens are known by their SHA-256 alone. Safe to use from several
+/// threads.
 class Tokens {
 public:
     /// A secret is drawn at random when the configuration names none: tokens then end with the
@@ -47,6 +58,8 @@ public:
     /// A token for the owner of `address`, and when it ends: auth.token_ttl after `now`.
     std::pair<std::string, ledger::Time> issue(const channel::Address& address,
                                                ledger::Time now) const;
+    /// The same for any session; it ends no later than its owner's right to it.
+    std::pair<std::string, ledger::Time> issue(const SessionOwner& owner, ledger::Time now) const;
 
     /// Nothing for text that is no token, for another secret's and for an expired one. The time
     /// taken says nothing about how much of a token was right. A configured auditor has every

@@ -51,7 +51,8 @@ ChainNetwork::ChainNetwork(ChainContext& context, const NetworkConfig& settings)
       wallet_signatures(context.executor, node),
       cursor_gate(context.executor, kOpeningsAtOnce),
       nonces(context.executor, 1),
-      claims(context.executor, 1) {
+      claims(context.executor, 1),
+      looked(context.executor) {
     coin = asset_of(context, {});
     if (!coin)
         throw ConfigError("no asset is registered for the coin of " +

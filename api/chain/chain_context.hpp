@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/chain/bell.hpp"
 #include "api/chain/chain_health.hpp"
 #include "api/chain/nodes.hpp"
 #include "api/chain/shard_calls.hpp"
@@ -79,6 +80,9 @@ struct ChainNetwork {
     Turns cursor_gate;
     Turns nonces;
     Turns claims;
+
+    /// Rings after each look at the chain and the outbox.
+    Bell looked;
 
     /// Nothing before the network is followed.
     std::optional<ledger::chain::Cursor> cursor;

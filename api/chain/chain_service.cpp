@@ -102,6 +102,14 @@ public:
         co_return co_await loop->deposits().top_up(std::move(*record), std::move(deposit));
     }
 
+    Task<Outcome<RelayedDeposit>> await_deposit(
+        channel::Network network, channel::ChannelConfig config, GaslessDeposit deposit,
+        std::shared_ptr<const std::atomic<bool>> is_unwanted) {
+        auto* loop = find(network);
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        co_return co_await loop->deposits().wait(config, std::move(deposit), is_unwanted);
+    }
+
     Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
                                      channel::AskRefund asked) {
         const auto work = [id](pqxx::connection& connection) {
@@ -109,7 +117,7 @@ public:
         };
         const auto record = co_await context_.database.run(work);
         if (!record) co_return Refusal{Error::channel_unknown};
-        if (!ledger::is_payer_side(record->terms.config, caller))
+        if (!ledger::may_ask_for_refund(record->terms.config, caller))
             co_return Refusal{Error::forbidden};
         auto* loop = find(assets_.at(record->terms.asset_id).network);
         if (!loop) co_return Refusal{Error::network_mismatch};
@@ -205,11 +213,34 @@ public:
     }
 
     Task<Outcome<Valid>> ask_wallet(channel::Address wallet, channel::Digest digest,
-                                    channel::VoucherSignature signature) {
-        const auto refused = co_await networks_.front()->network().wallet_signatures.refuse(
-            wallet, digest, std::move(signature));
+                                    channel::VoucherSignature signature,
+                                    std::optional<channel::Network> network) {
+        auto* loop = network ? find(*network) : networks_.front().get();
+        if (!loop) co_return Refusal{Error::network_mismatch};
+        const auto refused =
+            co_await loop->network().wallet_signatures.refuse(wallet, digest, std::move(signature));
         if (refused) co_return Refusal{*refused};
         co_return Valid{};
+    }
+
+    Task<Outcome<x402::Verdict>> verify(x402::FacilitatorRequest request) {
+        auto* loop = find_named(request.requirements.network);
+        x402::Verdict verdict;
+        if (loop)
+            verdict = co_await loop->facilitator().verify(std::move(request));
+        else
+            verdict.objection = x402::objection(Error::network_mismatch);
+        co_return verdict;
+    }
+
+    Task<Outcome<x402::Settlement>> settle(x402::FacilitatorRequest request) {
+        auto* loop = find_named(request.requirements.network);
+        x402::Settlement settlement;
+        if (loop)
+            settlement = co_await loop->facilitator().settle(std::move(request));
+        else
+            settlement.objection = x402::objection(Error::network_mismatch);
+        co_return settlement;
     }
 
     Task<Outcome<ledger::Reconciliation>> reconcile(Vouchers vouchers) {
@@ -232,6 +263,7 @@ public:
     const WalletChannels& wallet_channels() const { return context_.wallet_channels; }
     ShardCalls& shards() { return context_.shards; }
     channel::Address authorizer() const { return context_.signer.authorizer(); }
+    channel::Address relayer() const { return context_.signer.relayer(); }
 
     ledger::chain::SignerHealth signer_health() const { return signer_->health(); }
 
@@ -286,6 +318,8 @@ private:
             co_return co_await std::move(task);
         } catch (const ledger::ClaimInTheWay& error) {
             spdlog::info("a claim was not made: {}", error.what());
+        } catch (const ledger::chain::SignerUnavailable& error) {
+            spdlog::warn("a request about the chain was not carried out: {}", error.what());
         } catch (const std::exception& error) {
             spdlog::error("a request about the chain failed: {}", error.what());
         }
@@ -296,6 +330,11 @@ private:
         for (auto& one : networks_)
             if (one->id() == network) return one.get();
         return nullptr;
+    }
+
+    NetworkLoop* find_named(std::string_view text) {
+        const auto network = channel::parse_network(text);
+        return network ? find(*network) : nullptr;
     }
 
     asio::io_context io_{1};
@@ -337,6 +376,13 @@ Task<ChainService::Outcome<OpenedChannel>> ChainService::top_up(channel::Channel
                                                                 channel::Address caller,
                                                                 GaslessDeposit deposit) {
     return loop_->on_chain_thread(loop_->top_up(id, caller, std::move(deposit)));
+}
+
+Task<ChainService::Outcome<RelayedDeposit>> ChainService::await_deposit(
+    channel::Network network, channel::ChannelConfig config, GaslessDeposit deposit,
+    std::shared_ptr<const std::atomic<bool>> is_unwanted) {
+    return loop_->on_chain_thread(
+        loop_->await_deposit(network, config, std::move(deposit), std::move(is_unwanted)));
 }
 
 Task<ChainService::Outcome<RefundSent>> ChainService::refund(channel::ChannelId id,
@@ -387,10 +433,20 @@ Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(
 }
 
 Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(
-    channel::Address wallet, channel::Digest digest, channel::VoucherSignature signature) {
+    channel::Address wallet, channel::Digest digest, channel::VoucherSignature signature,
+    std::optional<channel::Network> network) {
     if (!loop_->has_networks()) co_return Refusal{Error::voucher_signature};
     co_return co_await loop_->on_chain_thread(
-        loop_->ask_wallet(wallet, digest, std::move(signature)));
+        loop_->ask_wallet(wallet, digest, std::move(signature), network));
+}
+
+Task<ChainService::Outcome<x402::Verdict>> ChainService::verify(x402::FacilitatorRequest request) {
+    return loop_->on_chain_thread(loop_->verify(std::move(request)));
+}
+
+Task<ChainService::Outcome<x402::Settlement>> ChainService::settle(
+    x402::FacilitatorRequest request) {
+    return loop_->on_chain_thread(loop_->settle(std::move(request)));
 }
 
 Task<ChainService::Outcome<ledger::Reconciliation>> ChainService::reconcile(Vouchers vouchers) {
@@ -399,6 +455,10 @@ Task<ChainService::Outcome<ledger::Reconciliation>> ChainService::reconcile(Vouc
 
 channel::Address ChainService::receiver_authorizer() const {
     return loop_->authorizer();
+}
+
+channel::Address ChainService::relayer() const {
+    return loop_->relayer();
 }
 
 ledger::chain::SignerHealth ChainService::signer_health() const {

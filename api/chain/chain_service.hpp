@@ -3,6 +3,7 @@
 #include "api/chain/chain_health.hpp"
 #include "api/config.hpp"
 #include "api/task.hpp"
+#include "api/x402/answers.hpp"
 #include "channel/config.hpp"
 #include "channel/refund.hpp"
 #include "channel/state.hpp"
@@ -14,6 +15,7 @@
 #include "ledger/request.hpp"
 #include "ledger/settlement/quarantine.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -34,6 +36,12 @@ struct OpenedChannel {
     channel::Status status = channel::Status::pending;
     channel::Amount balance;
     std::optional<channel::TransactionHash> transaction;
+};
+
+/// A gasless deposit that this service has sent.
+struct RelayedDeposit {
+    channel::TransactionHash transaction;
+    channel::Amount amount;
 };
 
 /// A refund that was written down and will be seen through.
@@ -96,9 +104,17 @@ public:
                                       std::string app, std::optional<GaslessDeposit> deposit);
     Task<Outcome<OpenedChannel>> top_up(channel::ChannelId id, channel::Address caller,
                                         GaslessDeposit deposit);
+    /// Waits until a deposit that was sent has its confirmations and is in the books. At most
+    /// limits.deposit_wait, and no longer than `is_unwanted` stays false: `unavailable` then.
+    /// `deposit_transaction_failed` also when none was sent; `overloaded` when
+    /// limits.deposits_awaited_max wait.
+    Task<Outcome<RelayedDeposit>> await_deposit(
+        channel::Network network, channel::ChannelConfig config, GaslessDeposit deposit,
+        std::shared_ptr<const std::atomic<bool>> is_unwanted);
     /// stream-protocol, channel.refund: claims what is charged and gives unspent money back, in one
     /// transaction. The same request again, while the refund is on its way, is answered as before;
-    /// another one is `channel_busy`. `asked.refund_nonce` is filled in here.
+    /// another one is `channel_busy`. The caller may be the receiver, with the payer's voucher.
+    /// `asked.refund_nonce` is filled in here.
     Task<Outcome<RefundSent>> refund(channel::ChannelId id, channel::Address caller,
                                      channel::AskRefund asked);
     /// The payer of a channel if that is a contract that judges its vouchers (ERC-1271): each has
@@ -108,9 +124,11 @@ public:
     /// `overloaded`.
     struct Valid {};
     Task<Outcome<Valid>> ask_wallet(channel::ChannelId channel, channel::SignedVoucher voucher);
-    /// The same for any address and digest, on the first network, which logins are bound to.
+    /// The same for any address and digest; on the first network, which logins are bound to, where
+    /// none is named.
     Task<Outcome<Valid>> ask_wallet(channel::Address wallet, channel::Digest digest,
-                                    channel::VoucherSignature signature);
+                                    channel::VoucherSignature signature,
+                                    std::optional<channel::Network> network = {});
     /// settlement.claim for every asset that matches; one claim per asset, the first is answered.
     Task<Outcome<ClaimSummary>> claim(channel::Address receiver,
                                       std::optional<channel::Network> network,
@@ -129,12 +147,19 @@ public:
     Task<Outcome<ClaimSummary>> retry_channel(channel::ChannelId id, channel::Address receiver);
     Task<Outcome<ClaimSummary>> retry_claim(std::string claim_id, channel::Address receiver);
 
+    /// The x402 facilitator: see api/x402/facilitator.hpp. What is refused stands in the answer;
+    /// `unavailable` only when nothing can be said.
+    Task<Outcome<x402::Verdict>> verify(x402::FacilitatorRequest request);
+    Task<Outcome<x402::Settlement>> settle(x402::FacilitatorRequest request);
+
     /// Compares the books with the contracts and the vouchers, see api/chain/reconciliation.hpp;
     /// one at a time: `rate_limited` while another runs. `rpc_read_failed`, `unavailable`.
     Task<Outcome<ledger::Reconciliation>> reconcile(Vouchers vouchers);
 
     /// The address that signs claims for receivers that leave it to this service.
     channel::Address receiver_authorizer() const;
+    /// The address that pays for what is sent to the chain.
+    channel::Address relayer() const;
 
     /// Whether claims and deposits can be signed.
     ledger::chain::SignerHealth signer_health() const;

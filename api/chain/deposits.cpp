@@ -229,6 +229,48 @@ Task<Deposits::Outcome<channel::TransactionHash>> Deposits::send(const Prepared&
     co_return hash;
 }
 
+Task<std::optional<ledger::OutboxEntry>> Deposits::find(const channel::ChannelConfig& config,
+                                                        const GaslessDeposit& deposit) {
+    const auto* token = network_.token_config(config.token);
+    if (!token) co_return std::nullopt;
+    const auto id = channel::channel_id(network_.escrow_separator, config);
+    const auto reference =
+        chain::deposit_reference(deposit_terms(*token), id, config.payer, deposit);
+    const auto work = [reference](pqxx::transaction_base& transaction) {
+        return ledger::find_outbox(transaction, Purpose::deposit, reference);
+    };
+    co_return co_await context_.read(work);
+}
+
+/// The outbox tells of the end of a transaction only when the books have followed up to it.
+Task<Deposits::Outcome<RelayedDeposit>> Deposits::wait(
+    channel::ChannelConfig config, GaslessDeposit deposit,
+    std::shared_ptr<const std::atomic<bool>> is_unwanted) {
+    const auto& limits = context_.config.limits;
+    if (waiting_ >= limits.deposits_awaited_max)
+        co_return Refusal{Error::overloaded, channel::Amount{limits.deposits_awaited_max}};
+    struct Place {
+        std::size_t& taken;
+        ~Place() { --taken; }
+    };
+    ++waiting_;
+    const Place place{waiting_};
+    const auto deadline = std::chrono::steady_clock::now() + limits.deposit_wait;
+    for (;;) {
+        const auto sent = co_await find(config, deposit);
+        if (!sent || sent->status == ledger::OutboxStatus::failed)
+            co_return Error::deposit_transaction_failed;
+        if (sent->status == ledger::OutboxStatus::confirmed)
+            co_return RelayedDeposit{sent->hash, deposit.amount};
+        if (*is_unwanted || context_.stopping || std::chrono::steady_clock::now() >= deadline)
+            co_return Refusal{
+                Error::unavailable,
+                channel::Amount{static_cast<std::uint64_t>(limits.deposit_wait.count())},
+                "deposit"};
+        co_await network_.looked.wait(deadline);
+    }
+}
+
 /// Reads the contract as of the cursor's block while the cursor cannot move, and has the channel
 /// opened with that.
 Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::ChannelTerms& terms,

@@ -5,6 +5,9 @@
 #include "api/chain/outbox_sender.hpp"
 #include "ledger/channel_reader.hpp"
 
+#include <atomic>
+#include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -23,22 +26,32 @@ public:
                                       std::optional<GaslessDeposit> deposit);
     Task<Outcome<OpenedChannel>> top_up(ledger::ChannelRecord record, GaslessDeposit deposit);
 
-private:
-    using Refused = std::optional<channel::Refusal>;
+    /// As ChainService::await_deposit.
+    Task<Outcome<RelayedDeposit>> wait(channel::ChannelConfig config, GaslessDeposit deposit,
+                                       std::shared_ptr<const std::atomic<bool>> is_unwanted);
+
     /// A deposit that may be sent, or one that was before.
     struct Prepared {
         std::optional<ledger::OutboxEntry> sent_before;
         ledger::OutboxDraft draft;
     };
+    /// Checks the deposit, holdings and simulation included, and drafts its transaction; nothing is
+    /// sent. The configuration's token has to be taken here.
+    /// The newest transaction that was written down for that deposit.
+    Task<std::optional<ledger::OutboxEntry>> find(const channel::ChannelConfig& config,
+                                                  const GaslessDeposit& deposit);
+    Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
+                                    GaslessDeposit deposit);
+    ledger::chain::DepositTerms deposit_terms(const TokenConfig& token) const;
+
+private:
+    using Refused = std::optional<channel::Refusal>;
 
     Refused check_terms(const channel::ChannelConfig& config) const;
-    ledger::chain::DepositTerms deposit_terms(const TokenConfig& token) const;
     /// Nullopt when the chain cannot be read.
     Task<std::optional<channel::VoucherSigner>> voucher_signer(
         const channel::ChannelConfig& config);
     Task<bool> has_too_many(const channel::Address& payer);
-    Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
-                                    GaslessDeposit deposit);
     Task<Refused> check_on_chain(const channel::ChannelConfig& config,
                                  const GaslessDeposit& deposit, Prepared& prepared);
     Task<Refused> check_holdings(const channel::ChannelConfig& config,
@@ -50,6 +63,7 @@ private:
     ChainContext& context_;
     ChainNetwork& network_;
     OutboxSender& sender_;
+    std::size_t waiting_ = 0;
 };
 
 }  // namespace millrace::api

@@ -15,6 +15,7 @@ NetworkLoop::NetworkLoop(ChainContext& context, const NetworkConfig& config)
       deposits_(context, network_, sender_),
       claims_(context, network_, sender_),
       refunds_(context, network_, sender_),
+      facilitator_(context, network_, sender_, deposits_, refunds_),
       follower_(context, network_),
       health_{config.network, false, 0, "not started", {}, {}} {}
 
@@ -64,6 +65,7 @@ Task<void> NetworkLoop::follow() {
         }
         if (context_.stopping) break;
         note(trouble);
+        network_.looked.ring();
         co_await context_.pause(network_.config.poll_interval);
     }
     note("stopped");

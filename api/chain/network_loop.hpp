@@ -7,6 +7,7 @@
 #include "api/chain/follower.hpp"
 #include "api/chain/outbox_sender.hpp"
 #include "api/chain/refunds.hpp"
+#include "api/x402/facilitator.hpp"
 
 #include <mutex>
 
@@ -25,14 +26,18 @@ public:
     /// Claims what is due without being asked, until the service stops. Apart from the former, so
     /// that a long claim does not keep a withdrawal from being seen.
     Task<void> claim();
-    /// Ends what waits for the network's nodes.
-    void close() { network_.node.close(); }
+    /// Ends what waits for the network.
+    void close() {
+        network_.node.close();
+        network_.looked.ring();
+    }
 
     ChainNetwork& network() { return network_; }
     channel::Network id() const { return network_.config.network; }
     Deposits& deposits() { return deposits_; }
     Claims& claims() { return claims_; }
     Refunds& refunds() { return refunds_; }
+    x402::Facilitator& facilitator() { return facilitator_; }
 
     /// From any thread.
     ChainService::NetworkHealth health() const;
@@ -49,6 +54,7 @@ private:
     Deposits deposits_;
     Claims claims_;
     Refunds refunds_;
+    x402::Facilitator facilitator_;
     Follower follower_;
 
     mutable std::mutex health_mutex_;

@@ -188,7 +188,6 @@ Task<bool> OutboxSender::is_on_the_chain(const chain::Receipt& receipt) {
     co_return false;
 }
 
-/// Of the newest attempt, or of one before its fees were raised.
 Task<chain::RpcResult<std::optional<chain::Receipt>>> OutboxSender::receipt_of(
     const OutboxEntry& entry) {
     const auto id = entry.id;

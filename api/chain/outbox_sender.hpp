@@ -37,6 +37,12 @@ public:
     /// One look at all that is unfinished. `cursor` must be known.
     Task<void> look_after(bool follows);
 
+    /// Of the newest attempt, or of one before its fees were raised.
+    Task<ledger::chain::RpcResult<std::optional<ledger::chain::Receipt>>> receipt_of(
+        const ledger::OutboxEntry& entry);
+    /// Of one that was reverted in that block, for people.
+    Task<std::string> why_reverted(const ledger::OutboxEntry& entry, std::uint64_t block);
+
 private:
     /// What is remembered of an entry between two looks, and may be forgotten by a restart.
     struct Watch {
@@ -53,8 +59,6 @@ private:
 
     Task<Found> look_at(const ledger::OutboxEntry& entry, Watch& watch, bool follows);
     Task<bool> is_on_the_chain(const ledger::chain::Receipt& receipt);
-    Task<ledger::chain::RpcResult<std::optional<ledger::chain::Receipt>>> receipt_of(
-        const ledger::OutboxEntry& entry);
     Task<void> push(const ledger::OutboxEntry& entry, Watch& watch, Found found, bool follows);
     Task<bool> is_superseded(const ledger::OutboxEntry& entry, Watch& watch);
     Task<void> fill_gap(const ledger::OutboxEntry& entry, Watch& watch);
@@ -63,7 +67,6 @@ private:
     Task<void> finish(const ledger::OutboxEntry& entry, const ledger::chain::Receipt& receipt);
     Task<void> give_up(const ledger::OutboxEntry& entry);
     Task<bool> post_fee(const ledger::chain::Receipt& receipt, channel::Amount fee);
-    Task<std::string> why_reverted(const ledger::OutboxEntry& entry, std::uint64_t block);
     void count(ledger::Purpose purpose, std::string_view step);
     Task<void> record_end(const ledger::OutboxEntry& entry, ledger::OutboxResult result,
                           channel::Amount swept);

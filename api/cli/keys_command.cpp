@@ -1,6 +1,7 @@
 #include "api/auth/random.hpp"
 #include "api/chain/key_file.hpp"
 #include "api/cli/commands.hpp"
+#include "api/cli/keys_delegate.hpp"
 #include "api/config.hpp"
 #include "api/keys/keystore.hpp"
 #include "api/keys/password.hpp"
@@ -194,6 +195,7 @@ void add_keys(CLI::App& app, Action& action) {
     add_keys_new(*command, action);
     add_keys_show(*command, action);
     add_keys_log(*command, action);
+    add_keys_delegate(*command, action);
 }
 
 void add_version(CLI::App& app, Action& action) {

@@ -19,6 +19,7 @@ bool opens(const Principal& principal, AuditScope scope) {
 bool permits(Access access, const Principal& principal, bool metrics_public) {
     switch (access) {
         case Access::anyone:
+        case Access::anyone_or_party:
             return true;
         case Access::party:
             return principal.address.has_value();
@@ -37,6 +38,7 @@ bool permits(Access access, const Principal& principal, bool metrics_public) {
 std::string_view for_whom(Access access) {
     switch (access) {
         case Access::anyone:
+        case Access::anyone_or_party:
             return {};
         case Access::party:
             return "This is for parties: log in with the key of an address.";
@@ -61,6 +63,7 @@ std::string_view scope_wanted(Access access) {
         case Access::auditor_export:
             return "This takes a key with the scope export.";
         case Access::anyone:
+        case Access::anyone_or_party:
         case Access::party:
         case Access::operators:
             return {};
@@ -130,8 +133,9 @@ Task<Admission> admit_key(RestContext& context, Access access, Credentials crede
 Task<Admission> admit(RestContext& context, Access access, Credentials credentials) {
     const bool metrics_public = context.config.server.metrics_public;
     Admission open;
-    if (permits(access, open.principal, metrics_public)) co_return open;
     const auto bearer = bearer_token(credentials.authorization);
+    const bool is_shown = access == Access::anyone_or_party && !bearer.empty();
+    if (!is_shown && permits(access, open.principal, metrics_public)) co_return open;
     if (bearer.empty())
         co_return turned_away(unauthenticated("Send a token: Authorization: Bearer …"));
     if (audit_key_id(bearer)) co_return co_await admit_key(context, access, std::move(credentials));

@@ -71,7 +71,10 @@ Task<HttpResponse> get_channel(RestContext& context, RestRequest request) {
     const auto record = co_await context.database.run(
         [id](pqxx::connection& connection) { return ledger::read_channel(connection, id); });
     if (auto refusal = hidden(context, request.principal, record)) co_return std::move(*refusal);
-    co_return HttpResponse{200, "application/json", channel_json(context, *record), {}};
+    std::string text;
+    stream::append_channel_with_reservations(text, *record,
+                                             context.assets.at(record->terms.asset_id));
+    co_return HttpResponse{200, "application/json", std::move(text), {}};
 }
 
 Task<HttpResponse> get_payments(RestContext& context, RestRequest request) {

@@ -6,6 +6,7 @@
 #include "api/rest/exports.hpp"
 #include "api/rest/recent_stats.hpp"
 #include "api/services.hpp"
+#include "api/x402/traffic.hpp"
 #include "ledger/proof/note.hpp"
 
 #include <atomic>
@@ -24,6 +25,7 @@ struct RestContext : Services {
     /// What tree heads are checked with; nullopt: there is no transparency log.
     std::optional<ledger::NoteKey> log_key{};
     rest::Exports exports{};
+    x402::Traffic x402{};
 };
 
 namespace rest {

@@ -13,6 +13,10 @@ Task<HttpResponse> get_asyncapi(RestContext&, RestRequest) {
     co_return HttpResponse{200, "application/json", std::string(kAsyncApi), {}};
 }
 
+Task<HttpResponse> get_llms_text(RestContext&, RestRequest) {
+    co_return HttpResponse{200, "text/plain; charset=utf-8", std::string(kLlmsText), {}};
+}
+
 Task<HttpResponse> get_networks(RestContext& context, RestRequest) {
     co_return HttpResponse{200,
                            "application/json",

@@ -12,6 +12,7 @@ Task<HttpResponse> get_readyz(RestContext& context, RestRequest request);
 Task<HttpResponse> get_metrics(RestContext& context, RestRequest request);
 Task<HttpResponse> get_openapi(RestContext& context, RestRequest request);
 Task<HttpResponse> get_asyncapi(RestContext& context, RestRequest request);
+Task<HttpResponse> get_llms_text(RestContext& context, RestRequest request);
 Task<HttpResponse> get_networks(RestContext& context, RestRequest request);
 
 Task<HttpResponse> post_challenge(RestContext& context, RestRequest request);
@@ -44,5 +45,9 @@ Task<HttpResponse> get_consistency_proof(RestContext& context, RestRequest reque
 Task<HttpResponse> get_tile(RestContext& context, RestRequest request);
 Task<HttpResponse> get_entry_bundle(RestContext& context, RestRequest request);
 Task<HttpResponse> get_payment_proof(RestContext& context, RestRequest request);
+
+Task<HttpResponse> get_supported(RestContext& context, RestRequest request);
+Task<HttpResponse> post_verify(RestContext& context, RestRequest request);
+Task<HttpResponse> post_settle(RestContext& context, RestRequest request);
 
 }  // namespace millrace::api::rest

@@ -26,6 +26,7 @@ constexpr std::array kRoutes{
     Route{"GET", "/metrics", Access::operators, get_metrics},
     Route{"GET", "/openapi.json", Access::anyone, get_openapi},
     Route{"GET", "/asyncapi.json", Access::anyone, get_asyncapi},
+    Route{"GET", "/llms.txt", Access::anyone, get_llms_text},
     Route{"GET", "/v1/networks", Access::anyone, get_networks},
     Route{"POST", "/v1/auth/challenge", Access::anyone, post_challenge},
     Route{"POST", "/v1/auth/login", Access::anyone, post_login},
@@ -53,6 +54,9 @@ constexpr std::array kRoutes{
     Route{"GET", "/v1/log/tile/entries/{path}", Access::auditor_export, get_entry_bundle},
     Route{"GET", "/v1/log/tile/{path}", Access::anyone, get_tile},
     Route{"GET", "/v1/channels/{id}/proof", Access::party_or_auditor, get_payment_proof},
+    Route{"GET", "/x402/supported", Access::anyone, get_supported},
+    Route{"POST", "/x402/verify", Access::anyone_or_party, post_verify},
+    Route{"POST", "/x402/settle", Access::anyone_or_party, post_settle},
 };
 
 /// What stands for the braces of `pattern` in `path`; empty when it has none, nothing when the two

@@ -16,8 +16,9 @@ namespace rest {
 
 /// Who may use a route: a party for what is its own, an operator for the metrics when they are not
 /// public, an auditor whose key has the scope channels (`party_or_auditor`), ledger (`auditor`) or
-/// export (`auditor_export`).
-enum class Access { anyone, party, party_or_auditor, auditor, auditor_export, operators };
+/// export (`auditor_export`). Where anyone may ask and a party more than others
+/// (`anyone_or_party`), a token that is shown has to be good.
+enum class Access { anyone, anyone_or_party, party, party_or_auditor, auditor, auditor_export, operators };
 
 struct Route {
     std::string_view method;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/auth/login.hpp"
 #include "api/chain/chain_service.hpp"
 #include "api/stream/failure.hpp"
 #include "channel/bytes.hpp"
@@ -18,7 +19,7 @@
 
 namespace millrace::api::stream {
 
-/// stream-protocol, table of methods. `payment.accept` is not served yet.
+/// stream-protocol, table of methods.
 enum class Method : std::uint8_t {
     server_info,
     auth_challenge,
@@ -30,6 +31,7 @@ enum class Method : std::uint8_t {
     channel_refund,
     payment_pay,
     payment_authorize,
+    payment_accept,
     payment_charge,
     payment_release,
     settlement_claim,
@@ -41,14 +43,12 @@ std::string_view to_string(Method method);
 std::optional<Method> method_named(std::string_view name);
 /// False for what anyone may ask.
 bool needs_login(Method method);
+/// What only a payer does, and so no key that acts for a provider.
+bool is_of_payers(Method method);
 
 struct ServerInfo {};
 struct AskChallenge {
     channel::Address address;
-};
-struct Login {
-    std::string message;
-    std::string signature;
 };
 struct OpenAChannel {
     channel::Network network;
@@ -71,6 +71,18 @@ struct AskForRefund {
     channel::ChannelId channel;
     channel::AskRefund asked;
 };
+/// An x402 payload that its caller, the receiver, was given over HTTP.
+struct AcceptPayment {
+    /// Without it the network is the one that the voucher's channel id tells, or the only one.
+    std::optional<channel::Network> network;
+    channel::ChannelConfig config;
+    /// As the voucher names its channel, where it does.
+    std::optional<channel::ChannelId> channel;
+    channel::Accept payment;
+    /// As `ledger::PaymentRequest::detail`.
+    std::string detail;
+    std::optional<GaslessDeposit> deposit;
+};
 struct MakeClaim {
     std::optional<channel::Network> network;
     std::optional<channel::Address> token;
@@ -90,8 +102,8 @@ struct Unsubscribe {
 /// What a request asks for, checked in form, or why it is none. A payment's `caller` and `reply_to`
 /// are left to the session.
 using Command = std::variant<Failure, ledger::PaymentRequest, ServerInfo, AskChallenge, Login,
-                             OpenAChannel, TopUp, GetChannel, ListChannels, AskForRefund, MakeClaim,
-                             GetClaim, Subscribe, Unsubscribe>;
+                             OpenAChannel, TopUp, GetChannel, ListChannels, AskForRefund,
+                             AcceptPayment, MakeClaim, GetClaim, Subscribe, Unsubscribe>;
 
 /// One request of a frame.
 struct Call {

@@ -58,7 +58,7 @@ Task<Reply> get_channel(const Services& services, channel::Address caller, GetCh
     const auto asset = services.assets.find(record->terms.asset_id);
     if (asset == services.assets.end()) co_return failure(Error::channel_unknown);
     std::string out;
-    append_channel(out, *record, asset->second);
+    append_channel_with_reservations(out, *record, asset->second);
     co_return out;
 }
 

@@ -16,17 +16,13 @@ std::string bounded_text(Members& params, std::string_view key, std::size_t leng
     const auto given = params.text(key);
     if (given.size() > length_max)
         params.fail(
-            bad_param(std::string(key), "The text is too long.", std::to_string(length_max)));
+            bad_param(params.field(key), "The text is too long.", std::to_string(length_max)));
     return params.failed() ? std::string{} : std::string(given);
 }
 
 MakeClaim make_claim(Members& params) {
     MakeClaim claim;
-    if (params.has("network")) {
-        const auto network = channel::parse_network(params.text("network"));
-        if (!network && !params.failed()) params.fail("network", network.error());
-        if (network) claim.network = *network;
-    }
+    if (params.has("network")) claim.network = read_network(params);
     if (params.has("token")) claim.token = params.address("token");
     return claim;
 }
@@ -74,12 +70,9 @@ void read(Method method, Members& params, std::optional<Json> object, const Limi
         case Method::auth_challenge:
             command = AskChallenge{params.address("address")};
             return;
-        case Method::auth_login: {
-            auto message = bounded_text(params, "message", kLoginMessageLengthMax);
-            command = Login{std::move(message),
-                            bounded_text(params, "signature", kLoginMessageLengthMax)};
+        case Method::auth_login:
+            command = read_login(params);
             return;
-        }
         case Method::channel_open:
         case Method::channel_top_up:
         case Method::channel_get:
@@ -92,6 +85,9 @@ void read(Method method, Members& params, std::optional<Json> object, const Limi
         case Method::payment_charge:
         case Method::payment_release:
             read_payment(method, object, limits, command);
+            return;
+        case Method::payment_accept:
+            read_accept(params, limits, command);
             return;
         case Method::settlement_claim:
             command = make_claim(params);
@@ -109,6 +105,18 @@ void read(Method method, Members& params, std::optional<Json> object, const Limi
 }
 
 }  // namespace
+
+Login read_login(Members& params) {
+    Login login;
+    login.message = bounded_text(params, "message", kLoginMessageLengthMax);
+    login.signature = bounded_text(params, "signature", kLoginMessageLengthMax);
+    if (!params.has("delegation")) return login;
+    auto members = params.object("delegation");
+    auto& delegation = login.delegation.emplace();
+    delegation.message = bounded_text(members, "message", kLoginMessageLengthMax);
+    delegation.signature = bounded_text(members, "signature", kLoginMessageLengthMax);
+    return login;
+}
 
 void read_command(Method method, std::optional<Json> object, const LimitsConfig& limits,
                   Command& command) {

@@ -90,9 +90,9 @@ std::string release_detail(Members& params, std::size_t bytes_max) {
 }
 
 void read_pay(Members& params, std::size_t detail_bytes_max, ledger::PaymentRequest& request) {
-    auto inference = params.object("inference");
-    channel::Pay pay{inference_id(inference, "id"), {}, {}};
-    request.detail = inference_detail(inference, params, detail_bytes_max);
+    auto inference = read_inference(params, detail_bytes_max);
+    channel::Pay pay{inference.id, {}, {}};
+    request.detail = std::move(inference.detail);
     pay.amount = params.positive_amount("amount");
     pay.voucher = read_voucher(params, request.channel);
     request.command = std::move(pay);
@@ -100,9 +100,9 @@ void read_pay(Members& params, std::size_t detail_bytes_max, ledger::PaymentRequ
 
 void read_authorize(Members& params, std::size_t detail_bytes_max,
                     ledger::PaymentRequest& request) {
-    auto inference = params.object("inference");
-    channel::Authorize authorize{inference_id(inference, "id"), {}, {}};
-    request.detail = inference_detail(inference, params, detail_bytes_max);
+    auto inference = read_inference(params, detail_bytes_max);
+    channel::Authorize authorize{inference.id, {}, {}};
+    request.detail = std::move(inference.detail);
     authorize.max_amount = params.positive_amount("maxAmount");
     if (params.has("voucher")) authorize.voucher = read_voucher(params, request.channel);
     request.command = std::move(authorize);
@@ -122,20 +122,34 @@ void read_release(Members& params, std::size_t detail_bytes_max, ledger::Payment
 
 }  // namespace
 
+NamedInference read_inference(Members& params, std::size_t detail_bytes_max) {
+    auto inference = params.object("inference");
+    const auto id = inference_id(inference, "id");
+    return {id, inference_detail(inference, params, detail_bytes_max)};
+}
+
 channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& channel) {
+    auto named = read_named_voucher(params);
+    // x402 vouchers name their channel; here it is the request's, so it may be left out.
+    if (named.channel && *named.channel != channel)
+        params.fail(failure(channel::Error::channel_id_mismatch));
+    return std::move(named.voucher);
+}
+
+NamedVoucher read_named_voucher(Members& params) {
     auto members = params.object("voucher");
     members.refuse_others({"channelId", "maxClaimableAmount", "signature"});
-    // x402 vouchers name their channel; here it is the request's, so it may be left out.
-    if (members.has("channelId") && members.fixed<channel::ChannelId>("channelId") != channel)
-        members.fail(failure(channel::Error::channel_id_mismatch));
-    channel::SignedVoucher voucher{members.amount("maxClaimableAmount"), {}};
+    NamedVoucher named;
+    if (members.has("channelId")) named.channel = members.fixed<channel::ChannelId>("channelId");
+    auto& voucher = named.voucher;
+    voucher.max_claimable = members.amount("maxClaimableAmount");
     const auto text = members.text("signature");
-    if (members.failed()) return voucher;
+    if (members.failed()) return named;
     // Text that is no hex is a malformed parameter; bytes that are no signature are a bad voucher.
     const auto bytes = channel::parse_hex(text);
     if (!bytes) {
         members.fail("signature", bytes.error());
-        return voucher;
+        return named;
     }
     // Whether the channel's voucher signer is a key, which has to sign in one form, is not known
     // yet.
@@ -144,7 +158,7 @@ channel::SignedVoucher read_voucher(Members& params, const channel::ChannelId& c
         members.fail("signature", signature.error());
     else
         voucher.signature = *signature;
-    return voucher;
+    return named;
 }
 
 void read_payment(Method method, std::optional<Json> object, const LimitsConfig& limits,

@@ -103,11 +103,11 @@ std::string limits_info(const LimitsConfig& limits) {
     return fmt::format(
         R"({{"frameBytesMax":{},"jsonDepthMax":{},"batchRequestsMax":{},"inFlightMax":{},)"
         R"("subscriptionsMax":{},"reservationsPerChannelMax":{},"channelsPerPayerMax":{},)"
-        R"("detailBytesMax":{},"idleTimeoutSeconds":{}}})",
+        R"("detailBytesMax":{},"idleTimeoutSeconds":{},"depositWaitSeconds":{}}})",
         limits.frame_bytes_max, limits.json_depth_max, limits.batch_requests_max,
         limits.in_flight_max, limits.subscriptions_per_connection_max,
         limits.reservations_per_channel_max, limits.channels_per_payer_max, limits.detail_bytes_max,
-        limits.idle_timeout.count());
+        limits.idle_timeout.count(), limits.deposit_wait.count());
 }
 
 }  // namespace
@@ -135,6 +135,18 @@ void append_payment_result(std::string& out, std::string_view id,
     append_head(out, id);
     out += R"(,"result":{)";
     append_members(out, result);
+    out += "}}";
+}
+
+void append_accept_result(std::string& out, std::string_view id,
+                          const ledger::PaymentResult& result, const RelayedDeposit& deposit) {
+    append_head(out, id);
+    out += R"(,"result":{)";
+    append_members(out, result);
+    out += R"(,"deposit":)";
+    append_quoted(out, deposit.amount);
+    out += R"(,"transaction":)";
+    append_hex_string(out, deposit.transaction.view());
     out += "}}";
 }
 
@@ -192,6 +204,24 @@ void append_channel(std::string& out, const ledger::ChannelRecord& record,
     out += R"(,"seq":)";
     append_quoted(out, record.seq);
     out += '}';
+}
+
+void append_channel_with_reservations(std::string& out, const ledger::ChannelRecord& record,
+                                      const ledger::Asset& asset) {
+    append_channel(out, record, asset);
+    out.back() = ',';
+    out += R"("reservations":[)";
+    for (const auto& [inference, reservation] : record.reservations) {
+        if (out.back() == '}') out += ',';
+        out += R"({"inferenceId":)";
+        append_plain(out, inference.text());
+        out += R"(,"amount":)";
+        append_quoted(out, reservation.max_amount);
+        out += R"(,"charged":)";
+        append_quoted(out, reservation.charged);
+        out += '}';
+    }
+    out += "]}";
 }
 
 std::string render(const OpenedChannel& opened) {

@@ -21,6 +21,9 @@ namespace millrace::api::stream {
 void append_result(std::string& out, std::string_view id, std::string_view result);
 void append_payment_result(std::string& out, std::string_view id,
                            const ledger::PaymentResult& result);
+/// The same of a payment.accept that brought a deposit, whose transaction is told as well.
+void append_accept_result(std::string& out, std::string_view id,
+                          const ledger::PaymentResult& result, const RelayedDeposit& deposit);
 /// {"jsonrpc":"2.0","id":…,"error":{code, message, data:{reason?, field?, limit?}}}.
 void append_error(std::string& out, std::string_view id, const Failure& failure);
 
@@ -35,6 +38,10 @@ void append_event(std::string& out, std::string_view subscription, std::uint64_t
 /// stream-protocol, Channel object.
 void append_channel(std::string& out, const ledger::ChannelRecord& record,
                     const ledger::Asset& asset);
+/// The same with what is open in it, the oldest first: `reservations`, each an `inferenceId`, the
+/// `amount` that was reserved and what of it is `charged`.
+void append_channel_with_reservations(std::string& out, const ledger::ChannelRecord& record,
+                                      const ledger::Asset& asset);
 
 std::string render(const OpenedChannel& opened);
 std::string render(const RefundSent& sent);

@@ -33,6 +33,8 @@ std::string_view outcome_of(const Reply& reply) {
 
 const channel::SignedVoucher* voucher_of(const ledger::PaymentRequest& payment) {
     if (const auto* pay = std::get_if<channel::Pay>(&payment.command)) return &pay->voucher;
+    if (const auto* accept = std::get_if<channel::Accept>(&payment.command))
+        return &accept->voucher;
     const auto* authorize = std::get_if<channel::Authorize>(&payment.command);
     return authorize && authorize->voucher ? &*authorize->voucher : nullptr;
 }
@@ -94,6 +96,10 @@ void Session::take(Call& call, const std::shared_ptr<BatchReply>& batch) {
         pay(call, batch);
         return;
     }
+    if (std::holds_alternative<AcceptPayment>(call.command)) {
+        accept(call, batch);
+        return;
+    }
     if (std::holds_alternative<Login>(call.command)) {
         log_in(call, batch);
         return;
@@ -114,6 +120,12 @@ std::optional<Failure> Session::why_not(const Call& call) {
     if (call.method && needs_login(*call.method))
         if (auto why = not_logged_in()) return why;
     if (const auto* failed = std::get_if<Failure>(&call.command)) return *failed;
+    if (principal_ && principal_->delegate && is_of_payers(*call.method))
+        return Failure{Code::refused,
+                       channel::reason(Error::forbidden),
+                       {},
+                       {},
+                       "A delegated key acts for a receiver; payers log in with their own."};
     const auto in_flight_max = gateway_.config().limits.in_flight_max;
     if (in_flight_.size() < in_flight_max) return std::nullopt;
     ++overflows_in_a_row_;
@@ -133,7 +145,9 @@ void Session::pay(Call& call, const std::shared_ptr<BatchReply>& batch) {
     payment.caller = *principal_->address;
     // Nobody but the payer can make its wallet be asked.
     if (gateway_.services().chain.wallet_of(payment.channel) == payment.caller) {
-        pay_by_wallet(call, batch);
+        payment.reply_to = {gateway_.index(), number_,
+                            in_flight_.open({std::move(call.id), call.method, batch})};
+        pay_by_wallet(std::move(payment));
         return;
     }
     const auto* voucher = voucher_of(payment);
@@ -146,15 +160,12 @@ void Session::pay(Call& call, const std::shared_ptr<BatchReply>& batch) {
     gateway_.enqueue(std::move(payment));
 }
 
-void Session::pay_by_wallet(Call& call, const std::shared_ptr<BatchReply>& batch) {
+void Session::pay_by_wallet(ledger::PaymentRequest payment) {
     if (admissions_.waiting() >= kAdmissionsMax) {
-        reply({std::move(call.id), call.method, batch},
-              failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
+        finish(payment.reply_to.request,
+               failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
         return;
     }
-    auto& payment = std::get<ledger::PaymentRequest>(call.command);
-    payment.reply_to = {gateway_.index(), number_,
-                        in_flight_.open({std::move(call.id), call.method, batch})};
     const auto ticket = admissions_.add(payment);
     if (!voucher_of(payment)) {
         enqueue(admissions_.admit(payment.channel, ticket));
@@ -186,12 +197,18 @@ void Session::enqueue(std::vector<ledger::PaymentRequest> payments) {
 }
 
 void Session::answer(ledger::Answer& answer) {
+    if (is_to_be_funded(answer)) return;
+    const auto deposit = end_accept(answer.reply_to.request);
     const auto pending = in_flight_.close(answer.reply_to.request);
     if (!pending) return;
     if (const auto* payment = std::get_if<ledger::PaymentCommitted>(&answer.outcome)) {
         gateway_.count_paid(*pending->method);
-        send(*pending,
-             [&](std::string& out) { append_payment_result(out, pending->id, payment->result); });
+        send(*pending, [&](std::string& out) {
+            if (deposit)
+                append_accept_result(out, pending->id, payment->result, *deposit);
+            else
+                append_payment_result(out, pending->id, payment->result);
+        });
         return;
     }
     const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
@@ -220,38 +237,38 @@ Reply Session::ask_challenge(const AskChallenge& asked) {
 }
 
 void Session::log_in(Call& call, const std::shared_ptr<BatchReply>& batch) {
-    const auto login = std::get<Login>(std::move(call.command));
+    auto given = std::get<Login>(std::move(call.command));
     Pending pending{std::move(call.id), call.method, batch};
     if (++logins_asked_ > kLoginsMax) {
         reply(pending, failure({Error::rate_limited, channel::Amount{kLoginsMax}}));
         return;
     }
-    auto redeemed = gateway_.services().challenges.redeem(login.message, login.signature, now());
-    if (auto* wallet = std::get_if<WalletLogin>(&redeemed)) {
-        const auto request = in_flight_.open(std::move(pending));
-        boost::asio::co_spawn(gateway_.context(),
-                              ask_wallet(shared_from_this(), request, std::move(*wallet)),
-                              [](const std::exception_ptr& error) {
-                                  if (error) std::rethrow_exception(error);
-                              });
+    const auto at = now();
+    RedeemedLogin login{gateway_.services().challenges.redeem(given.message, given.signature, at),
+                        std::move(given.delegation), gateway_.config().server.domain, at};
+    if (const auto decided = decide_by_key(login)) {
+        const auto* refusal = std::get_if<LoginRefusal>(&*decided);
+        reply(pending,
+              refusal ? login_failed(*refusal) : logged_in(std::get<SessionOwner>(*decided)));
         return;
     }
-    const auto* refusal = std::get_if<LoginRefusal>(&redeemed);
-    reply(pending,
-          refusal ? login_failed(*refusal) : logged_in(std::get<channel::Address>(redeemed)));
+    const auto request = in_flight_.open(std::move(pending));
+    boost::asio::co_spawn(gateway_.context(),
+                          log_in_by_wallet(shared_from_this(), request, std::move(login)),
+                          [](const std::exception_ptr& error) {
+                              if (error) std::rethrow_exception(error);
+                          });
 }
 
-Task<void> Session::ask_wallet(std::shared_ptr<Session> self, std::uint64_t request,
-                               WalletLogin login) {
-    auto& chain = self->gateway_.services().chain;
-    const auto asked = co_await chain.ask_wallet(login.address, login.digest, login.signature);
-    const auto* refused = std::get_if<channel::Refusal>(&asked);
-    if (!refused)
-        self->finish(request, self->logged_in(login.address));
-    else if (refused->error == Error::voucher_signature)
-        self->finish(request, self->login_failed(login.otherwise));
+Task<void> Session::log_in_by_wallet(std::shared_ptr<Session> self, std::uint64_t request,
+                                     RedeemedLogin login) {
+    const auto decided = co_await decide(self->gateway_.services().chain, std::move(login));
+    if (const auto* owner = std::get_if<SessionOwner>(&decided))
+        self->finish(request, self->logged_in(*owner));
+    else if (const auto* refusal = std::get_if<LoginRefusal>(&decided))
+        self->finish(request, self->login_failed(*refusal));
     else
-        self->finish(request, failure(*refused));
+        self->finish(request, failure(std::get<channel::Refusal>(decided)));
 }
 
 Reply Session::login_failed(const LoginRefusal& why) {
@@ -259,20 +276,22 @@ Reply Session::login_failed(const LoginRefusal& why) {
     return unauthenticated(std::string(why.field), why.sentence);
 }
 
-Reply Session::logged_in(const channel::Address& address) {
+Reply Session::logged_in(const SessionOwner& owner) {
     auto& services = gateway_.services();
-    if (principal_ && principal_->address && *principal_->address != address)
+    if (principal_ && principal_->address && *principal_->address != owner.address)
         return Failure{Code::refused,
                        channel::reason(Error::forbidden),
                        "message",
                        {},
                        "This connection is logged in as another address; open a new one."};
-    const auto [token, expires_at] = services.tokens.issue(address, now());
-    principal_ = Principal{address, {}, false, expires_at};
+    const auto [token, expires_at] = services.tokens.issue(owner, now());
+    principal_ = Principal{owner.address, {}, false, expires_at, owner.delegate};
     logins_asked_ = 0;
     services.metrics.logins.Increment();
-    return R"({"address":")" + channel::to_hex(address) + R"(","token":")" + token +
-           R"(","expiresAt":")" + ledger::to_rfc3339(expires_at) + R"("})";
+    auto out = R"({"address":")" + channel::to_hex(owner.address);
+    if (owner.delegate) out += R"(","delegate":")" + channel::to_hex(*owner.delegate);
+    return out + R"(","token":")" + token + R"(","expiresAt":")" + ledger::to_rfc3339(expires_at) +
+           R"("})";
 }
 
 Reply Session::subscribe(Subscribe wanted) {
@@ -301,14 +320,23 @@ Task<void> Session::perform_later(std::shared_ptr<Session> self, std::uint64_t r
     Reply reply = internal_error();
     try {
         reply = co_await self->perform(std::move(command));
-    } catch (const pqxx::failure& error) {
-        spdlog::warn("a request failed at the database: {}", error.what());
-        self->gateway_.services().metrics.database_errors.Increment();
-        reply = failure(Error::unavailable);
-    } catch (const std::exception& error) {
-        spdlog::error("a request failed: {}", error.what());
+    } catch (...) {
+        reply = self->failed(std::current_exception());
     }
     self->finish(request, reply);
+}
+
+Failure Session::failed(const std::exception_ptr& error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (const pqxx::failure& broken) {
+        spdlog::warn("a request failed at the database: {}", broken.what());
+        gateway_.services().metrics.database_errors.Increment();
+        return failure(Error::unavailable);
+    } catch (const std::exception& broken) {
+        spdlog::error("a request failed: {}", broken.what());
+    }
+    return internal_error();
 }
 
 Task<Reply> Session::perform(Command command) {
@@ -324,7 +352,7 @@ Task<Reply> Session::perform(Command command) {
         co_return co_await list_channels(services, caller, *list);
     if (const auto* wanted = std::get_if<AskForRefund>(&command)) {
         const auto why = malformed(wanted->asked.voucher);
-        if (why && services.chain.wallet_of(wanted->channel) != caller) co_return *why;
+        if (why && !services.chain.wallet_of(wanted->channel)) co_return *why;
         co_return co_await refund(services, caller, *wanted);
     }
     if (const auto* claim = std::get_if<MakeClaim>(&command))
@@ -340,6 +368,7 @@ Task<Reply> Session::perform(Command command) {
 }
 
 void Session::finish(std::uint64_t request, const Reply& done) {
+    end_accept(request);
     if (const auto pending = in_flight_.close(request)) reply(*pending, done);
 }
 
@@ -385,6 +414,7 @@ bool Session::is_abusive() const {
 
 void Session::close() {
     closed_ = true;
+    *gone_ = true;
     gateway_.subscriptions().remove_all(*outbox_);
 }
 

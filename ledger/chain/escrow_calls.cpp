@@ -164,7 +164,7 @@ Bytes claim_call(std::span<const VoucherClaim> rows) {
 }
 
 Bytes claim_with_signature_call(std::span<const VoucherClaim> rows,
-                                const channel::Signature& authorizer_signature) {
+                                const channel::VoucherSignature& authorizer_signature) {
     return encode_call(kClaimWithSignature,
                        AbiTuple{}
                            .add_dynamic(encode(rows))
@@ -177,7 +177,7 @@ Bytes settle_call(const channel::Address& receiver, const channel::Address& toke
 
 Bytes refund_with_signature_call(const channel::ChannelConfig& config, channel::Amount amount,
                                  const Word& nonce,
-                                 const channel::Signature& authorizer_signature) {
+                                 const channel::VoucherSignature& authorizer_signature) {
     AbiTuple arguments;
     add(arguments, config)
         .add(amount)

@@ -28,12 +28,13 @@ struct VoucherClaim {
 channel::Bytes deposit_call(const channel::ChannelConfig& config, channel::Amount amount,
                             const channel::Address& collector, channel::BytesView collector_data);
 channel::Bytes claim_call(std::span<const VoucherClaim> rows);
+/// Signed by a key, or by a contract in its own way (ERC-1271).
 channel::Bytes claim_with_signature_call(std::span<const VoucherClaim> rows,
-                                         const channel::Signature& authorizer_signature);
+                                         const channel::VoucherSignature& authorizer_signature);
 channel::Bytes settle_call(const channel::Address& receiver, const channel::Address& token);
 channel::Bytes refund_with_signature_call(const channel::ChannelConfig& config,
                                           channel::Amount amount, const channel::Word& nonce,
-                                          const channel::Signature& authorizer_signature);
+                                          const channel::VoucherSignature& authorizer_signature);
 channel::Bytes initiate_withdraw_call(const channel::ChannelConfig& config, channel::Amount amount);
 channel::Bytes finalize_withdraw_call(const channel::ChannelConfig& config);
 channel::Bytes multicall_call(std::vector<channel::Bytes> calls);

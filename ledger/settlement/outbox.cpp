@@ -81,8 +81,9 @@ OutboxEntry entry_from(const pqxx::row& row) {
         .network = *network,
         .signer = from_bytea<channel::Address>(row["signer"]),
         .nonce = row["nonce"].as<std::uint64_t>(),
-        .purpose = enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim,
-                                                        Purpose::refund, Purpose::filler}),
+        .purpose =
+            enum_from(row["purpose"], std::array{Purpose::deposit, Purpose::claim, Purpose::refund,
+                                                 Purpose::filler, Purpose::facilitated}),
         .reference = row["reference"].c_str(),
         .to = from_bytea<channel::Address>(row["to_address"]),
         .data = bytes_from(row["data"]),
@@ -165,6 +166,8 @@ std::string_view to_string(Purpose purpose) {
             return "refund";
         case Purpose::filler:
             return "filler";
+        case Purpose::facilitated:
+            return "facilitated";
     }
     return "";
 }

@@ -18,9 +18,9 @@
 namespace millrace::ledger {
 
 /// What a transaction is for: relaying a deposit, claiming and sweeping, giving a payer its unspent
-/// money back, or using up a nonce that nothing else will use, so that those behind it can be
-/// mined.
-enum class Purpose { deposit, claim, refund, filler };
+/// money back, doing any but the first of these for others who ask a facilitator to, or using up a
+/// nonce that nothing else will use, so that those behind it can be mined.
+enum class Purpose { deposit, claim, refund, filler, facilitated };
 std::string_view to_string(Purpose purpose);
 
 enum class OutboxStatus { queued, sent, confirmed, failed };
@@ -29,7 +29,8 @@ std::string_view to_string(OutboxStatus status);
 /// A transaction that is still to be given its nonce.
 struct OutboxDraft {
     Purpose purpose = Purpose::deposit;
-    /// Deposits: `deposit_reference`; claims: the claim's id; refunds: `refund_reference`.
+    /// Deposits: `deposit_reference`; claims: the claim's id; refunds: `refund_reference`; for
+    /// others: `facilitated_reference`.
     std::string reference;
     channel::Address to;
     channel::Bytes data;

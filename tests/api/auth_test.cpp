@@ -80,7 +80,9 @@ TEST_CASE("tokens: no changed digit, other secret or other text is taken", "[aut
                              std::string(5000, 'a'), "0x" + token})
         CHECK_FALSE(tokens.verify(text, kNoon).has_value());
     const Tokens random{api::AuthConfig{}};
-    CHECK_FALSE(Tokens{api::AuthConfig{}}.verify(random.issue({}, kNoon).first, kNoon).has_value());
+    CHECK_FALSE(Tokens{api::AuthConfig{}}
+                    .verify(random.issue(channel::Address{}, kNoon).first, kNoon)
+                    .has_value());
 }
 
 TEST_CASE("tokens: auditors and operators are known by the hash of their token", "[auth]") {

@@ -246,6 +246,63 @@ TEST_CASE("deposit: a token is taken by the methods that its configuration names
         stack.run(stack.chain().open(network, terms, "", stack.permit2_deposit(1, terms, 5000))));
 }
 
+TEST_CASE("deposit: waited for until it has its confirmations, for so long", "[chain]") {
+    ChainStack stack({}, [](api::Config& config) {
+        config.networks[0].confirmations = 3;
+        config.limits.deposit_wait = std::chrono::seconds{1};
+    });
+    stack.start();
+    const auto network = stack.network().network;
+    const auto terms = stack.terms(1, kReceiver);
+    const auto deposit = stack.deposit(1, terms, 5000);
+    const auto wait = [&](const api::GaslessDeposit& one) {
+        const auto is_unwanted = std::make_shared<const std::atomic<bool>>(false);
+        return stack.run(stack.chain().await_deposit(network, terms, one, is_unwanted));
+    };
+    CHECK(error_of(wait(deposit)) == Error::deposit_transaction_failed);
+    const auto opened = value_of(stack.run(stack.chain().open(network, terms, "", deposit)));
+    const auto outcome = wait(deposit);
+    CHECK(std::get<channel::Refusal>(outcome) ==
+          channel::Refusal{Error::unavailable, Amount{1}, "deposit"});
+
+    boost::asio::io_context io;
+    auto waiting = boost::asio::co_spawn(
+        io,
+        stack.chain().await_deposit(network, terms, deposit,
+                                    std::make_shared<const std::atomic<bool>>(false)),
+        boost::asio::use_future);
+    stack.anvil.mine(2);
+    io.run();
+    const auto counted = waiting.get();
+    REQUIRE_FALSE(error_of(counted).has_value());
+    CHECK(std::get<api::RelayedDeposit>(counted).transaction == opened.transaction);
+    CHECK(std::get<api::RelayedDeposit>(counted).amount == Amount{5000});
+    CHECK(stack.query("select status, balance from channel") == "open|5000");
+}
+
+TEST_CASE("deposit: nobody waits for whom there is no room, or who is gone", "[chain]") {
+    for (const bool full : {true, false}) {
+        ChainStack stack({}, [&](api::Config& config) {
+            config.networks[0].confirmations = 100;
+            config.limits.deposit_wait = std::chrono::hours{1};
+            if (full) config.limits.deposits_awaited_max = 0;
+        });
+        stack.start();
+        const auto network = stack.network().network;
+        const auto terms = stack.terms(1, kReceiver);
+        const auto deposit = stack.deposit(1, terms, 5000);
+        value_of(stack.run(stack.chain().open(network, terms, "", deposit)));
+        const auto is_unwanted = std::make_shared<std::atomic<bool>>(false);
+        boost::asio::io_context io;
+        auto waiting = boost::asio::co_spawn(
+            io, stack.chain().await_deposit(network, terms, deposit, is_unwanted),
+            boost::asio::use_future);
+        if (!full) *is_unwanted = true;
+        io.run();
+        CHECK(error_of(waiting.get()) == (full ? Error::overloaded : Error::unavailable));
+    }
+}
+
 TEST_CASE("deposit: many at once each get a nonce of their own", "[chain]") {
     ChainStack stack;
     stack.start();

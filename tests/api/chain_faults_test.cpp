@@ -211,6 +211,10 @@ TEST_CASE("outbox: a nonce that somebody else used fails its transaction, and th
     stack.anvil.mine(1);
     stack.start();
     REQUIRE(stack.wait([&] { return stack.query("select status from outbox") == "failed"; }));
+    const auto is_unwanted = std::make_shared<const std::atomic<bool>>(false);
+    CHECK(error_of(stack.run(stack.chain().await_deposit(
+              stack.network().network, terms, stack.deposit(1, terms, 5000), is_unwanted))) ==
+          channel::Error::deposit_transaction_failed);
     const auto again = open();
     REQUIRE_FALSE(error_of(again).has_value());
     CHECK(channel::to_hex(*std::get<api::OpenedChannel>(again).transaction) != first);

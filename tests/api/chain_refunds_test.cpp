@@ -187,6 +187,21 @@ TEST_CASE("refund: what is reserved stays, and can be charged while the refund i
     test.check_agreement();
 }
 
+TEST_CASE("refund: handed in by the receiver it is the same refund", "[chain][refund]") {
+    Refunding test;
+    const channel::AskRefund asked{{}, test.stack.voucher(kPayer, test.terms, 700), 0};
+    const auto ask = [&](const channel::Address& caller) {
+        return value_of(test.stack.run(test.stack.chain().refund(test.id, caller, asked)));
+    };
+    const auto before = test.wallet();
+    const auto sent = ask(kReceiver);
+    CHECK(sent.amount == Amount{9300});
+    REQUIRE(test.stack.wait_for_event(test.id, "refunded"));
+    CHECK(test.wallet().units() - before.units() == 9300);
+    test.check_agreement();
+    REQUIRE(test.stack.wait([&] { return test.outbox("confirmed") == "1"; }));
+}
+
 TEST_CASE("refund: refused for what has no claim to it, and nothing is sent", "[chain][refund]") {
     Refunding test;
     auto& stack = test.stack;
@@ -198,7 +213,10 @@ TEST_CASE("refund: refused for what has no claim to it, and nothing is sent", "[
     CHECK(error_of(stack.run(stack.chain().refund(test.id, test.terms.payer, forged))) ==
           Error::voucher_signature);
     const channel::AskRefund good{{}, stack.voucher(kPayer, test.terms, 700), 0};
-    CHECK(error_of(stack.run(stack.chain().refund(test.id, kReceiver, good))) == Error::forbidden);
+    const auto stranger = Anvil::key(2).address();
+    CHECK(error_of(stack.run(stack.chain().refund(test.id, stranger, good))) == Error::forbidden);
+    CHECK(error_of(stack.run(stack.chain().refund(test.id, kReceiver, forged))) ==
+          Error::voucher_signature);
     const auto unknown = stack.id(stack.terms(kPayer, kReceiver, 99));
     CHECK(error_of(stack.run(stack.chain().refund(unknown, test.terms.payer, good))) ==
           Error::channel_unknown);

@@ -55,7 +55,7 @@ int keys_known() {
     int known = 0;
     std::vector<std::string> texts;
     for (const auto* section :
-         {"server", "limits", "auth", "ledger", "keys", "signer", "transparency", "log"})
+         {"server", "limits", "auth", "ledger", "keys", "signer", "transparency", "x402", "log"})
         texts.push_back(std::string("[") + section + "]\nunheard = 1\n");
     texts.push_back(kNetwork + "unheard = 1\n" + kToken);
     texts.push_back(kNetwork + kToken + "unheard = 1\n");

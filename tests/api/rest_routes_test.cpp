@@ -80,6 +80,7 @@ TEST_CASE("rest: who may use a route", "[rest]") {
         {"GET", "/healthz", 200, 200, 200, 200},
         {"GET", "/v1/networks", 200, 200, 200, 200},
         {"GET", "/openapi.json", 200, 200, 200, 200},
+        {"GET", "/llms.txt", 200, 200, 200, 200},
         {"GET", "/metrics", 401, 403, 403, 200},
         {"GET", "/v1/channels", 401, 200, 200, 403},
         {"GET", unknown, 401, 404, 404, 403},

@@ -96,12 +96,14 @@ std::string RestAnswer::header(const std::string& name) const {
     return {};
 }
 
-RestStack::RestStack(bool metrics_public, std::chrono::milliseconds exports_last)
+RestStack::RestStack(bool metrics_public, std::chrono::milliseconds exports_last,
+                     const ChainStack::Change& change)
     : chain({},
             [&](api::Config& config) {
                 config.auth.auditor_token_sha256 = {kAuditorSha256};
                 config.auth.operator_token_sha256 = {kOperatorSha256};
                 config.server.metrics_public = metrics_public;
+                if (change) change(config);
             }),
       tokens_(chain.config.auth),
       challenges_(chain.config),

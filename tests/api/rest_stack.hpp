@@ -42,9 +42,10 @@ public:
     static constexpr unsigned kProvider = 2;
     static constexpr unsigned kStranger = 3;
 
-    /// `exports_last`: so long one export may take.
+    /// `exports_last`: so long one export may take. `change` may change the configuration.
     explicit RestStack(bool metrics_public = true,
-                       std::chrono::milliseconds exports_last = api::rest::Exports::kLongest);
+                       std::chrono::milliseconds exports_last = api::rest::Exports::kLongest,
+                       const ChainStack::Change& change = {});
 
     RestAnswer get(const std::string& path, const Ask& ask = {});
     RestAnswer post(const std::string& path, const Ask& ask = {});

@@ -55,6 +55,13 @@ std::string open(const std::string& config_text, const std::string& more = "") {
                    R"({"network":"eip155:1","channelConfig":)" + config_text + more + "}");
 }
 
+std::string accept(const std::string& config_text, const std::string& voucher_text = voucher(),
+                   const std::string& more = "") {
+    return request("payment.accept", R"({"channelConfig":)" + config_text + R"(,"inference":)" +
+                                         inference() + R"(,"maxAmount":"9","voucher":)" +
+                                         voucher_text + more + "}");
+}
+
 std::string deposit(const std::string& authorization) {
     return R"(,"deposit":{"amount":"5","authorization":)" + authorization + "}";
 }
@@ -141,6 +148,46 @@ TEST_CASE("parse: authorize, charge and release are read", "[stream][parse]") {
     const auto& released = std::get<ledger::PaymentRequest>(release.command);
     CHECK(std::holds_alternative<channel::Release>(released.command));
     CHECK(released.detail == R"({"reason":"late \"job\""})");
+}
+
+TEST_CASE("parse: what a provider hands in is read as x402 has it", "[stream][parse]") {
+    Parser parser;
+    const auto plain = parser.one(accept(config()));
+    CHECK(plain.method == Method::payment_accept);
+    const auto& asked = std::get<AcceptPayment>(plain.command);
+    CHECK_FALSE(asked.network.has_value());
+    CHECK_FALSE(asked.channel.has_value());
+    CHECK_FALSE(asked.deposit.has_value());
+    CHECK(asked.config.withdraw_delay_seconds == 900);
+    CHECK(asked.payment.inference.text() == "i-1");
+    CHECK(asked.payment.max_amount == channel::Amount{9});
+    CHECK(asked.payment.voucher.max_claimable == channel::Amount{10});
+    CHECK(asked.detail == R"({"model":"m"})");
+
+    const auto whole = parser.one(accept(config(),
+                                         R"({"channelId":)" + quoted(kChannel) +
+                                             R"(,"maxClaimableAmount":"10","signature":)" +
+                                             quoted(kSignature) + "}",
+                                         R"(,"network":"eip155:7")" + permit2(kPermitted)));
+    const auto& given = std::get<AcceptPayment>(whole.command);
+    CHECK(given.network->chain_id == 7);
+    REQUIRE(given.channel.has_value());
+    CHECK(channel::to_hex(*given.channel) == kChannel);
+    REQUIRE(given.deposit.has_value());
+    CHECK(given.deposit->amount == channel::Amount{5});
+}
+
+TEST_CASE("parse: a login may bring a delegation", "[stream][parse]") {
+    Parser parser;
+    const auto own = parser.one(request("auth.login", R"({"message":"m","signature":"s"})"));
+    CHECK_FALSE(std::get<Login>(own.command).delegation.has_value());
+    const auto delegated = parser.one(
+        request("auth.login",
+                R"({"message":"m","signature":"s","delegation":{"message":"d","signature":"t"}})"));
+    const auto& login = std::get<Login>(delegated.command);
+    REQUIRE(login.delegation.has_value());
+    CHECK(login.delegation->message == "d");
+    CHECK(login.delegation->signature == "t");
 }
 
 TEST_CASE("parse: the other methods are read", "[stream][parse]") {
@@ -239,7 +286,6 @@ TEST_CASE("parse: a frame or an envelope that is none", "[stream][parse]") {
         {R"({"jsonrpc":"2.0","id":")" + std::string(129, 'i') + R"(","method":"server.info"})",
          "-32600 invalid_request id 128"},
         {R"({"jsonrpc":"2.0","id":1,"method":"no.such"})", "-32601  method "},
-        {R"({"jsonrpc":"2.0","id":1,"method":"payment.accept"})", "-32601  method "},
         {request("server.info", "[]"), "-32602 invalid_params params "},
         {request("server.info", "null"), "-32602 invalid_params params "},
         {request("server.info", R"({"a":{"b":1,"\u0062":1}})"), "-32600 invalid_request b "},
@@ -321,6 +367,20 @@ TEST_CASE("parse: a parameter that is wrong is named", "[stream][parse]") {
          "-32602 invalid_params deposit.authorization.erc3009Authorization.salt "},
         {open(config(), authorization("\"7\"", R"(,"v":27)")),
          "-32602 invalid_params deposit.authorization.erc3009Authorization.v "},
+        {request("payment.accept", "{}"), "-32602 invalid_params channelConfig "},
+        {accept(config("900", R"(,"memo":"x")")), "-32602 invalid_params channelConfig.memo "},
+        {accept(config(), "[]"), "-32602 invalid_params voucher "},
+        {accept(config(), voucher(R"("1")", "0x")), bad_voucher},
+        {accept(config(), R"({"channelId":"0x12"})"), "-32602 wrong_length voucher.channelId "},
+        {accept(config(), voucher(), R"(,"network":"1")"), "-32602 not_a_network network "},
+        {accept(config(), voucher(), deposit("{}")),
+         "-32000 invalid_batch_settlement_evm_erc3009_authorization_required "
+         "deposit.authorization.erc3009Authorization "},
+        {request("auth.login", R"({"message":"m","signature":"s","delegation":{"message":")" +
+                                   std::string(5000, 'm') + "\"}}"),
+         "-32602 invalid_params delegation.message 4096"},
+        {request("auth.login", R"({"message":"m","signature":"s","delegation":"d"})"),
+         "-32602 invalid_params delegation "},
         {refund("{}"), "-32602 invalid_params channelId "},
         {refund(id), "-32602 invalid_params voucher "},
         {refund(id + R"(,"voucher":)" + voucher(R"("1")", "0x")), bad_voucher},

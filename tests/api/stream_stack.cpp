@@ -111,6 +111,11 @@ std::string StreamStack::token(const channel::Address& address) const {
     return tokens_->issue(address, api::now()).first;
 }
 
+std::string StreamStack::delegated_token(const channel::Address& address,
+                                         const channel::Address& delegate) const {
+    return tokens_->issue({address, delegate, ledger::Time::max()}, api::now()).first;
+}
+
 asio::ip::tcp::socket connected(asio::io_context& io, std::uint16_t port) {
     asio::ip::tcp::socket socket(io);
     socket.connect({asio::ip::address_v4::loopback(), port});

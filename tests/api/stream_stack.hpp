@@ -45,6 +45,9 @@ public:
     /// A channel of payer number n with receiver number 900 + `receiver`, open with that balance.
     Payer opened(unsigned n, std::uint64_t balance, unsigned receiver = 0);
     std::string token(const channel::Address& address) const;
+    /// Of a session of `delegate` in the name of `address`.
+    std::string delegated_token(const channel::Address& address,
+                                const channel::Address& delegate) const;
     std::string token(const Payer& payer) const { return token(payer.terms.config.payer); }
 
 private:

@@ -1,3 +1,4 @@
+#include "channel/accept.hpp"
 #include "channel/refund.hpp"
 #include "tests/channel/step_fixture.hpp"
 
@@ -25,6 +26,14 @@ const std::vector<std::pair<std::string, std::function<Outcome(const State&)>>> 
          covered.signed_max = 900_units;
          return outcome_of(decide(covered, authorize(10_units), {}));
      }},
+    {"accept",
+     [](const State& s) {
+         State idle = s;
+         idle.reserved = 0_units;
+         idle.reservations.clear();
+         const Amount exact = add(s.charged, 10_units).value();
+         return outcome_of(decide(idle, Accept{kNew, 10_units, {exact, mark(2)}}));
+     }},
     {"charge, partial",
      [](const State& s) {
          return outcome_of(decide(s, Charge{kHeld, 60_units, Finality::partial}));
@@ -44,20 +53,20 @@ const std::vector<std::pair<State, std::vector<Outcome>>> kOutcomes{
     {pending_channel(),
      {Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
       Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
-      Error::channel_not_open}},
+      Error::channel_not_open, Error::channel_not_open}},
     {open_channel(),
      {std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt,
-      std::nullopt}},
+      std::nullopt, std::nullopt}},
     {refunding_channel(),
      {std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt, std::nullopt,
-      Error::channel_busy}},
+      std::nullopt, Error::channel_busy}},
     {closing_channel(),
-     {Error::channel_closing, Error::channel_closing, Error::channel_closing, std::nullopt,
-      std::nullopt, std::nullopt, Error::channel_closing}},
+     {Error::channel_closing, Error::channel_closing, Error::channel_closing,
+      Error::channel_closing, std::nullopt, std::nullopt, std::nullopt, Error::channel_closing}},
     {closed_channel(),
      {Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
       Error::channel_not_open, Error::channel_not_open, Error::channel_not_open,
-      Error::channel_not_open}},
+      Error::channel_not_open, Error::channel_not_open}},
 };
 
 TEST_CASE("matrix: every status takes or refuses every command as laid down", "[channel][step]") {

@@ -392,6 +392,49 @@ const refunds = [
   ],
 ].map(([name, call, expect]) => ({ name, call, expect }));
 
+/** What a provider would hand in, if nothing were reserved in the channel. */
+const accept = async ({ payer, channel, used }) => [
+  "payment.accept",
+  {
+    channelConfig: channel.config,
+    inference: { id: `bad-${next++}`, model: "m" },
+    maxAmount: "10",
+    voucher: await payer.voucher(channel.id, used + 10n),
+  },
+];
+const handIn = (change) => async (world) => {
+  const [method, params] = await accept(world);
+  return [method, { ...params, ...(await change(params, world)) }];
+};
+const accepts = [
+  ["accept beside a reservation", accept, refused(x402("channel_busy"), "channelId")],
+  [
+    "accept with an id that was used",
+    handIn(({ inference }) => ({ inference: { ...inference, id: "done" } })),
+    refused("idempotency_conflict", "inference.id"),
+  ],
+  [
+    "accept for another configuration than the voucher's",
+    handIn(({ channelConfig, voucher }, { channel }) => ({
+      channelConfig: { ...channelConfig, withdrawDelay: 901 },
+      voucher: { channelId: channel.id, ...voucher },
+    })),
+    refused(x402("channel_id_mismatch"), "voucher.channelId"),
+  ],
+  [
+    "accept on another network",
+    handIn(() => ({ network: "eip155:5" })),
+    refused(x402("network_mismatch"), "network"),
+  ],
+  ["accept of nothing", handIn(() => ({ maxAmount: "0" })), invalid("maxAmount")],
+  ["accept without a voucher", handIn(() => ({ voucher: undefined })), invalid("voucher")],
+  [
+    "accept without a configuration",
+    handIn(() => ({ channelConfig: undefined })),
+    invalid("channelConfig"),
+  ],
+].map(([name, call, expect]) => ({ name, as: "provider", call, expect }));
+
 const parties = [
   ["channel.get by a stranger", "stranger", get],
   ["channel.get by another payer of the provider", "other", get],
@@ -403,7 +446,8 @@ const parties = [
   ["pay by a stranger with the payer's voucher", "stranger", pay(() => {})],
   ["top up by the provider", "provider", topUp],
   ["top up by a stranger", "stranger", topUp],
-  ["refund to the payer asked for by the provider", "provider", refund],
+  ["accept by the payer", "payer", accept],
+  ["accept by a stranger", "stranger", accept],
   ["refund asked for by a stranger with the payer's voucher", "stranger", refund],
   [
     "events of another party's channel",
@@ -419,6 +463,7 @@ const anonymous = [
   ["settlement.claim", async () => ["settlement.claim", {}]],
   ["channel.list", async () => ["channel.list", {}]],
   ["channel.refund", refund],
+  ["payment.accept", accept],
   ["events.subscribe", async () => ["events.subscribe", { topics: ["payment"] }]],
 ].map(([name, call]) => ({
   name: `${name} without login`,
@@ -717,6 +762,7 @@ export const kRefusals = [
   used,
   charges,
   refunds,
+  accepts,
   parties,
   anonymous,
   logins,

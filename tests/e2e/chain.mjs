@@ -24,6 +24,7 @@ export const escrowAbi = parseAbi([
   "function pendingWithdrawals(bytes32 channelId) view returns (uint128 amount, uint40 initiatedAt)",
   "function initiateWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config, uint128 amount)",
   "function finalizeWithdraw((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config)",
+  "function deposit((address payer, address payerAuthorizer, address receiver, address receiverAuthorizer, address token, uint40 withdrawDelay, bytes32 salt) config, uint128 amount, address collector, bytes collectorData)",
   "error WithdrawAmountExceedsAvailable()",
   "event Claimed(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed)",
   "event Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount)",
@@ -282,6 +283,21 @@ export class Chain {
       blockNumber: BigInt(receipt.blockNumber),
       contractAddress: receipt.contractAddress,
     }));
+  }
+
+  /** A signed deposit (`signDeposit`), brought to the escrow by `account` and not by the service. */
+  deposit(account, config, { amount, authorization: { erc3009Authorization: signed } }) {
+    const data = encodeAbiParameters(
+      [{ type: "uint256" }, { type: "uint256" }, { type: "uint256" }, { type: "bytes" }],
+      [BigInt(signed.validAfter), BigInt(signed.validBefore), BigInt(signed.salt), signed.signature],
+    );
+    return this.transact(account, "deposit", [config, BigInt(amount), kErc3009Collector, data]);
+  }
+
+  /** Whether a development chain makes a block for each transaction; if it does again, one at once. */
+  async mineByItself(wanted) {
+    await this.rpc.request({ method: "evm_setAutomine", params: [wanted] });
+    if (wanted) await this.rpc.request({ method: "evm_mine", params: [] });
   }
 
   /** Moves the clock of a development chain. */

@@ -30,14 +30,14 @@ export class Client {
     this.network = network;
   }
 
-  /** Connects and logs in by ERC-4361. */
-  static async login(url, account) {
+  /** Connects and logs in by ERC-4361, in the name of another address with its `delegation`. */
+  static async login(url, account, { delegation } = {}) {
     const connection = await Connection.open(url);
     const { networks } = await connection.call("server.info");
     const client = new Client(connection, account, networks[0]);
     const { message } = await connection.call("auth.challenge", { address: account.address });
     const signature = await account.signMessage({ message });
-    client.session = await connection.call("auth.login", { message, signature });
+    client.session = await connection.call("auth.login", { message, signature, delegation });
     return client;
   }
 
@@ -179,6 +179,18 @@ export class Client {
       inference: { model: "model-a", ...inference },
       maxAmount: String(maxAmount),
       voucher: await this.promise(channel, maxAmount),
+    });
+  }
+
+  /** As a provider: hands in what a payer gave it over HTTP. */
+  accept({ channelConfig, voucher, deposit, ...more }, inference, maxAmount) {
+    return this.call("payment.accept", {
+      channelConfig,
+      inference: { model: "model-a", ...inference },
+      maxAmount: String(maxAmount),
+      voucher,
+      deposit,
+      ...more,
     });
   }
 

@@ -72,6 +72,11 @@ test("AsyncAPI: every method and event is as described", async () => {
     receipt: { any: ["thing", null, 1.5] },
   });
   await provider.release(channel.id, "dropped", "cancelled");
+  const voucher = await payer.voucher(channel.id, 75n);
+  const deposit = await payer.deposit(channel.id, 500n);
+  await provider.accept({ channelConfig: channel.config, voucher, deposit }, { id: "web" }, 5n);
+  assert.equal((await provider.get(channel.id)).reservations.length, 1);
+  await provider.release(channel.id, "web");
   await provider.claim();
   await payer.refund(channel, 100n);
   await assert.rejects(payer.pay(channel, { id: "beyond" }, 10_000n));

@@ -106,6 +106,7 @@ test("open: a gasless deposit puts the payer's tokens into the contract", async 
     totalClaimed: "0",
     withdrawRequestedAt: 0,
     refundNonce: "0",
+    reservations: [],
   });
   assert.deepEqual(await provider.get(channel.id), { seq, ...found });
 });

@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { concat, createWalletClient, hashMessage, hashTypedData, http, parseAbi } from "viem";
 import { Chain, devAccount, newAccount } from "./chain.mjs";
-import { Client } from "./client.mjs";
+import { Client, until } from "./client.mjs";
 import { assertBalanced, audit, Stack } from "./stack.mjs";
 
 const kDeposit = 1_000_000n;
@@ -177,6 +177,33 @@ test("wallet: a voucher that it does not own up to is refused alone", async () =
   ]);
   assert.notEqual(foreign.status, "fulfilled");
   await stranger.close();
+});
+
+test("wallet: a provider hands in what it signed, with a deposit and without", async () => {
+  const config = payer.configFor(provider.account.address);
+  const id = payer.idOf(config);
+  const accept = async (inference, amount, max, more = {}) =>
+    provider.accept({ channelConfig: config, voucher: await payer.voucher(id, max), ...more }, { id: inference }, amount);
+  const half = new WalletAccount(wallet.address, wallet.owners.slice(0, 1));
+  const forger = new Client(payer.connection, half, payer.network);
+  const deposit = await payer.deposit(id, 1_000n);
+  const forged = { voucher: await forger.voucher(id, 100n) };
+  await assert.rejects(accept("a", 100n, 100n, { deposit, ...forged }), { reason: kBadSignature });
+  await assert.rejects(payer.get(id), { reason: "channel_unknown" });
+
+  const accepted = await accept("a", 100n, 100n, { deposit });
+  assert.equal(accepted.balance, "1000");
+  await provider.charge(id, "a", 40n);
+  await assert.rejects(accept("b", 60n, 100n, forged), { reason: kBadSignature });
+  const next = await accept("b", 10n, 50n);
+  assert.equal(next.signedMaxClaimable, "100");
+  await provider.charge(id, "b", 10n);
+  const refund = (voucher) => provider.call("channel.refund", { channelId: id, voucher });
+  await assert.rejects(refund(await forger.voucher(id, 50n)), { reason: kBadSignature });
+  const { amount } = await refund(await payer.voucher(id, 50n));
+  assert.equal(amount, "950");
+  await until(() => payer.get(id), ({ status }) => status === "closed", { what: "the refund" });
+  await assertBalanced(stack.ready);
 });
 
 test("wallet: once closed it pays nothing more, and what it cannot claim harms no other", async () => {

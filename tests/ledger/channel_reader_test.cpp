@@ -47,6 +47,28 @@ TEST_CASE("channel reader: a channel is read as it was committed", "[reader]") {
     CHECK_FALSE(ledger::read_channel(connection, other).has_value());
 }
 
+TEST_CASE("channel reader: what is reserved is read with it, the oldest first", "[reader]") {
+    Books books;
+    auto shard = books.shard();
+    const auto app = payer(books, 1);
+    process(shard, {app.open(1000)});
+    process(shard, {app.authorize("z", 50, 250), app.authorize("a", 60, 250)});
+    process(shard, {app.authorize("m", 70, 250), app.authorize("gone", 1, 250)});
+    process(shard, {app.charge("a", 20, channel::Finality::partial), app.release("gone")});
+
+    pqxx::connection connection(books.postgres.service_url());
+    const auto read = ledger::read_channel(connection, app.terms.id);
+    REQUIRE(read.has_value());
+    std::string found;
+    for (const auto& [inference, reservation] : read->reservations)
+        found += inference.text() + " " + channel::to_string(reservation.charged) + "/" +
+                 channel::to_string(reservation.max_amount) + " ";
+    CHECK(found == "z 0/50 a 20/60 m 0/70 ");
+    CHECK(read->state.reservations.size() == 3);
+    CHECK(channel::is_consistent(read->state));
+    CHECK(ledger::list_channels(connection, {}).front().reservations.empty());
+}
+
 TEST_CASE("channel reader: a row that no batch has opened yet is no channel", "[reader]") {
     Books books;
     auto shard = books.shard();

@@ -166,13 +166,32 @@ TEST_CASE("refund: refused without the payer's own signature over what is charge
     auto forged = begin(app, 400, 300);
     forged.asked.voucher.signature = stranger.voucher(300).signature;
     CHECK(outcome(process(shard, forged)[0]) == "invalid_batch_settlement_evm_voucher_signature");
-    auto by_receiver = begin(app, 400, 300);
-    by_receiver.caller = app.terms.config.receiver;
-    CHECK(outcome(process(shard, by_receiver)[0]) == "forbidden");
+    auto forged_by_receiver = forged;
+    forged_by_receiver.caller = app.terms.config.receiver;
+    CHECK(outcome(process(shard, forged_by_receiver)[0]) ==
+          "invalid_batch_settlement_evm_voucher_signature");
+    for (const auto& caller : {app.terms.config.receiver_authorizer, stranger.secret.address()}) {
+        auto by_another = begin(app, 400, 300);
+        by_another.caller = caller;
+        CHECK(outcome(process(shard, by_another)[0]) == "forbidden");
+    }
     CHECK(outcome(process(shard, begin(app, 400, 299))[0]) ==
           "invalid_batch_settlement_evm_cumulative_amount_mismatch");
     CHECK(outcome(process(shard, begin(stranger, 400, 300))[0]) == "channel_unknown");
     CHECK(books.query("select refunding, refunds_begun from channel") == "0|0");
+}
+
+TEST_CASE("refund: the receiver hands in the payer's voucher", "[refund]") {
+    Books books;
+    auto shard = books.shard();
+    const auto app = payer(books, 1);
+    process(shard, app.open(1000), app.accept("a", 300, 300), app.charge("a", 200));
+    auto handed_in = begin(app, {}, 300);
+    handed_in.caller = app.terms.config.receiver;
+    CHECK(outcome(process(shard, handed_in)[0]) ==
+          "invalid_batch_settlement_evm_cumulative_amount_mismatch");
+    handed_in.asked.voucher = app.voucher(200);
+    CHECK(outcome(process(shard, handed_in)[0]) == "refunding 800 of 800");
 }
 
 TEST_CASE("refund: decided in its place among the payments of a batch", "[refund]") {

@@ -303,7 +303,7 @@ TEST_CASE("log: leaves of what writers hand over are those of the database's row
         handed.push_back(std::move(batch));
     };
     JournalHistory history(books, static_cast<std::uint64_t>(seed));
-    history.run(40);
+    history.run(90);
     REQUIRE(handed.size() > 5);
     pqxx::connection connection(books.postgres.service_url());
     ledger::Snapshot snapshot(connection);

@@ -14,6 +14,7 @@ template <class Command>
 std::string name_of() {
     if (std::is_same_v<Command, Pay>) return "pay";
     if (std::is_same_v<Command, Authorize>) return "authorize";
+    if (std::is_same_v<Command, Accept>) return "accept";
     if (std::is_same_v<Command, Charge>) return "charge";
     return "release";
 }
@@ -84,7 +85,7 @@ void History::settle() {
 
 void History::step(Channel& channel) {
     if (random_.one_in(40)) return reorganise(channel);
-    switch (random_.below(16)) {
+    switch (random_.below(18)) {
         case 0:
         case 1:
         case 2:
@@ -103,6 +104,9 @@ void History::step(Channel& channel) {
         case 11:
         case 12:
             return act_on_chain(channel);
+        case 16:
+        case 17:
+            return accept(channel);
         default:
             return deliver(channel);
     }
@@ -153,6 +157,15 @@ void History::authorize(Channel& channel) {
     Authorize command{some_inference(channel, random_.one_in(20)), amount, std::nullopt};
     if (!random_.one_in(3)) command.voucher = some_voucher(channel, amount);
     carry_out(channel, command, decide(channel.state, command, kLimits));
+}
+
+void History::accept(Channel& channel) {
+    const Amount amount = some_amount(channel);
+    Accept command{some_inference(channel, random_.one_in(20)), amount,
+                   some_voucher(channel, amount)};
+    if (!random_.one_in(4))
+        command.voucher.max_claimable = nearest_amount(channel.reference.charged() + wide(amount));
+    carry_out(channel, command, decide(channel.state, command));
 }
 
 void History::charge(Channel& channel) {

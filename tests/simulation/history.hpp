@@ -50,6 +50,7 @@ private:
     void step(Channel& channel);
     void pay(Channel& channel);
     void authorize(Channel& channel);
+    void accept(Channel& channel);
     void charge(Channel& channel);
     void release(Channel& channel);
     void act_on_chain(Channel& channel);

@@ -33,6 +33,7 @@ TEST_CASE("histories: no money appears or vanishes, and every decision is the re
     for (const std::string name :
          {"accepted: pay",
           "accepted: authorize",
+          "accepted: accept",
           "accepted: charge",
           "accepted: release",
           "seen: deposit",
@@ -57,6 +58,8 @@ TEST_CASE("histories: no money appears or vanishes, and every decision is the re
           "refused: idempotency_conflict",
           "refused: invalid_batch_settlement_evm_cumulative_exceeds_balance",
           "refused: invalid_batch_settlement_evm_cumulative_below_claimed",
+          "refused: invalid_batch_settlement_evm_channel_busy",
+          "refused: invalid_batch_settlement_evm_cumulative_amount_mismatch",
           "refused: insufficient_voucher",
           "refused: too_many_in_flight",
           "refused: amount_exceeds_reservation",

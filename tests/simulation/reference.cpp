@@ -41,6 +41,17 @@ Reference::Verdict Reference::judge(const Authorize& command) const {
     return std::nullopt;
 }
 
+Reference::Verdict Reference::judge(const Accept& command) const {
+    const Wide amount = wide(command.max_amount);
+    if (const auto verdict = judge_new(command.inference, amount)) return verdict;
+    if (!open_.empty()) return Error::channel_busy;
+    const Wide exact = charged() + amount;
+    if (exact <= kAmountMax && wide(command.voucher.max_claimable) != exact)
+        return Error::cumulative_amount_mismatch;
+    if (exact > books_.escrow()) return Error::cumulative_exceeds_balance;
+    return std::nullopt;
+}
+
 Reference::Verdict Reference::judge(const Charge& command) const {
     if (withdraw_requested_at_ == 0 && resting_ != Status::open) return Error::channel_not_open;
     const auto found = open_.find(command.inference.text());
@@ -73,6 +84,11 @@ void Reference::record(const Pay& command) {
 void Reference::record(const Authorize& command) {
     open_[command.inference.text()] = Open{wide(command.max_amount), 0, 1};
     if (command.voucher) raise(*command.voucher);
+}
+
+void Reference::record(const Accept& command) {
+    open_[command.inference.text()] = Open{wide(command.max_amount), 0, 1};
+    raise(command.voucher);
 }
 
 void Reference::record(const Charge& command) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "channel/accept.hpp"
 #include "channel/step.hpp"
 #include "tests/simulation/books.hpp"
 #include "tests/simulation/escrow.hpp"
@@ -20,11 +21,13 @@ public:
     using Verdict = std::optional<millrace::channel::Error>;
     Verdict judge(const millrace::channel::Pay& command) const;
     Verdict judge(const millrace::channel::Authorize& command) const;
+    Verdict judge(const millrace::channel::Accept& command) const;
     Verdict judge(const millrace::channel::Charge& command) const;
     Verdict judge(const millrace::channel::Release& command) const;
 
     void record(const millrace::channel::Pay& command);
     void record(const millrace::channel::Authorize& command);
+    void record(const millrace::channel::Accept& command);
     void record(const millrace::channel::Charge& command);
     void record(const millrace::channel::Release& command);
     /// Returns what the state machine has to report.

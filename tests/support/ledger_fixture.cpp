@@ -124,6 +124,15 @@ ledger::PaymentRequest Payer::authorize(const std::string& id, std::uint64_t amo
             "{}"};
 }
 
+ledger::PaymentRequest Payer::accept(const std::string& id, std::uint64_t amount,
+                                     std::uint64_t max) const {
+    return {{},
+            terms.config.receiver,
+            terms.id,
+            channel::Accept{inference(id), units(amount), voucher(max)},
+            "{}"};
+}
+
 ledger::PaymentRequest Payer::charge(const std::string& id, std::uint64_t amount,
                                      channel::Finality finality) const {
     return {{},

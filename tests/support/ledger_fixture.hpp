@@ -49,6 +49,9 @@ struct Payer {
                                std::uint64_t max, const std::string& detail = "{}") const;
     ledger::PaymentRequest authorize(const std::string& inference, std::uint64_t amount,
                                      std::uint64_t max) const;
+    /// Handed in by the receiver.
+    ledger::PaymentRequest accept(const std::string& inference, std::uint64_t amount,
+                                  std::uint64_t max) const;
     ledger::PaymentRequest charge(const std::string& inference, std::uint64_t amount,
                                   channel::Finality finality = channel::Finality::final) const;
     ledger::PaymentRequest release(const std::string& inference) const;

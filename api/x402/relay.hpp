@@ -1,0 +1,71 @@
+#pragma once
+
+#include "api/chain/chain_context.hpp"
+#include "api/chain/outbox_sender.hpp"
+#include "api/x402/answers.hpp"
+#include "ledger/settlement/facilitated.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace millrace::api::x402 {
+
+/// Sends transactions of one network for others, through the outbox: each is written down with what
+/// was asked before it is broadcast, and the same asked again is the same transaction, until that
+/// has failed. Used on the chain thread.
+class Relay {
+public:
+    Relay(ChainContext& context, ChainNetwork& network, OutboxSender& sender);
+
+    /// Under which an outbox row is found again.
+    struct Name {
+        ledger::Purpose purpose = ledger::Purpose::facilitated;
+        std::string reference;
+    };
+    /// The newest transaction of that name.
+    Task<std::optional<ledger::OutboxEntry>> find(Name name);
+
+    /// Writes the draft down, unless a transaction of its name stands, and broadcasts it. Refused
+    /// when what is sent for others would cost more than x402.cost_per_hour_max. Throws as
+    /// `chain::Signer` does, when nothing is written.
+    Task<std::optional<Objection>> send(ledger::Facilitated what, ledger::OutboxDraft draft);
+
+    /// What is known of a transaction.
+    struct Fate {
+        enum class Kind { unknown, succeeded, failed };
+        Kind kind = Kind::unknown;
+        std::int64_t outbox_id = 0;
+        channel::TransactionHash transaction;
+        /// Of a mined one, unless it is long ago and no node has it any more.
+        std::optional<ledger::chain::Receipt> receipt;
+        /// Of a failed one, for people.
+        std::string error;
+    };
+    /// Waits until the transaction of that name is mined, with x402.confirmations, or x402.wait is
+    /// over. It has to be there.
+    Task<Fate> await(Name name);
+
+    /// Whether this is a transaction that was not in vain, as far as is known.
+    static bool stands(const std::optional<ledger::OutboxEntry>& entry);
+    /// The answer about a transaction that did not succeed.
+    static Settlement unsettled(const Fate& fate, std::string_view failed_reason);
+    /// The answer about one that was not sent. Where one of the same name was, and reverted, and it
+    /// would still, that is `transaction_reverted`.
+    static Settlement unsent(Objection objection, const std::optional<ledger::OutboxEntry>& before);
+    /// A draft of a call of the escrow, with the gas that the nodes say it needs: at most
+    /// `gas_max`, else `simulation_reason`, which also tells of what the contract refuses.
+    Task<std::variant<ledger::OutboxDraft, Objection>> simulate(Name name, channel::Bytes data,
+                                                                std::uint64_t gas_max,
+                                                                std::string_view simulation_reason);
+
+private:
+    Task<Fate> look(Name name);
+
+    ChainContext& context_;
+    ChainNetwork& network_;
+    OutboxSender& sender_;
+};
+
+}  // namespace millrace::api::x402

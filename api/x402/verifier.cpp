@@ -1,0 +1,182 @@
+#include "api/x402/verifier.hpp"
+
+#include "api/x402/reasons.hpp"
+#include "channel/payer_signature.hpp"
+#include "channel/secp256k1.hpp"
+#include "channel/voucher.hpp"
+#include "ledger/chain/gasless_deposit.hpp"
+#include "ledger/chain/revert.hpp"
+
+namespace millrace::api::x402 {
+
+namespace chain = ledger::chain;
+using chain::BlockTag;
+using channel::Error;
+
+namespace {
+
+bool is_signed_by_key(const channel::Address& signer, const channel::Digest& digest,
+                      const channel::VoucherSignature& signature) {
+    const auto* of_key = signature.as_of_key();
+    if (!of_key || !channel::check_form(*of_key)) return false;
+    const auto key = channel::recover(digest, *of_key);
+    return key && channel::address_of(*key) == signer;
+}
+
+Verdict refused(const channel::Address& payer, Objection objection) {
+    Verdict verdict;
+    verdict.objection = std::move(objection);
+    verdict.payer = payer;
+    return verdict;
+}
+
+Verdict good(const channel::Address& payer, ChannelState state) {
+    Verdict verdict;
+    verdict.payer = payer;
+    verdict.state = state;
+    return verdict;
+}
+
+}  // namespace
+
+Objection unreadable_channel() {
+    return {kChannelStateReadFailed,
+            "The network's nodes do not tell the channel's state now; ask again."};
+}
+
+Verifier::Verifier(ChainContext& context, ChainNetwork& network, Deposits& deposits)
+    : context_(context), network_(network), deposits_(deposits) {}
+
+Task<Verdict> Verifier::verify(FacilitatorRequest request) {
+    if (auto objection = object_to_accepted(request)) {
+        Verdict verdict;
+        verdict.objection = std::move(objection);
+        co_return verdict;
+    }
+    auto& payload = request.payment.payload;
+    if (auto* deposit = std::get_if<DepositPayload>(&payload)) {
+        const auto payer = deposit->paid.config.payer;
+        auto checked = co_await check_deposit(std::move(*deposit), std::move(request.requirements));
+        if (auto* objection = std::get_if<Objection>(&checked))
+            co_return refused(payer, std::move(*objection));
+        co_return good(payer, std::get<GoodDeposit>(checked).state);
+    }
+    if (auto* voucher = std::get_if<VoucherPayload>(&payload))
+        co_return co_await verify_voucher(std::move(voucher->paid), std::move(request.requirements),
+                                          VoucherUse::payment);
+    if (auto* refund = std::get_if<RefundPayload>(&payload))
+        co_return co_await verify_voucher(std::move(refund->paid), std::move(request.requirements),
+                                          VoucherUse::refund);
+    Verdict verdict;
+    verdict.objection =
+        Objection{kPayloadType, "Only what payers send is verified: voucher, deposit, refund."};
+    co_return verdict;
+}
+
+std::optional<Objection> Verifier::object_to_service(const channel::Address& token) const {
+    if (!network_.token_config(token) || !network_.asset_of(context_, token))
+        return objection(Error::token_mismatch);
+    if (!network_.cursor || !network_.is_followed) return objection(Error::rpc_read_failed);
+    return std::nullopt;
+}
+
+Task<Verdict> Verifier::verify_voucher(ChannelVoucher paid, Requirements requirements,
+                                       VoucherUse use) {
+    const auto payer = paid.config.payer;
+    auto objection = object_to_channel(network_.escrow_separator, paid, requirements);
+    if (!objection) objection = object_to_service(paid.config.token);
+    if (objection) co_return refused(payer, std::move(*objection));
+    objection = co_await object_to_signature(paid.config, paid.channel, paid.voucher);
+    if (objection) co_return refused(payer, std::move(*objection));
+    const std::vector<channel::ChannelId> ids{paid.channel};
+    const auto found = co_await views(ids, BlockTag::latest());
+    if (!found) co_return refused(payer, unreadable_channel());
+    objection = object_to_voucher(found->front().totals, {}, paid.voucher.max_claimable, use);
+    if (objection) co_return refused(payer, std::move(*objection));
+    co_return good(payer, {paid.channel, found->front()});
+}
+
+Task<std::variant<Verifier::GoodDeposit, Objection>> Verifier::check_deposit(
+    DepositPayload payload, Requirements requirements) {
+    const auto& paid = payload.paid;
+    auto objection = object_to_channel(network_.escrow_separator, paid, requirements);
+    if (!objection) objection = object_to_service(paid.config.token);
+    if (!objection) objection = object_to_method(payload.deposit, requirements);
+    if (objection) co_return std::move(*objection);
+    objection = co_await object_to_signature(paid.config, paid.channel, paid.voucher);
+    if (objection) co_return std::move(*objection);
+    auto prepared = co_await deposits_.prepare(paid.channel, paid.config, payload.deposit);
+    if (const auto* refusal = std::get_if<channel::Refusal>(&prepared))
+        co_return co_await object_to_preparation(*refusal, payload);
+    const std::vector<channel::ChannelId> ids{paid.channel};
+    const auto found = co_await views(ids, BlockTag::latest());
+    if (!found) co_return unreadable_channel();
+    GoodDeposit good{std::get<Deposits::Prepared>(std::move(prepared)),
+                     {paid.channel, found->front()}};
+    // What was sent before may be in the balance already, and was checked then.
+    if (good.prepared.sent_before) co_return good;
+    objection = object_to_voucher(found->front().totals, payload.deposit.amount,
+                                  paid.voucher.max_claimable, VoucherUse::payment);
+    if (objection) co_return std::move(*objection);
+    co_return good;
+}
+
+/// With what the contract says, where it is the contract that refuses.
+Task<Objection> Verifier::object_to_preparation(channel::Refusal refusal, DepositPayload payload) {
+    auto made = objection(refusal);
+    if (refusal.error != Error::deposit_simulation_failed) co_return made;
+    const auto terms = deposits_.deposit_terms(*network_.token_config(payload.paid.config.token));
+    const auto again = co_await network_.node.estimate_gas(
+        chain::deposit_call(terms, payload.paid.config, payload.deposit));
+    if (!again && again.error().reverted())
+        made.message += " It says: " + chain::revert_reason(again.error().data) + ".";
+    co_return made;
+}
+
+Task<std::optional<Objection>> Verifier::object_to_signature(channel::ChannelConfig config,
+                                                             channel::ChannelId id,
+                                                             channel::SignedVoucher voucher) {
+    if (channel::is_signed_by_payer(config, network_.escrow_separator, id, voucher.max_claimable,
+                                    voucher.signature))
+        co_return std::nullopt;
+    if (!config.payer_authorizer.is_zero()) co_return objection(Error::voucher_signature);
+    const auto digest =
+        channel::digest(network_.escrow_separator, channel::Voucher{id, voucher.max_claimable});
+    const auto refused = co_await network_.wallet_signatures.refuse(config.payer, digest,
+                                                                    std::move(voucher.signature));
+    if (refused) co_return objection(channel::Refusal{*refused});
+    co_return std::nullopt;
+}
+
+Task<std::optional<Objection>> Verifier::object_to_consent(channel::Address authorizer,
+                                                           channel::Digest digest,
+                                                           channel::VoucherSignature signature) {
+    if (is_signed_by_key(authorizer, digest, signature)) co_return std::nullopt;
+    const auto refused =
+        co_await network_.wallet_signatures.refuse(authorizer, digest, std::move(signature));
+    if (!refused) co_return std::nullopt;
+    if (*refused != Error::voucher_signature) co_return objection(channel::Refusal{*refused});
+    co_return Objection{kAuthorizerAddressMismatch,
+                        "The authorizer signature is not of the channel's receiver authorizer over "
+                        "what is to be sent."};
+}
+
+Task<channel::Result<std::vector<chain::ChannelViews>>> Verifier::views(
+    std::vector<channel::ChannelId> ids, BlockTag tag) {
+    const auto answer =
+        co_await network_.node.call(network_.config.contract, chain::channel_views_call(ids), tag);
+    if (!answer) co_return Error::rpc_read_failed;
+    co_return chain::decode_channel_views(*answer, ids.size());
+}
+
+Task<std::optional<ChannelState>> Verifier::state_after(channel::ChannelId id,
+                                                        std::optional<chain::Receipt> receipt) {
+    auto tag = BlockTag::latest();
+    if (receipt) tag = BlockTag::number(receipt->block_number);
+    const std::vector<channel::ChannelId> ids{id};
+    const auto found = co_await views(ids, tag);
+    if (!found) co_return std::nullopt;
+    co_return ChannelState{id, found->front()};
+}
+
+}  // namespace millrace::api::x402

@@ -1,0 +1,59 @@
+// The facilitator with its keys in a process of their own.
+#include "channel/hex.hpp"
+#include "tests/api/signer_stack.hpp"
+#include "tests/api/x402_stack.hpp"
+#include "tests/support/print.hpp"
+
+#include <boost/json.hpp>
+#include <catch2/catch.hpp>
+
+using namespace support;
+using namespace std::chrono_literals;
+using channel::Amount;
+
+TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402][signer]") {
+    std::unique_ptr<SignerProcess> signer;
+    X402Stack test([&](api::Config& config) {
+        SignerProcess::Settings settings;
+        settings.contract = config.networks[0].contract;
+        settings.token = config.networks[0].tokens[0].address;
+        signer = std::make_unique<SignerProcess>(settings);
+        signer->client();
+        config.keys = {};
+        config.signer.socket = signer->socket();
+        config.signer.timeout = 500ms;
+    });
+    const auto config = test.delegated();
+    const auto required = test.requirements(config);
+    const auto receiver = test.token(X402Stack::kProvider);
+    const auto claim = [&](std::uint64_t total) {
+        return test.settle(X402Stack::claim({test.row(config, total, total)}), required, receiver);
+    };
+    CHECK(test.settle(test.deposit(config, 5000, 100), required).text("/success") == "true");
+    const auto first = claim(700);
+    INFO(first.response.body);
+    CHECK(first.text("/success") == "true");
+    CHECK(test.settle(test.settlement(), required).text("/amount") == "700");
+    CHECK(test.settle(test.completed(config, 800, 1000, 0), required, receiver).text("/amount") ==
+          "1000");
+
+    // Signed for more, and not claimed yet: the signer takes nothing back.
+    test.stop_mining();
+    test.chain.config.x402.wait = 150ms;
+    CHECK(reason_of(claim(1000)) == "wait_for_receipt_failed");
+    const auto lower = claim(900);
+    CHECK(reason_of(lower) == "claim_simulation_failed");
+    CHECK(lower.text("/errorMessage").find("is lower") != std::string::npos);
+    test.chain.config.x402.wait = 30s;
+    test.mine_on();
+    CHECK(claim(1000).text("/success") == "true");
+    CHECK(test.totals(config).total_claimed == Amount{1000});
+
+    signer->kill();
+    CHECK(claim(1100).status() == 503);
+    CHECK(test.totals(config).total_claimed == Amount{1000});
+    signer->start();
+    CHECK(test.chain.wait([&] { return claim(1100).text("/success") == "true"; }));
+    CHECK(test.sent("claim") == "3");
+    CHECK(test.chain.trial_balance() == "0");
+}
