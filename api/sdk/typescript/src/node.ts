@@ -1,0 +1,2 @@
+export * from "./index.js";
+export { FileStorage } from "./file_storage.js";

@@ -1,0 +1,17 @@
+import type { Account } from "./account.js";
+import type { Log } from "./log/log.js";
+import type { Session } from "./session.js";
+import type { Spending } from "./spending.js";
+import type { Storage } from "./storage.js";
+
+/** What a payer's channels have in common. */
+export interface PayerContext {
+  session: Session;
+  account: Account;
+  /** Signs vouchers: the account, or a key of its own. */
+  signer: Account;
+  spending: Spending;
+  storage: Storage;
+  log: Log;
+  timeoutMs: number;
+}
