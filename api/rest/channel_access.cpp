@@ -11,8 +11,10 @@ using channel::Error;
 bool may_see(const Principal& principal, const ledger::ChannelRecord& record) {
     if (principal.auditor) return true;
     const auto& config = record.terms.config;
-    return principal.address && (ledger::is_payer_side(config, *principal.address) ||
-                                 ledger::is_provider_side(config, *principal.address));
+    if (!principal.address) return false;
+    // A delegated key has a provider's part alone.
+    return ledger::is_provider_side(config, *principal.address) ||
+           (!principal.delegate && ledger::is_payer_side(config, *principal.address));
 }
 
 }  // namespace

@@ -18,8 +18,9 @@ Reply reply_of(const ChainService::Outcome<T>& outcome) {
     return render(std::get<T>(outcome));
 }
 
-bool is_party(const channel::ChannelConfig& config, const channel::Address& address) {
-    return ledger::is_payer_side(config, address) || ledger::is_provider_side(config, address);
+bool is_party(const channel::ChannelConfig& config, const Party& party) {
+    return ledger::is_provider_side(config, party.address) ||
+           (!party.is_delegate && ledger::is_payer_side(config, party.address));
 }
 
 Task<std::optional<ledger::ChannelRecord>> read(Database& database, channel::ChannelId id) {
@@ -31,9 +32,9 @@ Task<std::optional<ledger::ChannelRecord>> read(Database& database, channel::Cha
 }
 
 std::optional<Failure> not_for(const std::optional<ledger::ChannelRecord>& record,
-                               const channel::Address& caller) {
+                               const Party& party) {
     if (!record) return failure(Error::channel_unknown);
-    if (!is_party(record->terms.config, caller)) return failure(Error::forbidden);
+    if (!is_party(record->terms.config, party)) return failure(Error::forbidden);
     return std::nullopt;
 }
 
@@ -52,9 +53,9 @@ Task<Reply> top_up(const Services& services, channel::Address caller, TopUp aske
     co_return reply_of(topped_up);
 }
 
-Task<Reply> get_channel(const Services& services, channel::Address caller, GetChannel asked) {
+Task<Reply> get_channel(const Services& services, Party party, GetChannel asked) {
     const auto record = co_await read(services.database, asked.channel);
-    if (auto why = not_for(record, caller)) co_return std::move(*why);
+    if (auto why = not_for(record, party)) co_return std::move(*why);
     const auto asset = services.assets.find(record->terms.asset_id);
     if (asset == services.assets.end()) co_return failure(Error::channel_unknown);
     std::string out;
@@ -84,8 +85,12 @@ Task<Reply> list_channels(const Services& services, channel::Address caller, Lis
     co_return out;
 }
 
-Task<Reply> refund(const Services& services, channel::Address caller, AskForRefund asked) {
-    const auto sent = co_await services.chain.refund(asked.channel, caller, asked.asked);
+Task<Reply> refund(const Services& services, Party party, AskForRefund asked) {
+    if (party.is_delegate) {
+        const auto record = co_await read(services.database, asked.channel);
+        if (auto why = not_for(record, party)) co_return std::move(*why);
+    }
+    const auto sent = co_await services.chain.refund(asked.channel, party.address, asked.asked);
     co_return reply_of(sent);
 }
 
@@ -102,10 +107,9 @@ Task<Reply> get_claim(const Services& services, channel::Address caller, GetClai
     co_return reply_of(claim);
 }
 
-Task<Reply> check_party(const Services& services, channel::Address caller,
-                        channel::ChannelId channel) {
+Task<Reply> check_party(const Services& services, Party party, channel::ChannelId channel) {
     const auto record = co_await read(services.database, channel);
-    if (auto why = not_for(record, caller)) co_return std::move(*why);
+    if (auto why = not_for(record, party)) co_return std::move(*why);
     co_return std::string{};
 }
 

@@ -342,25 +342,26 @@ Failure Session::failed(const std::exception_ptr& error) {
 Task<Reply> Session::perform(Command command) {
     const auto& services = gateway_.services();
     const auto caller = *principal_->address;
+    const Party party{caller, principal_->delegate.has_value()};
     if (auto* open = std::get_if<OpenAChannel>(&command))
         co_return co_await open_channel(services, caller, std::move(*open));
     if (auto* deposit = std::get_if<TopUp>(&command))
         co_return co_await top_up(services, caller, std::move(*deposit));
     if (const auto* get = std::get_if<GetChannel>(&command))
-        co_return co_await get_channel(services, caller, *get);
+        co_return co_await get_channel(services, party, *get);
     if (const auto* list = std::get_if<ListChannels>(&command))
         co_return co_await list_channels(services, caller, *list);
     if (const auto* wanted = std::get_if<AskForRefund>(&command)) {
         const auto why = malformed(wanted->asked.voucher);
         if (why && !services.chain.wallet_of(wanted->channel)) co_return *why;
-        co_return co_await refund(services, caller, *wanted);
+        co_return co_await refund(services, party, *wanted);
     }
     if (const auto* claim = std::get_if<MakeClaim>(&command))
         co_return co_await make_claim(services, caller, *claim);
     if (auto* claim = std::get_if<GetClaim>(&command))
         co_return co_await get_claim(services, caller, std::move(*claim));
     if (auto* wanted = std::get_if<Subscribe>(&command)) {
-        auto checked = co_await check_party(services, caller, *wanted->channel);
+        auto checked = co_await check_party(services, party, *wanted->channel);
         if (std::holds_alternative<Failure>(checked) || closed_) co_return checked;
         co_return subscribe(std::move(*wanted));
     }

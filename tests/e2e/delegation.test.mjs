@@ -94,12 +94,18 @@ test("delegation: it is no payer, neither on the stream nor by its token", async
       ["payment.pay", { ...params, amount: "1", voucher }],
       ["channel.topUp", { channelId: channel.id, deposit: await own.deposit(channel.id, 5n) }],
       ["channel.open", { network: own.network.network, channelConfig: channel.config }],
+      ["channel.refund", { channelId: channel.id, voucher: await own.voucher(channel.id, 0n) }],
+      ["channel.get", { channelId: channel.id }],
+      ["events.subscribe", { topics: ["payment"], channelId: channel.id }],
     ];
     for (const [method, given] of forbidden)
       await assert.rejects(client.call(method, given), { reason: "forbidden" }, method);
-    assert.equal((await client.get(channel.id)).channelId, channel.id);
     await client.close();
   }
+  const read = await fetch(`${stack.ready.url}/v1/channels/${channel.id}`, {
+    headers: { Authorization: `Bearer ${acting.session.token}` },
+  });
+  assert.equal(read.status, 403);
   await own.close();
 });
 
