@@ -377,6 +377,8 @@ Environment overrides_of_process() {
         const std::string_view text(*entry);
         const auto equals = text.find('=');
         if (equals == std::string_view::npos || !text.starts_with("MILLRACE_")) continue;
+        // A gate's own, which may be set on the same machine.
+        if (text.starts_with("MILLRACE_GATE__")) continue;
         found.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
     return found;

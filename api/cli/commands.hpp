@@ -34,6 +34,7 @@ void add_channel(CLI::App& app, Action& action);
 void add_claim(CLI::App& app, Action& action);
 void add_audit(CLI::App& app, Action& action);
 void add_keys(CLI::App& app, Action& action);
+void add_gate(CLI::App& app, Action& action);
 void add_dev(CLI::App& app, Action& action);
 void add_demo(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);

@@ -64,6 +64,8 @@ void add_bench(CLI::App& app, Action& action) {
         "bench", "Measure this machine, and the service on it through its WebSocket");
     const auto options = std::make_shared<BenchOptions>();
     command->add_flag("--quick", options->quick, "A hundredth of the work");
+    command->add_flag("--gate", options->gate,
+                      "Measure what `millrace gate` adds to a model server's answers instead");
     command->add_option("--only", options->only, "Only measurements whose name contains this");
     command
         ->add_option("--rounds", options->rounds,

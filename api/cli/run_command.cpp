@@ -20,6 +20,7 @@ constexpr const char* kDescription =
     "  millrace demo                       see all of it at work on this machine\n"
     "  millrace dev                        the whole stack, to write programs against\n"
     "  millrace serve --config FILE        the service\n"
+    "  millrace gate --upstream URL        sell a model server's answers\n"
     "  millrace COMMAND --help             options and examples of a command\n";
 
 int fail(int code, const std::string& what) {
@@ -53,7 +54,8 @@ int run_command(int argc, char** argv) {
     app.get_formatter()->column_width(34);
     Action action;
     for (const auto add : {add_serve, add_signer, add_migrate, add_config, add_channel, add_claim,
-                           add_audit, add_keys, add_dev, add_demo, add_bench, add_version})
+                           add_audit, add_keys, add_gate, add_dev, add_demo, add_bench,
+                           add_version})
         add(app, action);
     try {
         app.parse(argc, argv);

@@ -1,5 +1,7 @@
 #include "api/cli/bench/bench.hpp"
 
+#include "api/cli/bench/channels.hpp"
+#include "api/cli/bench/gate_bench.hpp"
 #include "api/cli/bench/load.hpp"
 #include "api/cli/bench/raw.hpp"
 #include "api/cli/demo/chain.hpp"
@@ -25,12 +27,10 @@ namespace millrace::api {
 namespace {
 
 namespace json = boost::json;
+using bench::kDeposit;
 using bench::LoadChannel;
 using bench::LoadPlan;
-
-constexpr channel::Amount kDeposit{1'000'000'000};
-/// Calls of channel.open that are on their way at once.
-constexpr std::size_t kOpeningMax = 64;
+using bench::say;
 
 /// What a plan's rate is divided by.
 enum class Yardstick { all_cores, one_core };
@@ -71,10 +71,6 @@ std::vector<Measurement> measurements(bool quick) {
     };
 }
 
-void say(const std::string& text) {
-    fmt::print(stderr, "bench: {}\n", text);
-}
-
 std::string session_token(DemoParty& party) {
     auto& stream = party.stream();
     const auto challenge = stream.call(
@@ -85,43 +81,6 @@ std::string session_token(DemoParty& party) {
         "auth.login", json::serialize(json::object{{"message", message},
                                                    {"signature", channel::to_hex(signature)}}));
     return std::string(session.at("token").as_string());
-}
-
-void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
-    const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
-    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
-    }
-}
-
-/// All of one payer: what is measured is per channel, not per payer.
-std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
-                                       std::size_t count) {
-    const auto receiver = DemoParty::make();
-    std::vector<LoadChannel> channels;
-    std::size_t answered = 0;
-    const auto take_answer = [&] {
-        const auto answer = party.stream().receive();
-        if (answer.failed)
-            throw std::runtime_error("a channel was refused: " + json::serialize(answer.body));
-        if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
-    };
-    for (std::size_t n = 0; n < count; ++n) {
-        channel::ChannelConfig config{party.address(),
-                                      {},
-                                      receiver.address(),
-                                      network.receiver_authorizer,
-                                      network.token,
-                                      network.withdraw_delay_seconds,
-                                      {}};
-        config.salt.bytes = random_word().bytes;
-        channels.push_back({channel::channel_id(network.escrow_separator, config),
-                            network.escrow_separator, &party.key(), 0});
-        party.stream().send("channel.open", open_params(network, party, config, "bench", kDeposit));
-        if (n + 1 - answered >= kOpeningMax) take_answer();
-    }
-    while (answered < count) take_answer();
-    for (const auto& one : channels) wait_until_open(party, one.id);
-    return channels;
 }
 
 struct Row {
@@ -251,7 +210,7 @@ std::vector<Row> measure_all(const std::vector<Measurement>& plans, Service serv
     DemoChain(stack.rpc, network)
         .give_tokens({party.address()}, channel::Amount{kDeposit.units() * most});
     say(fmt::format("opening {} channels by gasless deposits", most));
-    auto channels = open_channels(network, party, most);
+    auto channels = bench::open_channels(network, party, DemoParty::make().address(), most);
     const auto token = session_token(party);
 
     std::vector<Row> rows;
@@ -265,6 +224,7 @@ std::vector<Row> measure_all(const std::vector<Measurement>& plans, Service serv
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
+    if (options.gate) return bench::run_gate_bench(options.quick, options.json);
     auto plans = measurements(options.quick);
     std::erase_if(plans, [&](const Measurement& one) {
         return one.plan.name.find(options.only) == std::string::npos;

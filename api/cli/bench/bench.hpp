@@ -7,6 +7,8 @@ namespace millrace::api {
 struct BenchOptions {
     /// A hundredth of the updates: shows that everything works, not how fast.
     bool quick = false;
+    /// What a gate adds to a model server's answers, instead of the service's own rates.
+    bool gate = false;
     /// Only measurements whose name contains this.
     std::string only;
     /// How often each is measured, in turns; the report has the run of the median rate.

@@ -2,6 +2,7 @@
 
 #include "api/cli/bench/percentiles.hpp"
 #include "channel/bytes.hpp"
+#include "channel/config.hpp"
 #include "channel/secp256k1.hpp"
 
 #include <cstdint>
@@ -13,6 +14,7 @@ namespace millrace::api::bench {
 /// A channel that is open and ready to be paid on.
 struct LoadChannel {
     channel::ChannelId id;
+    channel::ChannelConfig config;
     channel::Digest escrow_separator;
     const channel::SecretKey* signer = nullptr;
     /// Charged so far; the next voucher adds to it.

@@ -10,6 +10,7 @@ namespace millrace::api::bench {
 class Latencies {
 public:
     void add(std::uint32_t microseconds) { all_.push_back(microseconds); }
+    void add(const Latencies& more) { all_.insert(all_.end(), more.all_.begin(), more.all_.end()); }
     std::size_t count() const { return all_.size(); }
     void clear() { all_.clear(); }
 

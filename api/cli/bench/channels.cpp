@@ -1,0 +1,59 @@
+#include "api/cli/bench/channels.hpp"
+
+#include "channel/hex.hpp"
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include <cstdio>
+#include <stdexcept>
+
+namespace millrace::api::bench {
+namespace {
+
+/// Calls of channel.open that are on their way at once.
+constexpr std::size_t kOpeningMax = 64;
+
+void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
+    const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
+    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
+    }
+}
+
+}  // namespace
+
+void say(const std::string& text) {
+    fmt::print(stderr, "bench: {}\n", text);
+}
+
+std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
+                                       const channel::Address& receiver, std::size_t count) {
+    std::vector<LoadChannel> channels;
+    std::size_t answered = 0;
+    const auto take_answer = [&] {
+        const auto answer = party.stream().receive();
+        if (answer.failed)
+            throw std::runtime_error("a channel was refused: " +
+                                     boost::json::serialize(answer.body));
+        if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
+    };
+    for (std::size_t n = 0; n < count; ++n) {
+        channel::ChannelConfig config{party.address(),
+                                      {},
+                                      receiver,
+                                      network.receiver_authorizer,
+                                      network.token,
+                                      network.withdraw_delay_seconds,
+                                      {}};
+        config.salt.bytes = random_word().bytes;
+        channels.push_back({channel::channel_id(network.escrow_separator, config), config,
+                            network.escrow_separator, &party.key(), 0});
+        party.stream().send("channel.open", open_params(network, party, config, "bench", kDeposit));
+        if (n + 1 - answered >= kOpeningMax) take_answer();
+    }
+    while (answered < count) take_answer();
+    for (const auto& one : channels) wait_until_open(party, one.id);
+    return channels;
+}
+
+}  // namespace millrace::api::bench

@@ -1,0 +1,24 @@
+#pragma once
+
+#include "api/cli/bench/load.hpp"
+#include "api/cli/demo/party.hpp"
+#include "channel/amount.hpp"
+#include "channel/bytes.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace millrace::api::bench {
+
+inline constexpr channel::Amount kDeposit{1'000'000'000};
+
+/// What the benchmark is doing, on standard error.
+void say(const std::string& text);
+
+/// Opens channels to `receiver` by gasless deposits, and waits until they are open. All are of one
+/// payer, which outlives them: what is measured is per channel, not per payer.
+std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
+                                       const channel::Address& receiver, std::size_t count);
+
+}  // namespace millrace::api::bench

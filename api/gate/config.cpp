@@ -1,0 +1,275 @@
+#include "api/gate/config.hpp"
+
+#include "api/config_reader.hpp"
+#include "channel/address.hpp"
+#include "channel/config.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace millrace::api::gate {
+namespace {
+
+constexpr std::uint64_t kDayMs = 86'400'000;
+constexpr std::uint64_t kMebibyte = 1024 * 1024;
+constexpr std::uint64_t kTokensMax = 1'000'000'000;
+constexpr std::size_t kNameLengthMax = 24;
+constexpr std::string_view kUnits = R"(base units of the token as decimal text, such as "100")";
+const std::vector<std::string> kFreeByDefault{"/health", "/v1/models", "/v1/models/*"};
+
+bool is_name(std::string_view name) {
+    constexpr std::string_view kLetters =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    return !name.empty() && name.size() <= kNameLengthMax &&
+           name.find_first_not_of(kLetters) == std::string_view::npos;
+}
+
+/// "127.0.0.1:8404" or "[::1]:8404".
+bool read_listen(std::string_view text, GateConfig& config) {
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return false;
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    const auto port = text.substr(colon + 1);
+    const auto [end, failure] =
+        std::from_chars(port.data(), port.data() + port.size(), config.port);
+    config.host = host;
+    std::array<unsigned char, 16> bytes{};
+    return failure == std::errc{} && end == port.data() + port.size() &&
+           (inet_pton(AF_INET, config.host.c_str(), bytes.data()) == 1 ||
+            inet_pton(AF_INET6, config.host.c_str(), bytes.data()) == 1);
+}
+
+template <class Value>
+void read_optional(ConfigSection& section, std::string_view key, std::optional<Value>& out,
+                   channel::Result<Value> (*parse)(std::string_view), std::string_view expected) {
+    if (!section.has(key)) return;
+    Value value{};
+    section.parsed(key, value, parse, expected);
+    out = value;
+}
+
+void read_places(ConfigSection& section, GateConfig& config) {
+    std::string listen;
+    section.text("listen", listen);
+    if (!listen.empty() && !read_listen(listen, config))
+        section.problem("listen", R"(has to be an IP address and a port, such as "0.0.0.0:8404")");
+    section.number("io_threads", config.io_threads, 0, 256);
+    section.text("name", config.name);
+    if (!is_name(config.name))
+        section.problem("name", fmt::format("has to be 1 to {} letters, digits, dots, underscores "
+                                            "or hyphens",
+                                            kNameLengthMax));
+    section.text("public_url", config.public_url);
+    while (config.public_url.ends_with('/')) config.public_url.pop_back();
+    section.text("admin_path", config.admin_path);
+    if (!config.admin_path.starts_with('/') || config.admin_path.size() < 2 ||
+        config.admin_path.ends_with('/'))
+        section.problem("admin_path", R"(has to be a path, such as "/.millrace")");
+    section.text("upstream", config.upstream_url);
+    section.text("upstream_key_file", config.upstream_key_file);
+    section.text("service", config.service_url);
+}
+
+void read_payment(ConfigSection& section, GateConfig& config) {
+    section.text("key_file", config.key_file);
+    section.text("password_file", config.password_file);
+    section.text("delegation_file", config.delegation_file);
+    read_optional(section, "network", config.network, &channel::parse_network,
+                  R"(a CAIP-2 network, such as "eip155:8453")");
+    read_optional(section, "token", config.token, &channel::parse_address,
+                  "an address of 40 hex digits");
+    read_optional(section, "pay_to", config.pay_to, &channel::parse_address,
+                  "an address of 40 hex digits");
+    if (section.has("withdraw_delay_seconds")) {
+        std::uint64_t seconds = channel::kWithdrawDelaySecondsMin;
+        section.number("withdraw_delay_seconds", seconds, channel::kWithdrawDelaySecondsMin,
+                       channel::kWithdrawDelaySecondsMax);
+        config.withdraw_delay_seconds = seconds;
+    }
+    section.parsed("deposit_min", config.deposit_min, &channel::parse_amount, kUnits);
+}
+
+void read_times(ConfigSection& section, GateConfig& config) {
+    section.duration("accept_timeout_ms", config.accept_timeout, 100, kDayMs);
+    section.duration("deposit_timeout_ms", config.deposit_timeout, 1000, kDayMs);
+    section.duration("charge_timeout_ms", config.charge_timeout, 100, kDayMs);
+    section.duration("refund_timeout_ms", config.refund_timeout, 1000, kDayMs);
+    section.duration("charge_interval_ms", config.charge_interval, 10, kDayMs);
+    section.duration("turn_timeout_ms", config.turn_timeout, 0, kDayMs);
+    section.duration("connect_timeout_ms", config.upstream.connect_timeout, 10, kDayMs);
+    section.duration("answer_timeout_ms", config.upstream.answer_timeout, 100, kDayMs);
+    section.duration("upstream_idle_timeout_ms", config.upstream.idle_timeout, 100, kDayMs);
+    section.duration("upstream_keep_alive_ms", config.upstream.keep_alive, 0, kDayMs);
+    section.duration("request_timeout_ms", config.connection.request_timeout, 100, kDayMs);
+    section.duration("write_timeout_ms", config.connection.write_timeout, 100, kDayMs);
+    section.duration("idle_timeout_ms", config.connection.idle_timeout, 100, kDayMs);
+    section.duration("drain_timeout_ms", config.drain_timeout, 0, kDayMs);
+}
+
+void read_limits(ConfigSection& section, GateConfig& config) {
+    section.number("connections_max", config.connections_max, 1, 1'000'000);
+    section.number("connections_per_address_max", config.connections_per_address_max, 1, 1'000'000);
+    section.number("header_bytes_max", config.connection.header_bytes_max, 4096, kMebibyte);
+    section.number("body_bytes_max", config.connection.body_bytes_max, 1024, 1024 * kMebibyte);
+    section.number("bodies_bytes_max", config.connection.bodies_bytes_max,
+                   config.connection.body_bytes_max, 1024 * 1024 * kMebibyte);
+    section.number("reply_bytes_max", config.reply_bytes_max, 1024, 1024 * kMebibyte);
+    section.number("event_bytes_max", config.event_bytes_max, 1024, 1024 * kMebibyte);
+    section.number("upstream_calls_max", config.upstream_calls_max, 1, 1'000'000);
+    section.number("upstream_idle_connections_max", config.upstream.idle_connections_max, 0,
+                   100'000);
+    section.number("waiting_per_channel_max", config.waiting_per_channel_max, 0, 100'000);
+    section.number("outstanding_max", config.outstanding_max, 1, 10'000'000);
+}
+
+void read_gate(const toml::table* table, GateConfig& config, const Environment& environment,
+               ConfigProblems& problems, std::set<std::string>& overrides) {
+    ConfigSection section(table, "gate", &environment, problems);
+    read_places(section, config);
+    read_payment(section, config);
+    read_times(section, config);
+    read_limits(section, config);
+    auto free = kFreeByDefault;
+    section.texts("free", free);
+    for (const auto& one : free) {
+        config.prices.free.push_back(parse_free_path(one));
+        if (!config.prices.free.back().path.starts_with('/'))
+            section.problem("free",
+                            R"(has to list paths, such as "/v1/models" or "POST /tokenize")");
+    }
+    section.finish();
+    overrides.insert(section.overrides().begin(), section.overrides().end());
+}
+
+PriceRule read_rule(const toml::table& table, ConfigProblems& problems) {
+    PriceRule rule;
+    ConfigSection section(&table, "prices", nullptr, problems);
+    section.texts("paths", rule.paths);
+    const bool are_paths = std::all_of(rule.paths.begin(), rule.paths.end(),
+                                       [](const auto& path) { return path.starts_with('/'); });
+    if (rule.paths.empty() || !are_paths)
+        section.problem("paths", R"(has to list paths, such as ["/v1/chat/completions"])");
+    section.texts("models", rule.models);
+    section.parsed("request", rule.price.request, &channel::parse_amount, kUnits);
+    section.parsed("input_per_1k", rule.price.input_per_1k, &channel::parse_amount, kUnits);
+    section.parsed("output_per_1k", rule.price.output_per_1k, &channel::parse_amount, kUnits);
+    section.number("input_tokens_max", rule.input_tokens_max, 1, kTokensMax);
+    section.number("output_tokens_max", rule.output_tokens_max, 1, kTokensMax);
+    section.text("description", rule.description);
+    if (channel::is_fixed(rule.price) && rule.price.request.is_zero())
+        section.problem("request",
+                        "or input_per_1k or output_per_1k has to be above 0; what costs "
+                        "nothing belongs into gate.free");
+    section.finish();
+    return rule;
+}
+
+void read_rules(const toml::table& root, GateConfig& config, ConfigProblems& problems) {
+    const auto* node = root.get("prices");
+    if (!node) return;
+    const auto* rules = node->as_array();
+    if (!rules || !rules->is_homogeneous<toml::table>()) {
+        problems.lines.push_back(fmt::format("{}:{}: prices: has to be written as [[prices]]",
+                                             problems.file, node->source().begin.line));
+        return;
+    }
+    for (const auto& entry : *rules)
+        config.prices.rules.push_back(read_rule(*entry.as_table(), problems));
+}
+
+void read_log(const toml::table* table, LogConfig& log, const Environment& environment,
+              ConfigProblems& problems, std::set<std::string>& overrides) {
+    ConfigSection section(table, "log", &environment, problems);
+    section.word("level", log.level, {"trace", "debug", "info", "warn", "error", "off"});
+    section.word("format", log.format, {"console", "json"});
+    section.finish();
+    overrides.insert(section.overrides().begin(), section.overrides().end());
+}
+
+Environment overrides_of_process() {
+    Environment found;
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text(*entry);
+        const auto equals = text.find('=');
+        const bool is_ours =
+            text.starts_with("MILLRACE_GATE__") || text.starts_with("MILLRACE_LOG__");
+        if (equals == std::string_view::npos || !is_ours) continue;
+        found.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return found;
+}
+
+}  // namespace
+
+GateConfig parse_gate_config(std::string_view text, const std::string& file,
+                             const std::map<std::string, std::string>& environment) {
+    toml::table root;
+    try {
+        root = toml::parse(text, file);
+    } catch (const toml::parse_error& error) {
+        throw ConfigError(fmt::format("{}:{}: not TOML: {}", file, error.source().begin.line,
+                                      error.description()));
+    }
+    ConfigProblems problems{file, {}};
+    GateConfig config;
+    std::set<std::string> overrides;
+    read_gate(root["gate"].as_table(), config, environment, problems, overrides);
+    read_log(root["log"].as_table(), config.log, environment, problems, overrides);
+    read_rules(root, config, problems);
+    for (const auto& [key, node] : root)
+        if (key != "gate" && key != "log" && key != "prices")
+            problems.lines.push_back(
+                fmt::format("{}:{}: {}: there is no such section; there are: gate, log, prices",
+                            file, key.source().begin.line, key.str()));
+    for (const auto& [name, value] : environment)
+        if (!overrides.contains(name))
+            problems.lines.push_back(
+                fmt::format("environment: {}: names no key of the configuration; unset it", name));
+    if (!problems.lines.empty())
+        throw ConfigError(fmt::format("{}", fmt::join(problems.lines, "\n")));
+    return config;
+}
+
+GateConfig load_gate_config(const std::string& path) {
+    if (path.empty()) return parse_gate_config("", "defaults", overrides_of_process());
+    std::ifstream file(path);
+    std::stringstream text;
+    if (file) text << file.rdbuf();
+    if (!file)
+        throw ConfigError(fmt::format("{}: cannot be read ({}); name another file with --config",
+                                      path, std::strerror(errno)));
+    return parse_gate_config(text.str(), path, overrides_of_process());
+}
+
+void check(const GateConfig& config) {
+    std::vector<std::string> missing;
+    if (config.upstream_url.empty())
+        missing.emplace_back(
+            "gate.upstream (--upstream) is missing: the model server, such as "
+            "http://127.0.0.1:11434");
+    else
+        parse_upstream("gate.upstream", config.upstream_url);
+    parse_service_address("gate.service", config.service_url);
+    if (config.key_file.empty())
+        missing.emplace_back(
+            "gate.key_file (--key-file) is missing: the receiver's key, or one that it has "
+            "delegated to; make one with: millrace keys new --out FILE");
+    if (config.prices.rules.empty())
+        missing.emplace_back(
+            "no prices: write [[prices]] into the configuration, or give --price-request, "
+            "--price-input or --price-output");
+    if (!missing.empty()) throw ConfigError(fmt::format("{}", fmt::join(missing, "\n")));
+}
+
+}  // namespace millrace::api::gate

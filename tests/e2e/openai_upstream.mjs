@@ -1,0 +1,127 @@
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { wait } from "./client.mjs";
+
+/**
+ * A model server as an OpenAI-compatible one is seen over HTTP. What it does is in the prompt, as
+ * words such as `tokens=20 every=5 break=7`; it counts for itself what it read and wrote.
+ *
+ *     tokens=N   how many to write, at most max_tokens
+ *     every=MS   between two tokens of a stream
+ *     after=MS   before it answers at all
+ *     status=N   answers with this status and no tokens
+ *     break=N    breaks the connection behind N tokens of a stream
+ *     big=N      makes each token so many characters long
+ *     hang       never answers
+ *     mute       says no usage
+ */
+export class OpenAiUpstream {
+  /** What it was asked, in order, with its own counts. */
+  calls = [];
+
+  static async start(port = 0) {
+    const upstream = new OpenAiUpstream();
+    upstream.server = createServer((request, response) => upstream.#answer(request, response));
+    upstream.server.listen(port, "127.0.0.1");
+    await once(upstream.server, "listening");
+    upstream.port = upstream.server.address().port;
+    upstream.url = `http://127.0.0.1:${upstream.port}`;
+    return upstream;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    return new Promise((done) => this.server.close(done));
+  }
+
+  get last() {
+    return this.calls.at(-1);
+  }
+
+  async #answer(request, response) {
+    let body = "";
+    for await (const piece of request) body += piece;
+    const call = {
+      method: request.method,
+      path: request.url,
+      headers: request.headers,
+      body: body === "" ? undefined : JSON.parse(body),
+      input: 0,
+      output: 0,
+      isAborted: false,
+    };
+    this.calls.push(call);
+    response.on("close", () => {
+      call.isAborted = !response.writableFinished;
+    });
+    if (request.method !== "POST") return json(response, 200, { object: "list", data: [] });
+    const asked = wishes(call.body);
+    call.input = asked.words;
+    if (asked.hang) return;
+    if (asked.after) await wait(asked.after);
+    if (asked.status !== undefined)
+      return json(response, asked.status, { error: { message: "as you wish" } });
+    const count = Math.min(asked.tokens ?? 5, call.body.max_tokens ?? 16);
+    if (call.body.stream) return this.#stream(response, call, count, asked);
+    call.output = count;
+    json(response, 200, {
+      object: "chat.completion",
+      model: call.body.model,
+      choices: [
+        { index: 0, message: { role: "assistant", content: word(asked).repeat(count) } },
+      ],
+      ...(asked.mute ? {} : { usage: usage(call) }),
+    });
+  }
+
+  async #stream(response, call, count, asked) {
+    response.writeHead(200, { "Content-Type": "text/event-stream" });
+    const say = (value) => response.write(`data: ${JSON.stringify(value)}\n\n`);
+    const chunk = (choice) => ({
+      object: "chat.completion.chunk",
+      choices: [{ index: 0, ...choice }],
+    });
+    say(chunk({ delta: { role: "assistant", content: "" } }));
+    while (call.output < count && !call.isAborted) {
+      if (asked.break === call.output) return response.write(":\n\n", () => response.destroy());
+      say(chunk({ delta: { content: word(asked, call.output) } }));
+      ++call.output;
+      if (response.writableNeedDrain) await drained(response);
+      if (asked.every) await wait(asked.every);
+    }
+    say(chunk({ delta: {}, finish_reason: "stop" }));
+    if (call.body.stream_options?.include_usage && !asked.mute)
+      say({ object: "chat.completion.chunk", choices: [], usage: usage(call) });
+    response.end("data: [DONE]\n\n");
+  }
+}
+
+function word({ big = 0 }, number = "") {
+  return `word${number} `.padEnd(big, "x");
+}
+
+const drained = (response) =>
+  new Promise((done) => {
+    response.once("drain", done);
+    response.once("close", done);
+  });
+
+function usage({ input, output }) {
+  return { prompt_tokens: input, completion_tokens: output, total_tokens: input + output };
+}
+
+function wishes(body) {
+  const words = body.messages.flatMap(({ content }) => content.split(" "));
+  const asked = { words: words.length };
+  for (const word of words) {
+    const [name, value] = word.split("=");
+    if (["hang", "mute"].includes(name)) asked[name] = true;
+    if (value !== undefined) asked[name] = Number(value);
+  }
+  return asked;
+}
+
+function json(response, status, value) {
+  response.writeHead(status, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(value));
+}
