@@ -11,8 +11,6 @@ create table facilitated (
     -- As whom the request was authenticated; null: it was anonymous.
     asked_as  bytea,
     at        timestamptz not null,
-    -- Of a settlement: when somebody was first told that it succeeded.
-    told_at   timestamptz,
     constraint facilitated_pkey primary key (outbox_id),
     constraint facilitated_of_outbox foreign key (outbox_id) references outbox (outbox_id),
     constraint facilitated_action_known check (action in ('deposit', 'claim', 'settle', 'refund'))

@@ -1,3 +1,3 @@
 -- Who may do what to `facilitated`: see 0030.
-grant select, insert, update (told_at) on facilitated to millrace_service;
+grant select, insert on facilitated to millrace_service;
 grant select on facilitated to millrace_auditor;

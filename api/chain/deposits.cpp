@@ -31,8 +31,8 @@ Refusal with_limit(Error error, const channel::Word& limit) {
 }
 
 /// Under the same reference, which a Permit2 nonce allows: only one of the two can be mined.
-bool is_another(const ledger::OutboxEntry& entry, const ledger::OutboxDraft& draft) {
-    return entry.data != draft.data;
+bool is_another(const ledger::OutboxEntry& entry, const channel::Bytes& data) {
+    return !entry.is_filled() && entry.data != data;
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
     prepared.draft.data = chain::deposit_call(terms, config, deposit);
     auto before = co_await context_.read(work);
     if (before && before->status != ledger::OutboxStatus::failed) {
-        if (is_another(*before, prepared.draft)) co_return Error::deposit_simulation_failed;
+        if (is_another(*before, prepared.draft.data)) co_return Error::deposit_simulation_failed;
         prepared.sent_before = std::move(before);
         co_return prepared;
     }
@@ -223,7 +223,7 @@ Task<Deposits::Outcome<channel::TransactionHash>> Deposits::send(const Prepared&
         return written;
     };
     auto entries = co_await sender_.write_down(work);
-    if (is_another(entries.front(), draft)) co_return Error::deposit_simulation_failed;
+    if (is_another(entries.front(), draft.data)) co_return Error::deposit_simulation_failed;
     const auto hash = entries.front().hash;
     co_await sender_.broadcast(std::move(entries.front()));
     co_return hash;
@@ -234,12 +234,14 @@ Task<std::optional<ledger::OutboxEntry>> Deposits::find(const channel::ChannelCo
     const auto* token = network_.token_config(config.token);
     if (!token) co_return std::nullopt;
     const auto id = channel::channel_id(network_.escrow_separator, config);
-    const auto reference =
-        chain::deposit_reference(deposit_terms(*token), id, config.payer, deposit);
+    const auto terms = deposit_terms(*token);
+    const auto reference = chain::deposit_reference(terms, id, config.payer, deposit);
     const auto work = [reference](pqxx::transaction_base& transaction) {
         return ledger::find_outbox(transaction, Purpose::deposit, reference);
     };
-    co_return co_await context_.read(work);
+    auto found = co_await context_.read(work);
+    if (found && is_another(*found, chain::deposit_call(terms, config, deposit))) found.reset();
+    co_return found;
 }
 
 /// The outbox tells of the end of a transaction only when the books have followed up to it.

@@ -35,22 +35,22 @@ public:
         std::optional<ledger::OutboxEntry> sent_before;
         ledger::OutboxDraft draft;
     };
-    /// Checks the deposit, holdings and simulation included, and drafts its transaction; nothing is
-    /// sent. The configuration's token has to be taken here.
     /// The newest transaction that was written down for that deposit.
     Task<std::optional<ledger::OutboxEntry>> find(const channel::ChannelConfig& config,
                                                   const GaslessDeposit& deposit);
+    /// Checks the deposit, holdings and simulation included, and drafts its transaction; nothing is
+    /// sent. The configuration's token has to be taken here.
     Task<Outcome<Prepared>> prepare(channel::ChannelId id, channel::ChannelConfig config,
                                     GaslessDeposit deposit);
     ledger::chain::DepositTerms deposit_terms(const TokenConfig& token) const;
+    /// Who signs vouchers of a channel that is opened now; nullopt when the chain cannot be read.
+    Task<std::optional<channel::VoucherSigner>> voucher_signer(
+        const channel::ChannelConfig& config);
 
 private:
     using Refused = std::optional<channel::Refusal>;
 
     Refused check_terms(const channel::ChannelConfig& config) const;
-    /// Nullopt when the chain cannot be read.
-    Task<std::optional<channel::VoucherSigner>> voucher_signer(
-        const channel::ChannelConfig& config);
     Task<bool> has_too_many(const channel::Address& payer);
     Task<Refused> check_on_chain(const channel::ChannelConfig& config,
                                  const GaslessDeposit& deposit, Prepared& prepared);

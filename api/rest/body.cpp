@@ -8,25 +8,13 @@ namespace {
 
 constexpr std::string_view kField = "body";
 
-std::string_view sentence(stream::JsonParser::Fault fault) {
-    switch (fault) {
-        case stream::JsonParser::Fault::syntax:
-            return "The body is not JSON.";
-        case stream::JsonParser::Fault::utf8:
-            return "The body is not UTF-8.";
-        case stream::JsonParser::Fault::depth:
-            return "The body is nested too deeply.";
-    }
-    return {};
-}
-
 }  // namespace
 
 std::optional<stream::Failure> read_body(const RestContext& context, std::string_view body,
                                          const std::function<void(stream::Members&)>& read) {
     stream::JsonParser parser(context.config.limits.json_depth_max);
     const auto json = parser.parse(body.empty() ? "{}" : body);
-    if (!json) return stream::bad_request(std::string(kField), sentence(parser.fault()));
+    if (!json) return stream::bad_request(std::string(kField), stream::sentence(parser.fault()));
     if (!json->is(stream::Json::Kind::object))
         return stream::bad_request(std::string(kField), "Expected a JSON object.");
     std::string_view name;

@@ -25,7 +25,7 @@ struct RestContext : Services {
     /// What tree heads are checked with; nullopt: there is no transparency log.
     std::optional<ledger::NoteKey> log_key{};
     rest::Exports exports{};
-    x402::Traffic x402{};
+    x402::Traffic x402{config.x402.in_flight_max};
 };
 
 namespace rest {

@@ -22,20 +22,6 @@ using x402::Objection;
 /// All networks of the family are served by the same key.
 constexpr std::string_view kFamily = "eip155:*";
 
-/// Counts a request that is being worked on.
-class InFlight {
-public:
-    explicit InFlight(std::atomic<std::size_t>& count) : count_(count), place_(++count) {}
-    InFlight(const InFlight&) = delete;
-    InFlight& operator=(const InFlight&) = delete;
-    ~InFlight() { --count_; }
-    std::size_t place() const { return place_; }
-
-private:
-    std::atomic<std::size_t>& count_;
-    std::size_t place_;
-};
-
 HttpResponse switched_off() {
     return not_found("not_found", "The x402 facilitator is switched off here.");
 }
@@ -51,6 +37,12 @@ std::optional<HttpResponse> turned_away(Guesses& asked, unsigned most, const Res
     if (asked.exhausted(from, at, most)) return too_many(Error::rate_limited, most);
     asked.count_failure(from, at);
     return std::nullopt;
+}
+
+/// The address as a limit counts it; what is none counts as one.
+boost::asio::ip::address address_of(const RestRequest& request) {
+    boost::system::error_code error;
+    return boost::asio::ip::make_address(request.http.remote_address, error);
 }
 
 std::string state_json(const x402::ChannelState& state) {
@@ -149,9 +141,8 @@ Task<HttpResponse> post_verify(RestContext& context, RestRequest asked) {
     auto& traffic = context.x402;
     if (auto away = turned_away(traffic.verifies, limits.verify_per_minute_max, asked))
         co_return std::move(*away);
-    const InFlight work(traffic.in_flight);
-    if (work.place() > limits.in_flight_max)
-        co_return too_many(Error::overloaded, limits.in_flight_max);
+    const auto place = traffic.verifying.admit(address_of(asked));
+    if (!place) co_return too_many(Error::overloaded, limits.in_flight_max);
     FacilitatorRequest request;
     x402::Verdict verdict;
     if (const auto failure = read(context, asked, request)) {
@@ -173,9 +164,8 @@ Task<HttpResponse> post_settle(RestContext& context, RestRequest asked) {
     auto& traffic = context.x402;
     if (auto away = turned_away(traffic.settles, limits.settle_per_minute_max, asked))
         co_return std::move(*away);
-    const InFlight work(traffic.in_flight);
-    if (work.place() > limits.in_flight_max)
-        co_return too_many(Error::overloaded, limits.in_flight_max);
+    const auto place = traffic.settling.admit(address_of(asked));
+    if (!place) co_return too_many(Error::overloaded, traffic.settling_of_address_max);
     FacilitatorRequest request;
     x402::Settlement settlement;
     const auto failure = read(context, asked, request);

@@ -330,4 +330,16 @@ std::optional<Json> JsonParser::parse(std::string_view text) {
     return std::nullopt;
 }
 
+std::string_view sentence(JsonParser::Fault fault) {
+    switch (fault) {
+        case JsonParser::Fault::syntax:
+            return "This is not JSON.";
+        case JsonParser::Fault::utf8:
+            return "This is not UTF-8.";
+        case JsonParser::Fault::depth:
+            return "This is nested too deeply.";
+    }
+    return {};
+}
+
 }  // namespace millrace::api::stream

@@ -101,4 +101,7 @@ private:
     std::unique_ptr<Reader> reader_;
 };
 
+/// For people, about a text that is no frame of the stream.
+std::string_view sentence(JsonParser::Fault fault);
+
 }  // namespace millrace::api::stream

@@ -4,7 +4,6 @@
 #include "api/x402/reasons.hpp"
 #include "channel/error.hpp"
 #include "channel/hex.hpp"
-#include "channel/payer_signature.hpp"
 #include "ledger/settlement/claim_plan.hpp"
 
 namespace millrace::api::x402 {
@@ -15,8 +14,8 @@ using channel::Refusal;
 using ledger::FacilitatedAction;
 
 ClaimSettler::ClaimSettler(ChainContext& context, ChainNetwork& network, Verifier& verifier,
-                           Relay& relay)
-    : context_(context), network_(network), verifier_(verifier), relay_(relay) {}
+                           Relay& relay, SigningShare& share)
+    : context_(context), network_(network), verifier_(verifier), relay_(relay), share_(share) {}
 
 channel::ChannelId ClaimSettler::id_of(const chain::VoucherClaim& row) const {
     return channel::channel_id(network_.escrow_separator, row.config);
@@ -31,6 +30,8 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
         const ledger::Facilitated what{FacilitatedAction::claim, network_.config.network,
                                        request.requirements.pay_to, request.requirements.asset,
                                        request.caller};
+        if (auto dear = co_await relay_.object_to_cost(what))
+            co_return Relay::unsent(*dear, before);
         auto consented = co_await consent(std::move(payload.claims), std::move(payload.signature),
                                           std::move(request.requirements), request.caller,
                                           kClaimSimulationFailed);
@@ -63,49 +64,51 @@ Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::consent(
     if (!network_.token_config(requirements.asset)) co_return objection(Error::token_mismatch);
     const auto authorizer = rows.front().config.receiver_authorizer;
     const auto digest = chain::claims_digest(network_.escrow, rows);
-    auto due = rows;
-    std::size_t weight = 0;
-    if (auto wrong = co_await leave_what_is_due(due, weight)) co_return std::move(*wrong);
-    if (due.empty()) co_return Consented{};
+    auto found = co_await due_of(rows);
+    if (auto* wrong = std::get_if<Objection>(&found)) co_return std::move(*wrong);
+    auto& due = std::get<Due>(found);
+    if (due.rows.empty()) co_return Consented{};
     if (given) {
         auto signature = *given;
         if (auto wrong = co_await verifier_.object_to_consent(authorizer, digest, *given))
             co_return std::move(*wrong);
-        co_return Consented{std::move(rows), std::move(signature), weight};
+        co_return Consented{std::move(rows), std::move(signature), due.weight};
     }
     if (authorizer != context_.signer.authorizer())
         co_return Objection{kAuthorizerAddressMismatch,
                             "The receiver authorizer is not the one that signs here: send its "
                             "claimAuthorizerSignature."};
-    if (auto wrong = co_await object_to_delegation(due, caller)) co_return std::move(*wrong);
-    co_return co_await sign(std::move(due), weight, refused_reason);
+    if (auto wrong = co_await object_to_delegation(due.rows, caller)) co_return std::move(*wrong);
+    co_return co_await sign(std::move(due), refused_reason);
 }
 
-/// Those that raise what is claimed; the contract passes over the others.
-Task<std::optional<Objection>> ClaimSettler::leave_what_is_due(Rows& rows, std::size_t& weight) {
-    weight = rows.size();
+/// The contract passes over rows that claim nothing more.
+Task<std::variant<ClaimSettler::Due, Objection>> ClaimSettler::due_of(Rows rows) {
     std::vector<channel::ChannelId> ids;
     for (const auto& row : rows) ids.push_back(id_of(row));
-    const auto found = co_await verifier_.views(ids, chain::BlockTag::latest());
+    const auto found = co_await verifier_.views(ids);
     if (!found) co_return unreadable_channel();
-    Rows due;
+    Due due;
+    due.weight = rows.size();
     for (std::size_t at = 0; at < rows.size(); ++at) {
         const auto& row = rows[at];
         const auto& totals = (*found)[at].totals;
-        if (row.total_claimed <= totals.total_claimed) continue;
+        const auto more = channel::subtract(row.total_claimed, totals.total_claimed);
+        if (!more || more->is_zero()) continue;
         if (row.total_claimed > totals.balance)
             co_return about(ids[at],
                             objection(Refusal{Error::cumulative_exceeds_balance, totals.balance}));
         const channel::SignedVoucher voucher{row.max_claimable, row.signature};
-        auto wrong = co_await verifier_.object_to_signature(row.config, ids[at], voucher);
-        if (wrong) co_return about(ids[at], std::move(*wrong));
-        const bool is_of_key = channel::is_signed_by_payer(
-            row.config, network_.escrow_separator, ids[at], row.max_claimable, row.signature);
-        if (!is_of_key) weight += ledger::kContractRowWeight - 1;
-        due.push_back(row);
+        auto signer = co_await verifier_.signer_of(row.config, ids[at], voucher);
+        if (auto* wrong = std::get_if<Objection>(&signer))
+            co_return about(ids[at], std::move(*wrong));
+        if (std::get<channel::VoucherSigner>(signer) == channel::VoucherSigner::contract)
+            due.weight += ledger::kContractRowWeight - 1;
+        const auto value = channel::add(due.value, *more);
+        due.value = value ? *value : channel::Amount::max();
+        due.rows.push_back(row);
     }
-    rows = std::move(due);
-    co_return std::nullopt;
+    co_return due;
 }
 
 /// What is charged of a channel of the books stands there, whatever its voucher allows. Of others
@@ -138,8 +141,12 @@ Task<std::optional<Objection>> ClaimSettler::object_to_delegation(
 }
 
 Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::sign(
-    Rows rows, std::size_t weight, std::string_view refused_reason) {
-    Consented consented{std::move(rows), {}, weight};
+    Due due, std::string_view refused_reason) {
+    const auto& config = due.rows.front().config;
+    const SigningShare::Moved moved{chain::claims_digest(network_.escrow, due.rows),
+                                    config.receiver, config.token, due.value};
+    if (auto wrong = share_.take(now(), moved)) co_return std::move(*wrong);
+    Consented consented{std::move(due.rows), {}, due.weight};
     auto* const signer = &context_.signer;
     const auto escrow = network_.escrow;
     const auto signing = [&claims = consented.rows, signer, escrow](pqxx::connection&) {

@@ -2,6 +2,7 @@
 
 #include "api/chain/chain_context.hpp"
 #include "api/x402/relay.hpp"
+#include "api/x402/signing_share.hpp"
 #include "api/x402/verifier.hpp"
 
 #include <cstddef>
@@ -16,7 +17,8 @@ namespace millrace::api::x402 {
 /// thread.
 class ClaimSettler {
 public:
-    ClaimSettler(ChainContext& context, ChainNetwork& network, Verifier& verifier, Relay& relay);
+    ClaimSettler(ChainContext& context, ChainNetwork& network, Verifier& verifier, Relay& relay,
+                 SigningShare& share);
 
     /// A claim whose rows are all claimed already is a success without a transaction.
     Task<Settlement> settle(FacilitatorRequest request, ClaimPayload payload);
@@ -31,8 +33,9 @@ public:
     };
     /// Checks each row as the contract will. With a signature given the rows stay as they are;
     /// otherwise those that are left to claim are signed here: of a channel of the books never
-    /// above what is charged, of others only for `caller`, the receiver. What the signer refuses is
-    /// told under `refused_reason`; throws chain::SignerUnavailable.
+    /// above what is charged, of others only for `caller`, the receiver, and no more than
+    /// SigningShare allows. What the signer refuses is told under `refused_reason`; throws
+    /// chain::SignerUnavailable.
     Task<std::variant<Consented, Objection>> consent(std::vector<ledger::chain::VoucherClaim> rows,
                                                      AuthorizerSignature given,
                                                      Requirements requirements,
@@ -41,17 +44,24 @@ public:
 
 private:
     using Rows = std::vector<ledger::chain::VoucherClaim>;
-    Task<std::optional<Objection>> leave_what_is_due(Rows& rows, std::size_t& weight);
+    /// Rows that raise what is claimed.
+    struct Due {
+        Rows rows;
+        std::size_t weight = 0;
+        /// By so much, together.
+        channel::Amount value;
+    };
+    Task<std::variant<Due, Objection>> due_of(Rows rows);
     Task<std::optional<Objection>> object_to_delegation(const Rows& rows,
                                                         std::optional<channel::Address> caller);
-    Task<std::variant<Consented, Objection>> sign(Rows rows, std::size_t weight,
-                                                  std::string_view refused_reason);
+    Task<std::variant<Consented, Objection>> sign(Due due, std::string_view refused_reason);
     channel::ChannelId id_of(const ledger::chain::VoucherClaim& row) const;
 
     ChainContext& context_;
     ChainNetwork& network_;
     Verifier& verifier_;
     Relay& relay_;
+    SigningShare& share_;
 };
 
 }  // namespace millrace::api::x402

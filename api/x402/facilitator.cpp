@@ -15,8 +15,8 @@ using ledger::Purpose;
 
 namespace {
 
-/// A request for a settlement that comes later is no repeat of one that was not answered.
-constexpr std::chrono::hours kRepeatedWithin{1};
+/// A request for a settlement that comes later is no repeat.
+constexpr std::chrono::minutes kRepeatedWithin{5};
 /// One storage slot and one transfer of a token.
 constexpr std::uint64_t kSettleGasMax = 300'000;
 
@@ -34,9 +34,8 @@ channel::Digest settlement_digest(const chain::EscrowContract& escrow, const Set
                                channel::to_word(settled_before).view()});
 }
 
-std::optional<channel::Amount> paid_out(const chain::Receipt& receipt,
-                                        const channel::Address& contract,
-                                        const SettlePayload& payload) {
+channel::Amount paid_out(const chain::Receipt& receipt, const channel::Address& contract,
+                         const SettlePayload& payload) {
     for (const auto& log : receipt.logs) {
         if (log.address != contract) continue;
         const auto event = chain::decode(log);
@@ -45,7 +44,7 @@ std::optional<channel::Amount> paid_out(const chain::Receipt& receipt,
         if (one && one->receiver == payload.receiver && one->token == payload.token)
             return one->amount;
     }
-    return std::nullopt;
+    return {};
 }
 
 }  // namespace
@@ -55,10 +54,11 @@ Facilitator::Facilitator(ChainContext& context, ChainNetwork& network, OutboxSen
     : context_(context),
       network_(network),
       deposits_(deposits),
-      verifier_(context, network, deposits),
-      relay_(context, network, sender),
-      claims_(context, network, verifier_, relay_),
-      refunds_(context, network, verifier_, relay_, claims_, refunds) {}
+      share_(context.config, network.config),
+      verifier_(context, network, deposits, sender),
+      relay_(context, network, sender, share_),
+      claims_(context, network, verifier_, relay_, share_),
+      refunds_(context, network, verifier_, relay_, claims_, refunds, share_) {}
 
 Task<Verdict> Facilitator::verify(FacilitatorRequest request) {
     co_return co_await verifier_.verify(std::move(request));
@@ -95,10 +95,13 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
         co_await verifier_.check_deposit(std::move(payload), std::move(request.requirements));
     std::optional<Objection> wrong;
     Relay::Name name{Purpose::deposit, {}};
+    bool is_reverted = false;
     if (auto* objection = std::get_if<Objection>(&checked)) {
         wrong = std::move(*objection);
     } else {
-        auto& prepared = std::get<Verifier::GoodDeposit>(checked).prepared;
+        auto& good = std::get<Verifier::GoodDeposit>(checked);
+        auto& prepared = good.prepared;
+        is_reverted = good.is_reverted;
         name.reference = prepared.draft.reference;
         if (!prepared.sent_before) wrong = co_await relay_.send(what, std::move(prepared.draft));
     }
@@ -107,20 +110,24 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
         settlement = Relay::unsent(std::move(*wrong), before);
     } else {
         const auto fate = co_await relay_.await(std::move(name));
-        if (fate.kind != Relay::Fate::Kind::succeeded) {
+        const bool is_done = fate.kind == Relay::Fate::Kind::succeeded;
+        if (is_done) settlement.state = co_await verifier_.state_after(id, fate.receipt);
+        if (!is_done) {
             settlement = Relay::unsettled(fate, channel::reason(Error::deposit_transaction_failed));
+        } else if (!settlement.state || is_reverted) {
+            // Mined in vain, and then again in another block: the voucher is still to be looked at.
+            settlement = Relay::unread(fate);
         } else {
             settlement.transaction = fate.transaction;
             settlement.amount = amount;
-            settlement.state = co_await verifier_.state_after(id, fate.receipt);
         }
     }
     settlement.payer = config.payer;
     co_return settlement;
 }
 
-/// A settlement whose success nobody was told of is told before another is made, unless there is
-/// more to pay by now: its caller may have been gone, or this service.
+/// While something is owed, a request is for the one settlement that pays it. When nothing is, it
+/// repeats the one of the last minutes, if there was one: its caller may not have had the answer.
 Task<Settlement> Facilitator::settle_receiver(FacilitatorRequest request, SettlePayload payload) {
     if (payload.receiver != request.requirements.pay_to)
         co_return refused(objection(Error::receiver_mismatch));
@@ -128,22 +135,22 @@ Task<Settlement> Facilitator::settle_receiver(FacilitatorRequest request, Settle
         co_return refused(objection(Error::token_mismatch));
     const auto totals = co_await network_.node.receiver_totals(payload.receiver, payload.token);
     if (!totals) co_return refused(objection(Error::rpc_read_failed));
-    const bool is_owed = totals->total_claimed > totals->total_settled;
-    std::optional<ledger::Time> since;
-    if (is_owed) since = now() - kRepeatedWithin;
-    const auto network = network_.config.network;
-    const auto reading = [network, payload, since](pqxx::transaction_base& transaction) {
-        return ledger::untold_settlement(transaction, network, payload.receiver, payload.token,
-                                         since);
-    };
-    auto untold = co_await context_.read(reading);
-    if (!untold && !is_owed) co_return refused(objection(Error::nothing_to_settle));
-    Relay::Name name{Purpose::facilitated, untold.value_or(std::string())};
-    if (!untold) {
+    Relay::Name name{Purpose::facilitated, {}};
+    if (totals->total_claimed > totals->total_settled) {
         const auto digest = settlement_digest(network_.escrow, payload, totals->total_settled);
         name.reference = ledger::facilitated_reference(FacilitatedAction::settle, digest);
         auto unsent = co_await send_settlement(request.caller, payload, name);
         if (unsent) co_return std::move(*unsent);
+    } else {
+        const auto network = network_.config.network;
+        const auto since = now() - kRepeatedWithin;
+        const auto reading = [network, payload, since](pqxx::transaction_base& transaction) {
+            return ledger::newest_settlement(transaction, network, payload.receiver, payload.token,
+                                             since);
+        };
+        auto done = co_await context_.read(reading);
+        if (!done) co_return refused(objection(Error::nothing_to_settle));
+        name.reference = std::move(*done);
     }
     co_return co_await settled(payload, std::move(name));
 }
@@ -169,14 +176,6 @@ Task<Settlement> Facilitator::settled(SettlePayload payload, Relay::Name name) {
     const auto fate = co_await relay_.await(std::move(name));
     if (fate.kind != Relay::Fate::Kind::succeeded)
         co_return Relay::unsettled(fate, kSettleTransactionFailed);
-    const auto id = fate.outbox_id;
-    const auto telling = [id](pqxx::connection& connection) {
-        pqxx::work transaction(connection);
-        ledger::tell_settlement(transaction, id, now());
-        transaction.commit();
-        return true;
-    };
-    co_await context_.database.run(telling);
     Settlement done;
     done.transaction = fate.transaction;
     if (fate.receipt) done.amount = paid_out(*fate.receipt, network_.config.contract, payload);

@@ -7,6 +7,7 @@
 #include "api/x402/claim_settler.hpp"
 #include "api/x402/refund_settler.hpp"
 #include "api/x402/relay.hpp"
+#include "api/x402/signing_share.hpp"
 #include "api/x402/verifier.hpp"
 
 namespace millrace::api::x402 {
@@ -35,6 +36,7 @@ private:
     ChainContext& context_;
     ChainNetwork& network_;
     Deposits& deposits_;
+    SigningShare share_;
     Verifier verifier_;
     Relay relay_;
     ClaimSettler claims_;

@@ -155,20 +155,7 @@ void read_extra(Members& members, Requirements& made) {
     if (extra.has("receiverAuthorizer"))
         made.receiver_authorizer = extra.address("receiverAuthorizer");
     if (extra.has("withdrawDelay")) made.withdraw_delay_seconds = extra.number("withdrawDelay");
-    if (extra.has("minDeposit")) made.deposit_min = extra.amount("minDeposit");
     made.asset_transfer_method = extra.optional_text("assetTransferMethod", kTextLengthMax);
-}
-
-std::string_view sentence(stream::JsonParser::Fault fault) {
-    switch (fault) {
-        case stream::JsonParser::Fault::syntax:
-            return "The payment payload is not JSON.";
-        case stream::JsonParser::Fault::utf8:
-            return "The payment payload is not UTF-8.";
-        case stream::JsonParser::Fault::depth:
-            return "The payment payload is nested too deeply.";
-    }
-    return {};
 }
 
 }  // namespace
@@ -186,7 +173,6 @@ Requirements read_requirements(Members& members) {
     made.amount = members.amount("amount");
     made.asset = members.address("asset");
     made.pay_to = members.address("payTo");
-    made.max_timeout_seconds = members.number("maxTimeoutSeconds");
     read_extra(members, made);
     return made;
 }
@@ -196,9 +182,6 @@ PaymentPayload read_payment_payload(Members& members) {
     check_version(members);
     auto accepted = members.object("accepted");
     made.accepted = read_requirements(accepted);
-    const auto resource = members.value("resource");
-    if (resource && resource->is(Json::Kind::object))
-        made.resource_url = members.object("resource").optional_text("url", kTextLengthMax);
     if (!members.failed()) read_by_type(members, made);
     return made;
 }
@@ -206,7 +189,7 @@ PaymentPayload read_payment_payload(Members& members) {
 std::variant<PaymentPayload, Failure> parse_payment_payload(std::string_view json) {
     stream::JsonParser parser(kDepthMax);
     const auto parsed = parser.parse(json);
-    if (!parsed) return stream::bad_request({}, sentence(parser.fault()));
+    if (!parsed) return stream::bad_request({}, stream::sentence(parser.fault()));
     if (!parsed->is(Json::Kind::object))
         return stream::bad_request({}, "The payment payload has to be a JSON object.");
     std::string_view name;

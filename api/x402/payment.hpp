@@ -32,15 +32,13 @@ struct Requirements {
     channel::Amount amount;
     channel::Address asset;
     channel::Address pay_to;
-    std::uint64_t max_timeout_seconds = 0;
 
     /// `extra`: name and version are of the token's EIP-712 domain; empty when missing.
     std::string token_name;
     std::string token_version;
     std::optional<channel::Address> receiver_authorizer;
     std::optional<std::uint64_t> withdraw_delay_seconds;
-    std::optional<channel::Amount> deposit_min;
-    /// "eip3009", "permit2", or empty when missing.
+    /// "eip3009" or "permit2"; empty when missing: the payer has the choice.
     std::string asset_transfer_method;
 };
 
@@ -92,8 +90,6 @@ struct SettlePayload {
 /// `PaymentPayload` of x402 v2 with the scheme's own payload, checked in form.
 struct PaymentPayload {
     Requirements accepted;
-    /// `resource.url`; empty when missing.
-    std::string resource_url;
     std::variant<VoucherPayload, DepositPayload, RefundPayload, ClaimPayload, SettlePayload>
         payload;
 };

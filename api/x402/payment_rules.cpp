@@ -66,7 +66,8 @@ std::optional<Objection> object_to_channel(const channel::Digest& escrow_separat
 std::optional<Objection> object_to_method(const ledger::chain::GaslessDeposit& deposit,
                                           const Requirements& requirements) {
     const bool by_permit2 = std::holds_alternative<Permit2Authorization>(deposit.authorization);
-    const bool wants_permit2 = requirements.asset_transfer_method == kPermit2Method;
+    const auto& method = requirements.asset_transfer_method;
+    const bool wants_permit2 = method.empty() ? by_permit2 : method == kPermit2Method;
     if (wants_permit2 && !by_permit2) return objection(Error::permit2_authorization_required);
     if (!wants_permit2 && by_permit2) return objection(Error::erc3009_authorization_required);
     if (!by_permit2 && (requirements.token_name.empty() || requirements.token_version.empty()))

@@ -21,7 +21,7 @@ std::optional<Objection> object_to_channel(const channel::Digest& escrow_separat
                                            const ChannelVoucher& paid,
                                            const Requirements& requirements);
 
-/// That the deposit is by the method that is required, and the token's domain told:
+/// That the deposit is by the method that is required, if one is, and the token's domain told:
 /// `permit2_authorization_required`, `erc3009_authorization_required`, `missing_eip712_domain`.
 std::optional<Objection> object_to_method(const ledger::chain::GaslessDeposit& deposit,
                                           const Requirements& requirements);

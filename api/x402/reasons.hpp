@@ -41,13 +41,14 @@ inline constexpr std::string_view kSettleTransactionFailed =
     "invalid_batch_settlement_evm_settle_transaction_failed";
 inline constexpr std::string_view kRefundTransactionFailed =
     "invalid_batch_settlement_evm_refund_transaction_failed";
-/// It was mined and moved nothing.
+/// It was sent, moved nothing, and would still fail.
 inline constexpr std::string_view kTransactionReverted =
     "invalid_batch_settlement_evm_transaction_reverted";
-inline constexpr std::string_view kWaitForReceiptFailed =
-    "invalid_batch_settlement_evm_wait_for_receipt_failed";
 /// A resource server that holds no record of the channel.
 inline constexpr std::string_view kMissingChannel = "invalid_batch_settlement_evm_missing_channel";
+/// Of x402 itself: it was sent, and what became of it is not known yet. Given with its transaction;
+/// resource servers (@x402/core) repeat the same request once.
+inline constexpr std::string_view kSettlementPending = "settlement_pending";
 /// Of x402 itself: a message of another version than 2.
 inline constexpr std::string_view kX402Version = "invalid_x402_version";
 

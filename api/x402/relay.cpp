@@ -29,16 +29,60 @@ bool is_filler(const OutboxEntry& entry, const chain::Receipt& receipt) {
     return entry.is_filled() && receipt.logs.empty();
 }
 
-bool is_affordable(channel::Amount spent, const ledger::OutboxDraft& draft, channel::Amount most) {
-    const auto cost = chain::cost(draft.gas_limit, draft.fees.max_fee);
-    const auto sum = cost ? channel::add(spent, *cost) : cost;
-    return sum && *sum <= most;
+/// What can go wrong between two deposits alone: all else is named by all that decides.
+bool is_another(const OutboxEntry& entry, const ledger::OutboxDraft& draft) {
+    return draft.purpose == ledger::Purpose::deposit && !entry.is_filled() &&
+           entry.data != draft.data;
+}
+
+constexpr unsigned kOfStrangers = 2;
+constexpr unsigned kOfReceiver = 4;
+/// No transaction needs less.
+constexpr std::uint64_t kGasMin = 21'000;
+
+bool is_within(channel::Amount spent, std::optional<channel::Amount> more, channel::Uint128 most) {
+    if (!more) return false;
+    const auto sum = channel::add(spent, *more);
+    return sum && sum->units() <= most;
+}
+
+std::optional<Objection> too_dear(const ledger::FacilitatedCost& spent,
+                                  const ledger::Facilitated& what, std::uint64_t gas,
+                                  const chain::Fees& fees, channel::Amount all) {
+    const auto cost = chain::cost(gas, fees.max_fee);
+    const auto more = cost ? std::optional(*cost) : std::nullopt;
+    const auto most = all.units();
+    if (!is_within(spent.all, more, most) ||
+        (!what.is_asked_by_receiver() && !is_within(spent.of_strangers, more, most / kOfStrangers)))
+        return Objection{kRateLimited,
+                         "What is sent for others has cost as much within an hour as it may; ask "
+                         "again later."};
+    if (!is_within(spent.of_receiver, more, most / kOfReceiver))
+        return Objection{kRateLimited,
+                         "What is sent for this receiver has cost as much within an hour as it "
+                         "may; ask again later."};
+    return std::nullopt;
+}
+
+std::string_view transaction_failed(ledger::FacilitatedAction action) {
+    switch (action) {
+        case ledger::FacilitatedAction::deposit:
+            return channel::reason(Error::deposit_transaction_failed);
+        case ledger::FacilitatedAction::claim:
+            return kClaimTransactionFailed;
+        case ledger::FacilitatedAction::settle:
+            return kSettleTransactionFailed;
+        case ledger::FacilitatedAction::refund:
+            return kRefundTransactionFailed;
+    }
+    return {};
 }
 
 }  // namespace
 
-Relay::Relay(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
-    : context_(context), network_(network), sender_(sender) {}
+Relay::Relay(ChainContext& context, ChainNetwork& network, OutboxSender& sender,
+             SigningShare& share)
+    : context_(context), network_(network), sender_(sender), share_(share) {}
 
 Task<std::optional<OutboxEntry>> Relay::find(Name name) {
     const auto work = [name = std::move(name)](pqxx::transaction_base& transaction) {
@@ -74,10 +118,27 @@ Task<std::variant<ledger::OutboxDraft, Objection>> Relay::simulate(
     co_return draft;
 }
 
+Task<std::optional<Objection>> Relay::object_to_cost(ledger::Facilitated what) {
+    const auto since = now() - kCostWindow;
+    const auto reading = [what, since](pqxx::transaction_base& transaction) {
+        return ledger::facilitated_cost_since(transaction, what, since);
+    };
+    const auto spent = co_await context_.read(reading);
+    auto wrong =
+        too_dear(spent, what, kGasMin, sender_.fees(), context_.config.x402.cost_per_hour_max);
+    if (wrong)
+        spdlog::warn(
+            "{}: not sent for x402: what is sent for others within an hour would cost "
+            "more than x402.cost_per_hour_max or a part of it",
+            network_.node.name());
+    co_return wrong;
+}
+
 Task<std::optional<Objection>> Relay::send(ledger::Facilitated what, ledger::OutboxDraft draft) {
+    if (auto wrong = share_.take(now())) co_return std::move(*wrong);
     const auto most = context_.config.x402.cost_per_hour_max;
-    bool too_dear = false;
-    auto* const told = &too_dear;
+    std::optional<Objection> refused;
+    auto* const told = &refused;
     const OutboxSender::Write work = [what, draft, most, told](pqxx::connection& connection,
                                                                const ledger::Sender& sender) {
         // Signed before anything is written, so that nobody waits for the signer.
@@ -86,10 +147,17 @@ Task<std::optional<Objection>> Relay::send(ledger::Facilitated what, ledger::Out
             pqxx::work transaction(connection);
             // The same request may have come twice at once.
             auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
-            if (stands(before)) return std::vector<OutboxEntry>{std::move(*before)};
+            if (stands(before)) {
+                if (is_another(*before, draft))
+                    *told = Objection{channel::reason(Error::deposit_simulation_failed),
+                                      "Another deposit with this nonce is on its way."};
+                else
+                    entries.push_back(std::move(*before));
+                return entries;
+            }
             const auto spent =
-                ledger::facilitated_cost_since(transaction, sender.network, now() - kCostWindow);
-            *told = !is_affordable(spent, draft, most);
+                ledger::facilitated_cost_since(transaction, what, now() - kCostWindow);
+            *told = too_dear(spent, what, draft.gas_limit, draft.fees, most);
             if (*told) return entries;
             entries = ledger::sign_drafts(transaction, sender, {draft});
         }
@@ -100,21 +168,17 @@ Task<std::optional<Objection>> Relay::send(ledger::Facilitated what, ledger::Out
         return entries;
     };
     std::vector<OutboxEntry> entries;
-    std::string refusal;
     try {
         entries = co_await sender_.write_down(work);
     } catch (const chain::SignerRefused& error) {
-        refusal = error.what();
+        refused = Objection{transaction_failed(what.action),
+                            "It is not signed: " + std::string(error.what()) + "."};
     }
-    if (!refusal.empty()) co_return Objection{kRateLimited, "It is not signed: " + refusal + "."};
-    if (too_dear) {
-        spdlog::warn(
-            "{}: not sent for x402: what is sent for others within an hour would cost "
-            "more than x402.cost_per_hour_max",
-            network_.node.name());
-        co_return Objection{kRateLimited,
-                            "What is sent for others has cost as much within an hour as it may; "
-                            "ask again later."};
+    if (refused) {
+        spdlog::warn("{}: x402 {} of receiver {} is not sent: {}", network_.node.name(),
+                     ledger::to_string(what.action), channel::to_hex(what.receiver),
+                     refused->message);
+        co_return refused;
     }
     spdlog::info("{}: x402 {} of receiver {}: transaction {}", network_.node.name(),
                  ledger::to_string(what.action), channel::to_hex(what.receiver),
@@ -142,11 +206,8 @@ Task<Relay::Fate> Relay::look(Name name) {
               .transaction = entry->hash,
               .receipt = {},
               .error = {}};
-    const auto receipt = co_await sender_.receipt_of(*entry);
-    if (receipt && *receipt) {
-        fate.transaction = (*receipt)->transaction;
-        fate.receipt = *receipt;
-    }
+    fate.receipt = co_await receipt_of(*entry);
+    if (fate.receipt) fate.transaction = fate.receipt->transaction;
     const auto wanted = context_.config.x402.confirmations;
     const bool is_deep =
         fate.receipt && fate.receipt->block_number + wanted <= network_.head.number + 1;
@@ -164,15 +225,34 @@ Task<Relay::Fate> Relay::look(Name name) {
     co_return fate;
 }
 
+Task<std::optional<chain::Receipt>> Relay::receipt_of(OutboxEntry entry) {
+    if (head_ != network_.head.hash) {
+        head_ = network_.head.hash;
+        receipts_.clear();
+    }
+    const auto as_of = head_;
+    const auto [known, is_first] = receipts_.try_emplace(entry.hash);
+    if (!is_first) co_return known->second;
+    const auto asked = co_await sender_.receipt_of(entry);
+    if (head_ == as_of) {
+        if (asked)
+            receipts_[entry.hash] = *asked;
+        else
+            receipts_.erase(entry.hash);
+    }
+    co_return asked ? *asked : std::nullopt;
+}
+
 bool Relay::stands(const std::optional<OutboxEntry>& entry) {
     return entry && entry->status != OutboxStatus::failed;
 }
 
 Settlement Relay::unsent(Objection objection, const std::optional<OutboxEntry>& before) {
     Settlement settlement;
-    if (before && objection.reason.ends_with(kSimulationFailed)) {
+    const bool has_failed = before && before->status == OutboxStatus::failed;
+    if (has_failed && objection.reason.ends_with(kSimulationFailed)) {
         objection.reason = kTransactionReverted;
-        objection.message = "It was sent before, and nothing was moved; now: " + objection.message;
+        objection.message = "It was sent before and failed; now: " + objection.message;
         settlement.transaction = before->hash;
     }
     settlement.objection = std::move(objection);
@@ -186,9 +266,18 @@ Settlement Relay::unsettled(const Fate& fate, std::string_view failed_reason) {
         settlement.objection = Objection{failed_reason, "Nothing was moved: " + fate.error + "."};
     else
         settlement.objection =
-            Objection{kWaitForReceiptFailed,
+            Objection{kSettlementPending,
                       "The transaction is on its way and will be seen through; ask again with the "
                       "same request to learn what became of it."};
+    return settlement;
+}
+
+Settlement Relay::unread(const Fate& fate) {
+    Settlement settlement;
+    settlement.transaction = fate.transaction;
+    settlement.objection = Objection{kSettlementPending,
+                                     "It is done, but the channel's state cannot be read now; ask "
+                                     "again with the same request."};
     return settlement;
 }
 

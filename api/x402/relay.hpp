@@ -3,8 +3,10 @@
 #include "api/chain/chain_context.hpp"
 #include "api/chain/outbox_sender.hpp"
 #include "api/x402/answers.hpp"
+#include "api/x402/signing_share.hpp"
 #include "ledger/settlement/facilitated.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +19,7 @@ namespace millrace::api::x402 {
 /// has failed. Used on the chain thread.
 class Relay {
 public:
-    Relay(ChainContext& context, ChainNetwork& network, OutboxSender& sender);
+    Relay(ChainContext& context, ChainNetwork& network, OutboxSender& sender, SigningShare& share);
 
     /// Under which an outbox row is found again.
     struct Name {
@@ -27,9 +29,15 @@ public:
     /// The newest transaction of that name.
     Task<std::optional<ledger::OutboxEntry>> find(Name name);
 
+    /// That its costs are within x402.cost_per_hour_max and the parts of it: strangers together
+    /// have a half, one receiver a quarter for what it asks for itself, and another for what others
+    /// ask about it. Asked before anything is signed for a request, by the least that it can cost.
+    Task<std::optional<Objection>> object_to_cost(ledger::Facilitated what);
+
     /// Writes the draft down, unless a transaction of its name stands, and broadcasts it. Refused
-    /// when what is sent for others would cost more than x402.cost_per_hour_max. Throws as
-    /// `chain::Signer` does, when nothing is written.
+    /// as by `object_to_cost`, by SigningShare, and as `deposit_simulation_failed` when what stands
+    /// under the name is another deposit: a Permit2 nonce can be signed for two. Throws
+    /// chain::SignerUnavailable, when nothing is written.
     Task<std::optional<Objection>> send(ledger::Facilitated what, ledger::OutboxDraft draft);
 
     /// What is known of a transaction.
@@ -49,10 +57,14 @@ public:
 
     /// Whether this is a transaction that was not in vain, as far as is known.
     static bool stands(const std::optional<ledger::OutboxEntry>& entry);
-    /// The answer about a transaction that did not succeed.
+    /// The answer about a transaction of which no success can be told: it failed, or nothing is
+    /// known yet, which is `settlement_pending`.
     static Settlement unsettled(const Fate& fate, std::string_view failed_reason);
-    /// The answer about one that was not sent. Where one of the same name was, and reverted, and it
-    /// would still, that is `transaction_reverted`.
+    /// The answer about one that succeeded, where the channel's state cannot be told with it:
+    /// `settlement_pending` as well.
+    static Settlement unread(const Fate& fate);
+    /// The answer about one that was not sent. Where one of the same name failed, and it still
+    /// would, that is `transaction_reverted`.
     static Settlement unsent(Objection objection, const std::optional<ledger::OutboxEntry>& before);
     /// A draft of a call of the escrow, with the gas that the nodes say it needs: at most
     /// `gas_max`, else `simulation_reason`, which also tells of what the contract refuses.
@@ -62,10 +74,16 @@ public:
 
 private:
     Task<Fate> look(Name name);
+    Task<std::optional<ledger::chain::Receipt>> receipt_of(ledger::OutboxEntry entry);
 
     ChainContext& context_;
     ChainNetwork& network_;
     OutboxSender& sender_;
+    SigningShare& share_;
+    /// What the nodes have said since the newest block of receipts, so that all who wait for a
+    /// transaction ask once a block; nothing: not mined, or being asked.
+    channel::BlockHash head_;
+    std::map<channel::TransactionHash, std::optional<ledger::chain::Receipt>> receipts_;
 };
 
 }  // namespace millrace::api::x402

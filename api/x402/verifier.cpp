@@ -7,6 +7,9 @@
 #include "ledger/chain/gasless_deposit.hpp"
 #include "ledger/chain/revert.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 namespace millrace::api::x402 {
 
 namespace chain = ledger::chain;
@@ -14,6 +17,9 @@ using chain::BlockTag;
 using channel::Error;
 
 namespace {
+
+/// Nodes are behind each other for less.
+constexpr std::chrono::seconds kStateWait{5};
 
 bool is_signed_by_key(const channel::Address& signer, const channel::Digest& digest,
                       const channel::VoucherSignature& signature) {
@@ -44,8 +50,9 @@ Objection unreadable_channel() {
             "The network's nodes do not tell the channel's state now; ask again."};
 }
 
-Verifier::Verifier(ChainContext& context, ChainNetwork& network, Deposits& deposits)
-    : context_(context), network_(network), deposits_(deposits) {}
+Verifier::Verifier(ChainContext& context, ChainNetwork& network, Deposits& deposits,
+                   OutboxSender& sender)
+    : context_(context), network_(network), deposits_(deposits), sender_(sender) {}
 
 Task<Verdict> Verifier::verify(FacilitatorRequest request) {
     if (auto objection = object_to_accepted(request)) {
@@ -59,7 +66,10 @@ Task<Verdict> Verifier::verify(FacilitatorRequest request) {
         auto checked = co_await check_deposit(std::move(*deposit), std::move(request.requirements));
         if (auto* objection = std::get_if<Objection>(&checked))
             co_return refused(payer, std::move(*objection));
-        co_return good(payer, std::get<GoodDeposit>(checked).state);
+        const auto& found = std::get<GoodDeposit>(checked);
+        if (found.is_reverted)
+            co_return refused(payer, objection(Error::deposit_transaction_failed));
+        co_return good(payer, found.state);
     }
     if (auto* voucher = std::get_if<VoucherPayload>(&payload))
         co_return co_await verify_voucher(std::move(voucher->paid), std::move(request.requirements),
@@ -86,10 +96,10 @@ Task<Verdict> Verifier::verify_voucher(ChannelVoucher paid, Requirements require
     auto objection = object_to_channel(network_.escrow_separator, paid, requirements);
     if (!objection) objection = object_to_service(paid.config.token);
     if (objection) co_return refused(payer, std::move(*objection));
-    objection = co_await object_to_signature(paid.config, paid.channel, paid.voucher);
-    if (objection) co_return refused(payer, std::move(*objection));
+    auto signer = co_await signer_of(paid.config, paid.channel, paid.voucher);
+    if (auto* wrong = std::get_if<Objection>(&signer)) co_return refused(payer, std::move(*wrong));
     const std::vector<channel::ChannelId> ids{paid.channel};
-    const auto found = co_await views(ids, BlockTag::latest());
+    const auto found = co_await views(ids);
     if (!found) co_return refused(payer, unreadable_channel());
     objection = object_to_voucher(found->front().totals, {}, paid.voucher.max_claimable, use);
     if (objection) co_return refused(payer, std::move(*objection));
@@ -103,22 +113,38 @@ Task<std::variant<Verifier::GoodDeposit, Objection>> Verifier::check_deposit(
     if (!objection) objection = object_to_service(paid.config.token);
     if (!objection) objection = object_to_method(payload.deposit, requirements);
     if (objection) co_return std::move(*objection);
-    objection = co_await object_to_signature(paid.config, paid.channel, paid.voucher);
-    if (objection) co_return std::move(*objection);
+    auto signer = co_await signer_of(paid.config, paid.channel, paid.voucher);
+    if (auto* wrong = std::get_if<Objection>(&signer)) co_return std::move(*wrong);
+    // Read before the deposit is looked for: whatever brings it in between counts as still to come.
+    const auto found = co_await newest(paid.channel);
+    if (!found) co_return unreadable_channel();
     auto prepared = co_await deposits_.prepare(paid.channel, paid.config, payload.deposit);
     if (const auto* refusal = std::get_if<channel::Refusal>(&prepared))
         co_return co_await object_to_preparation(*refusal, payload);
-    const std::vector<channel::ChannelId> ids{paid.channel};
-    const auto found = co_await views(ids, BlockTag::latest());
-    if (!found) co_return unreadable_channel();
-    GoodDeposit good{std::get<Deposits::Prepared>(std::move(prepared)),
-                     {paid.channel, found->front()}};
-    // What was sent before may be in the balance already, and was checked then.
-    if (good.prepared.sent_before) co_return good;
-    objection = object_to_voucher(found->front().totals, payload.deposit.amount,
-                                  paid.voucher.max_claimable, VoucherUse::payment);
+    GoodDeposit good{std::get<Deposits::Prepared>(std::move(prepared)), found->state};
+    auto coming = payload.deposit.amount;
+    if (good.prepared.sent_before) {
+        const auto brings = co_await brought(*good.prepared.sent_before, found->block);
+        if (!brings) co_return x402::objection(Error::rpc_read_failed);
+        good.is_reverted = *brings == Brought::nothing;
+        if (good.is_reverted) co_return good;
+        if (*brings == Brought::already) coming = {};
+    }
+    objection = object_to_voucher(found->state.views.totals, coming, paid.voucher.max_claimable,
+                                  VoucherUse::payment);
     if (objection) co_return std::move(*objection);
     co_return good;
+}
+
+Task<std::optional<Verifier::Brought>> Verifier::brought(ledger::OutboxEntry entry,
+                                                         std::uint64_t block) {
+    if (entry.status == ledger::OutboxStatus::confirmed) co_return Brought::already;
+    const auto receipt = co_await sender_.receipt_of(entry);
+    if (!receipt) co_return std::nullopt;
+    if (!*receipt) co_return Brought::later;
+    if (!(*receipt)->succeeded || (entry.is_filled() && (*receipt)->logs.empty()))
+        co_return Brought::nothing;
+    co_return (*receipt)->block_number <= block ? Brought::already : Brought::later;
 }
 
 /// With what the contract says, where it is the contract that refuses.
@@ -133,19 +159,22 @@ Task<Objection> Verifier::object_to_preparation(channel::Refusal refusal, Deposi
     co_return made;
 }
 
-Task<std::optional<Objection>> Verifier::object_to_signature(channel::ChannelConfig config,
-                                                             channel::ChannelId id,
-                                                             channel::SignedVoucher voucher) {
-    if (channel::is_signed_by_payer(config, network_.escrow_separator, id, voucher.max_claimable,
-                                    voucher.signature))
-        co_return std::nullopt;
-    if (!config.payer_authorizer.is_zero()) co_return objection(Error::voucher_signature);
+Task<std::variant<channel::VoucherSigner, Objection>> Verifier::signer_of(
+    channel::ChannelConfig config, channel::ChannelId id, channel::SignedVoucher voucher) {
+    const auto signer = co_await deposits_.voucher_signer(config);
+    if (!signer) co_return objection(Error::rpc_read_failed);
+    if (*signer == channel::VoucherSigner::key) {
+        if (channel::is_signed_by_payer(config, network_.escrow_separator, id,
+                                        voucher.max_claimable, voucher.signature))
+            co_return *signer;
+        co_return objection(Error::voucher_signature);
+    }
     const auto digest =
         channel::digest(network_.escrow_separator, channel::Voucher{id, voucher.max_claimable});
     const auto refused = co_await network_.wallet_signatures.refuse(config.payer, digest,
                                                                     std::move(voucher.signature));
     if (refused) co_return objection(channel::Refusal{*refused});
-    co_return std::nullopt;
+    co_return *signer;
 }
 
 Task<std::optional<Objection>> Verifier::object_to_consent(channel::Address authorizer,
@@ -162,21 +191,38 @@ Task<std::optional<Objection>> Verifier::object_to_consent(channel::Address auth
 }
 
 Task<channel::Result<std::vector<chain::ChannelViews>>> Verifier::views(
-    std::vector<channel::ChannelId> ids, BlockTag tag) {
-    const auto answer =
-        co_await network_.node.call(network_.config.contract, chain::channel_views_call(ids), tag);
+    std::vector<channel::ChannelId> ids) {
+    const auto answer = co_await network_.node.call(
+        network_.config.contract, chain::channel_views_call(ids), BlockTag::latest());
     if (!answer) co_return Error::rpc_read_failed;
     co_return chain::decode_channel_views(*answer, ids.size());
 }
 
+Task<std::optional<Verifier::AsOf>> Verifier::newest(channel::ChannelId id) {
+    const auto block = co_await network_.node.block(BlockTag::latest());
+    if (!block || !*block) co_return std::nullopt;
+    const auto number = (*block)->number;
+    const std::vector<channel::ChannelId> ids{id};
+    const auto answer = co_await network_.node.call(
+        network_.config.contract, chain::channel_views_call(ids), BlockTag::number(number));
+    if (!answer) co_return std::nullopt;
+    const auto found = chain::decode_channel_views(*answer, ids.size());
+    if (!found) co_return std::nullopt;
+    co_return AsOf{number, {id, found->front()}};
+}
+
 Task<std::optional<ChannelState>> Verifier::state_after(channel::ChannelId id,
                                                         std::optional<chain::Receipt> receipt) {
-    auto tag = BlockTag::latest();
-    if (receipt) tag = BlockTag::number(receipt->block_number);
-    const std::vector<channel::ChannelId> ids{id};
-    const auto found = co_await views(ids, tag);
-    if (!found) co_return std::nullopt;
-    co_return ChannelState{id, found->front()};
+    const auto patience =
+        std::min<std::chrono::milliseconds>(kStateWait, context_.config.x402.wait);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+        const auto found = co_await newest(id);
+        if (found && (!receipt || found->block >= receipt->block_number)) co_return found->state;
+        if (context_.stopping || std::chrono::steady_clock::now() >= deadline)
+            co_return std::nullopt;
+        co_await network_.looked.wait(deadline);
+    }
 }
 
 }  // namespace millrace::api::x402

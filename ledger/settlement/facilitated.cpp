@@ -11,18 +11,19 @@ constexpr const char* kInsert = R"sql(
     insert into facilitated (outbox_id, network, action, receiver, token, asked_as, at)
     values ($1, $2, $3, $4::bytea, $5::bytea, $6::bytea, $7::timestamptz))sql";
 constexpr const char* kCost = R"sql(
-    select coalesce(sum(o.gas_limit * o.max_fee), 0)::text
-    from facilitated f join outbox o on o.outbox_id = f.outbox_id
-    where f.network = $1 and f.at > $2::timestamptz)sql";
-constexpr const char* kTell = R"sql(
-    update facilitated set told_at = $2::timestamptz
-    where outbox_id = $1 and told_at is null)sql";
-constexpr const char* kUntold = R"sql(
+    select coalesce(sum(cost), 0)::text as in_all,
+        coalesce(sum(case when by_receiver then 0 else cost end), 0)::text as of_strangers,
+        coalesce(sum(case when receiver = $3::bytea and by_receiver = $4::boolean
+            then cost else 0 end), 0)::text as of_receiver
+    from (select o.gas_limit * o.max_fee as cost, f.receiver,
+            coalesce(f.asked_as = f.receiver, false) as by_receiver
+        from facilitated f join outbox o on o.outbox_id = f.outbox_id
+        where f.network = $1 and f.at > $2::timestamptz) asked)sql";
+constexpr const char* kNewestSettlement = R"sql(
     select o.reference
     from facilitated f join outbox o on o.outbox_id = f.outbox_id
     where f.network = $1 and f.receiver = $2::bytea and f.token = $3::bytea
-        and f.action = 'settle' and f.told_at is null and o.status <> 'failed'
-        and ($4::timestamptz is null or o.status <> 'confirmed' or f.at > $4::timestamptz)
+        and f.action = 'settle' and o.status <> 'failed' and o.updated_at > $4::timestamptz
     order by f.outbox_id desc limit 1)sql";
 constexpr const char* kCharged = R"sql(
     select channel_id, charged from channel where channel_id = any ($1::bytea[]))sql";
@@ -72,29 +73,27 @@ void record_facilitated(pqxx::transaction_base& transaction, std::int64_t outbox
                              to_rfc3339(now));
 }
 
-channel::Amount facilitated_cost_since(pqxx::transaction_base& transaction,
-                                       channel::Network network, Time since) {
+FacilitatedCost facilitated_cost_since(pqxx::transaction_base& transaction, const Facilitated& what,
+                                       Time since) {
     const auto row =
-        transaction.exec_params1(kCost, channel::to_string(network), to_rfc3339(since));
-    const auto cost = channel::parse_amount(row[0].c_str());
-    return cost ? *cost : channel::Amount::max();
+        transaction.exec_params1(kCost, channel::to_string(what.network), to_rfc3339(since),
+                                 to_bytea(what.receiver), what.is_asked_by_receiver());
+    const auto at_most = [&row](const char* column) {
+        const auto cost = channel::parse_amount(row[column].c_str());
+        return cost ? *cost : channel::Amount::max();
+    };
+    return {at_most("in_all"), at_most("of_strangers"), at_most("of_receiver")};
 }
 
-std::optional<std::string> untold_settlement(pqxx::transaction_base& transaction,
+std::optional<std::string> newest_settlement(pqxx::transaction_base& transaction,
                                              channel::Network network,
                                              const channel::Address& receiver,
-                                             const channel::Address& token,
-                                             std::optional<Time> since) {
-    std::optional<std::string> after;
-    if (since) after = to_rfc3339(*since);
-    const auto rows = transaction.exec_params(kUntold, channel::to_string(network),
-                                              to_bytea(receiver), to_bytea(token), after);
+                                             const channel::Address& token, Time since) {
+    const auto rows =
+        transaction.exec_params(kNewestSettlement, channel::to_string(network), to_bytea(receiver),
+                                to_bytea(token), to_rfc3339(since));
     if (rows.empty()) return std::nullopt;
     return rows[0][0].c_str();
-}
-
-void tell_settlement(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now) {
-    transaction.exec_params0(kTell, outbox_id, to_rfc3339(now));
 }
 
 std::map<channel::ChannelId, channel::Amount> charged_of(

@@ -32,6 +32,8 @@ struct Facilitated {
     channel::Address token;
     /// As whom the request was authenticated, if at all.
     std::optional<channel::Address> asked_as;
+
+    bool is_asked_by_receiver() const { return asked_as == receiver; }
 };
 
 /// Names what was asked in the outbox: the action, and a hash of all that decides. Deposits have
@@ -42,21 +44,24 @@ std::string facilitated_reference(FacilitatedAction action, const channel::Diges
 void record_facilitated(pqxx::transaction_base& transaction, std::int64_t outbox_id,
                         const Facilitated& facilitated, Time now);
 
-/// Wei that what was sent for others since then may cost at most on that network, by gas limit and
-/// highest fee. Never below the truth: a sum that does not fit is the highest amount.
-channel::Amount facilitated_cost_since(pqxx::transaction_base& transaction,
-                                       channel::Network network, Time since);
+/// Wei that what was sent for others since then may cost at most on the network of `what`, by gas
+/// limit and highest fee. Never below the truth: a sum that does not fit is the highest amount.
+struct FacilitatedCost {
+    channel::Amount all;
+    /// Of this, what nobody asked for that had shown itself as the receiver.
+    channel::Amount of_strangers;
+    /// What was asked for about the receiver of `what`: by itself if `what` is, by others if not.
+    channel::Amount of_receiver;
+};
+FacilitatedCost facilitated_cost_since(pqxx::transaction_base& transaction, const Facilitated& what,
+                                       Time since);
 
-/// The reference of the newest settlement for the receiver that did not fail and that nobody was
-/// told the success of. With `since`, one that has its confirmations counts only when it was
-/// written down after that.
-std::optional<std::string> untold_settlement(pqxx::transaction_base& transaction,
+/// The reference of the newest settlement for the receiver that did not fail, if it was written
+/// down, sent or seen through after `since`.
+std::optional<std::string> newest_settlement(pqxx::transaction_base& transaction,
                                              channel::Network network,
                                              const channel::Address& receiver,
-                                             const channel::Address& token,
-                                             std::optional<Time> since);
-/// Notes that somebody was told of its success. Repeating it changes nothing.
-void tell_settlement(pqxx::transaction_base& transaction, std::int64_t outbox_id, Time now);
+                                             const channel::Address& token, Time since);
 
 /// What is charged of those channels that are in the books, whatever their state; no others.
 std::map<channel::ChannelId, channel::Amount> charged_of(

@@ -70,6 +70,7 @@ ChainStack::ChainStack(std::vector<std::string> anvil_arguments, Change change)
     token.decimals = 6;
     token.transfer_methods = {api::TransferMethod::eip3009, api::TransferMethod::permit2};
     token.deposit_min = channel::Amount{1000};
+    token.signed_value_per_hour_max = channel::Amount{1'000'000'000'000};
     network.tokens = {token};
     config.networks = {network};
     config.ledger.postgres = postgres.service_url();

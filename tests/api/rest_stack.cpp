@@ -125,6 +125,13 @@ std::string RestStack::token(unsigned account) const {
     return tokens_.issue(Anvil::key(account).address(), now).first;
 }
 
+std::string RestStack::delegate_token(unsigned account, unsigned delegate) const {
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+    const api::SessionOwner owner{Anvil::key(account).address(), Anvil::key(delegate).address()};
+    return tokens_.issue(owner, now).first;
+}
+
 RestAnswer RestStack::request(const std::string& method, const std::string& path, const Ask& ask) {
     api::HttpRequest request{method, path, ask.query, {}, ask.body, "127.0.0.1"};
     if (!ask.bearer.empty()) request.authorization = "Bearer " + ask.bearer;

@@ -56,6 +56,8 @@ public:
     api::rest::Exports& exports() { return context_.exports; }
     /// A bearer token of an account of the chain.
     std::string token(unsigned account) const;
+    /// The same of a delegate that acts for the account.
+    std::string delegate_token(unsigned account, unsigned delegate) const;
     /// A channel from kPayer to kProvider with this balance.
     channel::ChannelConfig open(std::uint64_t balance, std::uint64_t salt = 0);
     /// Pays `times` times one unit; each voucher covers one more.

@@ -23,7 +23,7 @@ namespace {
 void check_unknown(const RestAnswer& answer) {
     INFO(answer.response.body);
     CHECK(answer.text("/success") == "false");
-    CHECK(reason_of(answer) == "wait_for_receipt_failed");
+    CHECK(answer.text("/errorReason") == "settlement_pending");
     CHECK(answer.text("/transaction").size() == 66);
     CHECK(answer.text("/errorMessage").find("ask again") != std::string::npos);
 }
@@ -70,14 +70,13 @@ TEST_CASE("x402 faults: a transaction that is not mined in time is waited for ag
         const auto answer = test.settle(asked[n].payload, asked[n].required, asked[n].bearer);
         INFO(answer.response.body);
         CHECK(answer.text("/success") == "true");
-        CHECK(answer.text("/transaction") == hashes[n]);
         CHECK_FALSE(answer.text("/amount").empty());
+        // What the refund has claimed by then is owed beyond the settlement, and so paid by
+        // another.
+        const bool is_settlement = asked[n].failed_reason == "settle";
+        CHECK((answer.text("/transaction") == hashes[n]) == !is_settlement);
+        if (is_settlement) CHECK(answer.text("/amount") == "100");
     }
-    // Its success was told by now: the next one pays what the refund has claimed.
-    const auto rest = test.settle(test.settlement(), asked[1].required);
-    CHECK(rest.text("/amount") == "100");
-    CHECK(rest.text("/transaction") != hashes[1]);
-    CHECK(reason_of(test.settle(test.settlement(), asked[1].required)) == "nothing_to_settle");
     CHECK(test.chain.query("select count(*) from facilitated") == "5");
 }
 

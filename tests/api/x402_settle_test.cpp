@@ -5,6 +5,8 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <array>
 #include <future>
 
 using namespace support;
@@ -73,6 +75,30 @@ TEST_CASE("x402 settle: two at once are one transaction", "[x402]") {
     CHECK(two.text("/success") == "true");
     CHECK(one.text("/transaction") == two.text("/transaction"));
     CHECK(test.chain.query("select count(*) from outbox") == "1");
+    check_books(test);
+}
+
+TEST_CASE("x402 settle: of two deposits of one Permit2 nonce one succeeds", "[x402]") {
+    X402Stack test;
+    test.chain.approve_permit2(kPayer, 50'000);
+    const auto ask = [&](std::uint64_t salt) {
+        const auto config = test.own(salt);
+        return test.settle(test.permit2_deposit(config, 2000, 100), test.requirements(config));
+    };
+    auto other = std::async(std::launch::async, ask, 1);
+    const std::array answers{ask(2), other.get()};
+    const auto succeeded = std::count_if(answers.begin(), answers.end(), [](const auto& answer) {
+        return answer.text("/success") == "true";
+    });
+    CHECK(succeeded == 1);
+    for (const auto& answer : answers) {
+        INFO(answer.response.body);
+        if (answer.text("/success") == "true") continue;
+        CHECK(reason_of(answer) == "deposit_simulation_failed");
+        CHECK(answer.text("/transaction").empty());
+    }
+    CHECK(reason_of(ask(3)) == "deposit_simulation_failed");
+    CHECK(test.sent("deposit") == "1");
     check_books(test);
 }
 
@@ -208,8 +234,17 @@ TEST_CASE("x402 settle: what is claimed is paid out once", "[x402]") {
         INFO(paid.response.body);
         REQUIRE(paid.text("/success") == "true");
         CHECK(paid.text("/amount") == (total == 700 ? "700" : "200"));
-        CHECK(reason_of(test.settle(test.settlement(), required)) == "nothing_to_settle");
+        // For some minutes it is told to whoever asks, and not paid again.
+        for (const auto& bearer : {std::string(), test.token(X402Stack::kProvider)}) {
+            const auto again = test.settle(test.settlement(), required, bearer);
+            CHECK(again.text("/success") == "true");
+            CHECK(again.text("/transaction") == paid.text("/transaction"));
+            CHECK(again.text("/amount") == paid.text("/amount"));
+        }
     }
+    check_books(test);
+    test.chain.query("update outbox set updated_at = updated_at - interval '6 minutes'");
+    CHECK(reason_of(test.settle(test.settlement(), required)) == "nothing_to_settle");
     const auto after = test.chain.anvil.token_balance(config.receiver);
     CHECK(after.units() - before.units() == 900);
     CHECK(test.sent("settle") == "2");
@@ -265,8 +300,8 @@ TEST_CASE("x402 settle: only the receiver has refunds signed here", "[x402]") {
     const auto config = test.funded(test.delegated(), 5000);
     const auto required = test.requirements(config);
     const auto payload = test.completed(config, 600, 1000, 0);
-    for (const auto& bearer :
-         {std::string(), test.token(kPayer), test.token(X402Stack::kStranger)}) {
+    for (const auto& bearer : {std::string(), test.token(kPayer), test.token(X402Stack::kStranger),
+                               test.delegate_token(X402Stack::kProvider, X402Stack::kStranger)}) {
         const auto answer = test.settle(payload, required, bearer);
         CHECK(reason_of(answer) == "authorizer_address_mismatch");
         CHECK(answer.text("/errorMessage").find("receiver") != std::string::npos);
@@ -297,8 +332,18 @@ TEST_CASE("x402 settle: only the receiver has refunds signed here", "[x402]") {
     REQUIRE(done.text("/success") == "true");
     CHECK(done.text("/amount") == "1000");
     CHECK(test.totals(config).total_claimed == Amount{600});
+    // More than there is, is all there is; whoever has the receiver's delegated key can claim.
+    const auto delegate = test.delegate_token(X402Stack::kProvider, X402Stack::kStranger);
+    CHECK(test.settle(X402Stack::claim({test.row(config, 700, 700)}), required, delegate)
+              .text("/success") == "true");
+    const auto rest = test.completed(config, 700, 1'000'000'000'000'000, 1);
+    const auto all = test.settle(rest, required, receiver);
+    INFO(all.response.body);
+    CHECK(all.text("/amount") == "3300");
+    CHECK(test.settle(rest, required, receiver).text("/transaction") == all.text("/transaction"));
     CHECK(test.chain.query(
-              "select asked_as is not null from facilitated where action = 'refund'") == "t");
+              "select distinct asked_as is not null from facilitated where action = 'refund'") ==
+          "t");
     check_books(test);
 }
 
@@ -315,8 +360,10 @@ TEST_CASE("x402 settle: of a channel of the books a party is refunded what the b
           "authorizer_address_mismatch");
     CHECK(reason_of(test.settle(test.completed(config, 299, 4000, 0), required, payer)) ==
           "cumulative_amount_mismatch");
-    CHECK(reason_of(test.settle(test.completed(config, 300, 4701, 0), required, payer)) ==
-          "refund_amount_invalid");
+    // Another nonce than the contract's, and one that no number of the books holds.
+    for (const auto nonce : {std::uint64_t{1}, std::uint64_t{1} << 63})
+        CHECK(reason_of(test.settle(test.completed(config, 300, 4000, nonce), required, payer)) ==
+              "refund_simulation_failed");
     const auto first = test.settle(payload, required, payer);
     INFO(first.response.body);
     REQUIRE(first.text("/success") == "true");
@@ -324,8 +371,17 @@ TEST_CASE("x402 settle: of a channel of the books a party is refunded what the b
     CHECK(first.text("/extra/channelState/balance") == "1000");
     const auto again = test.settle(payload, required, payer);
     CHECK(again.text("/transaction") == first.text("/transaction"));
+    check_books(test);
+    // More than is left is all that is left.
+    const auto rest = test.completed(config, 300, 4701, 1);
+    REQUIRE(test.chain.wait(
+        [&] { return test.chain.state(test.chain.id(config)).refunding.is_zero(); }));
+    const auto second = test.settle(rest, required, payer);
+    INFO(second.response.body);
+    CHECK(second.text("/amount") == "700");
+    CHECK(test.settle(rest, required, payer).text("/transaction") == second.text("/transaction"));
     CHECK(test.sent("refund") == "0");
-    CHECK(test.chain.query("select count(*) from refund") == "1");
+    CHECK(test.chain.query("select count(*) from refund") == "2");
     check_books(test);
 }
 

@@ -40,7 +40,7 @@ TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402]
     // Signed for more, and not claimed yet: the signer takes nothing back.
     test.stop_mining();
     test.chain.config.x402.wait = 150ms;
-    CHECK(reason_of(claim(1000)) == "wait_for_receipt_failed");
+    CHECK(reason_of(claim(1000)) == "settlement_pending");
     const auto lower = claim(900);
     CHECK(reason_of(lower) == "claim_simulation_failed");
     CHECK(lower.text("/errorMessage").find("is lower") != std::string::npos);
@@ -56,4 +56,51 @@ TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402]
     CHECK(test.chain.wait([&] { return claim(1100).text("/success") == "true"; }));
     CHECK(test.sent("claim") == "3");
     CHECK(test.chain.trial_balance() == "0");
+}
+
+TEST_CASE("x402 signer: no refund is signed that the contract would refuse", "[x402][signer]") {
+    std::unique_ptr<SignerProcess> signer;
+    X402Stack test([&](api::Config& config) {
+        SignerProcess::Settings settings;
+        settings.contract = config.networks[0].contract;
+        settings.token = config.networks[0].tokens[0].address;
+        settings.token_more = "signed_value_per_hour_max = \"10000\"";
+        signer = std::make_unique<SignerProcess>(settings);
+        signer->client();
+        config.keys = {};
+        config.signer.socket = signer->socket();
+    });
+    const auto config = test.funded(test.delegated(), 5000);
+    const auto required = test.requirements(config);
+    const auto receiver = test.token(X402Stack::kProvider);
+    for (const std::uint64_t nonce : {7, 8})
+        CHECK(reason_of(test.settle(test.completed(config, 600, 9000, nonce), required,
+                                    receiver)) == "refund_simulation_failed");
+    // As much as there is, and no more, was signed.
+    const auto all = test.settle(test.completed(config, 600, 10'000, 0), required, receiver);
+    INFO(all.response.body);
+    CHECK(all.text("/amount") == "4400");
+    const auto other = test.funded(test.delegated(1), 5000);
+    CHECK(test.settle(X402Stack::claim({test.row(other, 5000, 5000)}), required, receiver)
+              .text("/success") == "true");
+}
+
+TEST_CASE("x402 signer: a refusal of the signer is no limit on requests", "[x402][signer]") {
+    std::unique_ptr<SignerProcess> signer;
+    X402Stack test([&](api::Config& config) {
+        SignerProcess::Settings settings;
+        settings.contract = config.networks[0].contract;
+        settings.token = config.networks[0].tokens[0].address;
+        settings.network = "signed_cost_per_hour_max = \"1\"";
+        signer = std::make_unique<SignerProcess>(settings);
+        signer->client();
+        config.keys = {};
+        config.signer.socket = signer->socket();
+    });
+    const auto config = test.own();
+    const auto answer = test.settle(test.deposit(config, 2000, 1), test.requirements(config));
+    INFO(answer.response.body);
+    CHECK(reason_of(answer) == "deposit_transaction_failed");
+    CHECK(answer.text("/transaction").empty());
+    CHECK(answer.text("/errorMessage").find("signed_cost_per_hour_max") != std::string::npos);
 }

@@ -6,6 +6,9 @@
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
+#include <chrono>
+#include <future>
+
 using namespace support;
 namespace json = boost::json;
 using Object = X402Stack::Object;
@@ -59,6 +62,9 @@ TEST_CASE("x402 verify: payments over channels that nobody here knows of", "[x40
     const auto permitted = with(test.requirements(fresh), "/extra/assetTransferMethod", "permit2");
     CHECK(test.verify(test.permit2_deposit(fresh, 2000, 100), permitted).text("/isValid") ==
           "true");
+    // Where no method is required the payer has the choice.
+    CHECK(test.verify(test.permit2_deposit(fresh, 2000, 100), test.requirements(fresh))
+              .text("/isValid") == "true");
     CHECK(test.chain.query("select count(*) from channel") == "0");
     CHECK(test.chain.query("select count(*) from outbox") == "0");
 }
@@ -111,7 +117,8 @@ TEST_CASE("x402 verify: each thing that can be wrong with a payment has its reas
         {"cumulative_below_claimed", test.voucher(config, 0), required},
         {"missing_eip712_domain", deposit, without(wanted, "extra", "version")},
         {"permit2_authorization_required", deposit, by_permit2},
-        {"erc3009_authorization_required", permit2, wanted},
+        {"erc3009_authorization_required", permit2,
+         with(wanted, "/extra/assetTransferMethod", "eip3009")},
         {"payload_authorization_valid_after", with(deposit, erc3009 + "/validAfter", "99999999999"),
          wanted},
         {"payload_authorization_valid_before", with(deposit, erc3009 + "/validBefore", "1"),
@@ -169,6 +176,56 @@ TEST_CASE("x402 verify: after a claim the voucher has to promise more, a refund'
     CHECK(reason_of(test.verify(test.refund(config, 599), required)) == "cumulative_below_claimed");
 }
 
+TEST_CASE("x402 verify: a deposit that was sent before counts once", "[x402]") {
+    X402Stack test([](api::Config& config) { config.x402.wait = std::chrono::seconds{2}; });
+    const auto config = test.funded(test.own(), 5000);
+    const auto required = test.requirements(config);
+    // With another authorization than the deposit that funded it.
+    auto deposit = test.deposit(config, 2000, 7000);
+    deposit["deposit"] = test.permit2_deposit(config, 2000, 1).at("deposit");
+    test.chain.approve_permit2(X402Stack::kPayer, 5000);
+    const auto promising = [&](std::uint64_t most) {
+        auto payload = test.voucher(config, most);
+        payload["type"] = "deposit";
+        payload["deposit"] = deposit["deposit"];
+        return payload;
+    };
+    const auto check = [&] {
+        CHECK(test.verify(promising(7000), required).text("/isValid") == "true");
+        CHECK(reason_of(test.verify(promising(7001), required)) == "cumulative_exceeds_balance");
+        CHECK(reason_of(test.settle(promising(7001), required)) == "cumulative_exceeds_balance");
+        CHECK(reason_of(test.verify(promising(9000), required)) == "cumulative_exceeds_balance");
+    };
+    check();
+    test.stop_mining();
+    test.chain.config.x402.wait = std::chrono::milliseconds{150};
+    const auto pending = test.settle(promising(7000), required);
+    CHECK(reason_of(pending) == "settlement_pending");
+    check();
+    test.chain.config.x402.wait = std::chrono::seconds{30};
+    test.mine_on();
+    CHECK(test.settle(promising(7000), required).text("/success") == "true");
+    check();
+    REQUIRE(test.chain.wait([&] {
+        return test.chain.query("select count(*) from outbox where status = 'confirmed'") == "1";
+    }));
+    check();
+}
+
+TEST_CASE("x402 verify: where the payer has code, its key alone is no proof", "[x402]") {
+    X402Stack test;
+    const auto config = test.funded(test.delegated(), 5000);
+    const auto required = test.requirements(config);
+    const auto receiver = test.token(X402Stack::kProvider);
+    const auto claim = X402Stack::claim({test.row(config, 500, 500)});
+    test.chain.anvil.set_code(config.payer, "0x00");
+    CHECK(reason_of(test.verify(test.voucher(config, 500), required)) == "voucher_signature");
+    CHECK(reason_of(test.settle(claim, required, receiver)) == "voucher_signature");
+    test.chain.anvil.set_code(config.payer, "0x");
+    CHECK(test.verify(test.voucher(config, 500), required).text("/isValid") == "true");
+    CHECK(test.settle(claim, required, receiver).text("/success") == "true");
+}
+
 TEST_CASE("x402: what is no message is a problem, and so is a token that is none", "[x402]") {
     X402Stack test;
     for (const auto* path : {"/x402/verify", "/x402/settle"}) {
@@ -200,4 +257,26 @@ TEST_CASE("x402: strangers are served at a limited rate, and not where it is swi
     CHECK(test.get("/x402/supported").status() == 404);
     CHECK(test.post("/x402/verify", {.body = "{}"}).status() == 404);
     CHECK(test.post("/x402/settle", {.body = "{}"}).status() == 404);
+}
+
+TEST_CASE("x402: settlements that wait leave room for others", "[x402]") {
+    X402Stack test([](api::Config& config) {
+        config.x402.in_flight_max = 8;
+        config.x402.wait = std::chrono::seconds{30};
+    });
+    const auto config = test.funded(test.own(), 5000);
+    const auto required = test.requirements(config);
+    test.stop_mining();
+    auto waiting = std::async(std::launch::async, [&] {
+        return test.settle(test.deposit(test.own(1), 2000, 1), test.requirements(test.own(1)));
+    });
+    CHECK(test.chain.wait([&] { return test.sent("deposit") == "1"; }));
+    // One of eight is what an address has of them.
+    const auto second = test.settle(test.settlement(), required);
+    CHECK(second.status() == 503);
+    CHECK(second.text("/limit") == "1");
+    CHECK(test.verify(test.voucher(config, 1), required).text("/isValid") == "true");
+    test.mine_on();
+    CHECK(waiting.get().text("/success") == "true");
+    CHECK(reason_of(test.settle(test.settlement(), required)) == "nothing_to_settle");
 }

@@ -1,19 +1,29 @@
 // An app and a provider on a running development stack, from deposit to payout:
 //
-//     ./dev up > ready.json &            # wait for its one line
+//     ./dev up > ready.json &
 //     node tests/e2e/tour.mjs ready.json
 //
-// Prints the tokens with which both can look at their side over REST and the command line.
-import { readFileSync } from "node:fs";
+// Prints the tokens with which both can look at their side over REST and the command line, and leaves
+// the app's key in .dev/app.key.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { toHex } from "viem";
 import { Chain, devAccount } from "./chain.mjs";
-import { Client } from "./client.mjs";
+import { Client, until } from "./client.mjs";
+
+const kReadyMilliseconds = 900_000;
 
 const file = process.argv[2];
 if (!file) {
   console.error("usage: node tests/e2e/tour.mjs READY_LINE_FILE");
   process.exit(2);
 }
-const ready = JSON.parse(readFileSync(file, "utf8").trim().split("\n").at(-1));
+// The line is there when the stack is: the first time it is compiled before.
+const lineOf = () => (existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").at(-1) : "");
+if (!lineOf()) console.error(`waiting for the ready line in ${file}; ./dev up > ${file} writes it`);
+const ready = JSON.parse(
+  await until(lineOf, (line) => line.endsWith("}"), { what: "the ready line", milliseconds: kReadyMilliseconds }),
+);
 const chain = new Chain(ready);
 
 const app = await Client.login(ready.stream, devAccount(1));
@@ -39,6 +49,13 @@ const before = await chain.tokenBalance(provider.account.address);
 const claim = await provider.claim();
 const after = await chain.tokenBalance(provider.account.address);
 console.log(`claimed  ${claim.amount} in ${claim.transactions}; on chain: +${after - before}`);
+
+// Something is left to claim by the command line.
+await app.pay(channel, { id: `tour-${Date.now()}-rest` }, 2_000n);
+
+const folder = fileURLToPath(new URL("../../.dev/", import.meta.url));
+mkdirSync(folder, { recursive: true });
+writeFileSync(`${folder}app.key`, `${toHex(app.account.getHdKey().privateKey)}\n`, { mode: 0o600 });
 
 console.log(`\nexport APP_TOKEN=${app.session.token}`);
 console.log(`export PROVIDER_TOKEN=${provider.session.token}`);

@@ -30,7 +30,9 @@ auto commit(Books& books, Work work) {
 }
 
 /// A settlement that was written down at that time.
-ledger::OutboxEntry record(Books& books, std::string_view key, ledger::Time at = kNoon) {
+ledger::OutboxEntry record(Books& books, std::string_view key, ledger::Time at = kNoon,
+                           const channel::Address& receiver = kReceiver,
+                           std::optional<channel::Address> asked_as = std::nullopt) {
     return commit(books, [&](pqxx::work& transaction) {
         ledger::OutboxDraft draft;
         draft.purpose = ledger::Purpose::facilitated;
@@ -40,68 +42,79 @@ ledger::OutboxEntry record(Books& books, std::string_view key, ledger::Time at =
         draft.fees = {units(7), units(1)};
         ledger::chain::KeySigner relayer(support::key(104), support::key(4));
         auto entries = ledger::enqueue(transaction, {kNetwork, relayer, 0}, {draft}, at);
-        const Facilitated what{FacilitatedAction::settle, kNetwork, kReceiver, kToken, {}};
+        const Facilitated what{FacilitatedAction::settle, kNetwork, receiver, kToken, asked_as};
         ledger::record_facilitated(transaction, entries.front().id, what, at);
         return entries.front();
     });
 }
 
-std::optional<std::string> untold(Books& books, const channel::Address& receiver = kReceiver,
-                                  std::optional<ledger::Time> since = std::nullopt) {
+std::optional<std::string> newest(Books& books, ledger::Time since,
+                                  const channel::Address& receiver = kReceiver) {
     return commit(books, [&](pqxx::work& transaction) {
-        return ledger::untold_settlement(transaction, kNetwork, receiver, kToken, since);
+        return ledger::newest_settlement(transaction, kNetwork, receiver, kToken, since);
     });
 }
 
-void finish(Books& books, const ledger::OutboxEntry& entry, bool succeeded) {
+void finish(Books& books, const ledger::OutboxEntry& entry, bool succeeded,
+            ledger::Time at = kNoon) {
     commit(books, [&](pqxx::work& transaction) {
         ledger::finish_outbox(transaction, entry.id,
-                              {entry.hash, succeeded, 7, 1, units(1), succeeded ? "" : "why"},
-                              kNoon);
+                              {entry.hash, succeeded, 7, 1, units(1), succeeded ? "" : "why"}, at);
         return 0;
     });
 }
 
 }  // namespace
 
-TEST_CASE("facilitated: a settlement is told once, and one that failed never", "[facilitated]") {
+TEST_CASE("facilitated: the newest settlement is found for a while, and one that failed never",
+          "[facilitated]") {
     Books books;
-    CHECK_FALSE(untold(books).has_value());
+    const auto before = kNoon - std::chrono::seconds{1};
+    CHECK_FALSE(newest(books, before).has_value());
     const auto entry = record(books, "a");
-    CHECK(untold(books) == entry.reference);
-    CHECK_FALSE(untold(books, kToken).has_value());
-    CHECK(untold(books, kReceiver, kNoon) == entry.reference);
-    finish(books, entry, true);
-    CHECK(untold(books) == entry.reference);
-    CHECK_FALSE(untold(books, kReceiver, kNoon).has_value());
-    CHECK(untold(books, kReceiver, kNoon - std::chrono::seconds{1}) == entry.reference);
-    for (int n = 0; n < 2; ++n) {
-        commit(books, [&](pqxx::work& transaction) {
-            ledger::tell_settlement(transaction, entry.id, kNoon + std::chrono::seconds{n});
-            return 0;
-        });
-        CHECK_FALSE(untold(books).has_value());
-        CHECK(books.query("select told_at = at from facilitated") == "t");
-    }
+    CHECK(newest(books, before) == entry.reference);
+    CHECK_FALSE(newest(books, kNoon).has_value());
+    CHECK_FALSE(newest(books, before, kToken).has_value());
+    finish(books, entry, true, kNoon + std::chrono::seconds{1});
+    CHECK(newest(books, kNoon) == entry.reference);
+    CHECK_FALSE(newest(books, kNoon + std::chrono::seconds{1}).has_value());
     const auto failed = record(books, "b");
-    CHECK(untold(books) == failed.reference);
+    CHECK(newest(books, before) == failed.reference);
     finish(books, failed, false);
-    CHECK_FALSE(untold(books).has_value());
+    CHECK(newest(books, before) == entry.reference);
 }
 
-TEST_CASE("facilitated: what the newest may cost is the sum of their limits", "[facilitated]") {
+TEST_CASE("facilitated: what the newest may cost is the sum of their limits, for each who asks",
+          "[facilitated]") {
     Books books;
-    const auto cost = [&](ledger::Time since) {
+    const channel::Address other{{3}};
+    const auto cost = [&](ledger::Time since, std::optional<channel::Address> asked_as = {}) {
         return commit(books, [&](pqxx::work& transaction) {
-            return ledger::facilitated_cost_since(transaction, kNetwork, since);
+            const Facilitated what{FacilitatedAction::settle, kNetwork, kReceiver, kToken,
+                                   asked_as};
+            return ledger::facilitated_cost_since(transaction, what, since);
         });
     };
-    CHECK(cost(kNoon) == units(0));
+    CHECK(cost(kNoon).all == units(0));
     record(books, "a");
-    record(books, "b", kNoon + std::chrono::seconds{1});
-    CHECK(cost(kNoon - std::chrono::seconds{1}) == units(14'000));
-    CHECK(cost(kNoon) == units(7000));
-    CHECK(cost(kNoon + std::chrono::seconds{1}) == units(0));
+    const auto later = kNoon + std::chrono::seconds{1};
+    record(books, "b", later);
+    CHECK(cost(kNoon - std::chrono::seconds{1}).all == units(14'000));
+    CHECK(cost(kNoon).all == units(7000));
+    CHECK(cost(later).all == units(0));
+
+    record(books, "c", later, kReceiver, kReceiver);
+    record(books, "d", later, other, other);
+    record(books, "e", later, other, kReceiver);
+    const auto by_stranger = cost(kNoon, other);
+    CHECK(by_stranger.all == units(28'000));
+    CHECK(by_stranger.of_strangers == units(14'000));
+    CHECK(by_stranger.of_receiver == units(7000));
+    const auto by_itself = cost(kNoon, kReceiver);
+    CHECK(by_itself.all == units(28'000));
+    CHECK(by_itself.of_strangers == units(14'000));
+    CHECK(by_itself.of_receiver == units(7000));
+    CHECK(cost(kNoon).of_receiver == units(7000));
 }
 
 TEST_CASE("facilitated: what is charged is told of channels of the books alone", "[facilitated]") {

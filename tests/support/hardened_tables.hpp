@@ -41,7 +41,7 @@ inline constexpr TableRights kTableRights[] = {
     {"claim_row", "insert", "", "", "", true},
     {"commit_sequence", "", "last_seq", "", "*", false},
     {"event", "insert", "", "", "", true},
-    {"facilitated", "insert", "told_at", "", "", false},
+    {"facilitated", "insert", "", "", "", false},
     {"log_checkpoint", "insert", "", "", "size at", true},
     {"log_head", "", "size", "", "*", false},
     {"log_tile", "insert", "hashes", "", "", false},
@@ -99,14 +99,14 @@ inline constexpr const char* kJournalRows[] = {
 };
 
 inline constexpr const char* kNullable[] = {
-    "audit_key.revoked_at",  "audit_query.seq",       "chain_event.channel_id",
-    "channel.app",           "channel.signature",     "claim.error",
-    "event.channel_id",      "facilitated.asked_as",  "facilitated.told_at",
-    "outbox.block_number",   "outbox.error",          "outbox.fee",
-    "outbox.gas_used",       "payment.covered_by",    "payment.signature",
-    "payment.voucher_max",   "refund.asked",          "refund.error",
-    "refund.reference",      "refund.signature",      "refund.voucher_max",
-    "transfer.reverses_leg", "transfer.reverses_seq",
+    "audit_key.revoked_at",  "audit_query.seq",      "chain_event.channel_id",
+    "channel.app",           "channel.signature",    "claim.error",
+    "event.channel_id",      "facilitated.asked_as", "outbox.block_number",
+    "outbox.error",          "outbox.fee",           "outbox.gas_used",
+    "payment.covered_by",    "payment.signature",    "payment.voucher_max",
+    "refund.asked",          "refund.error",         "refund.reference",
+    "refund.signature",      "refund.voucher_max",   "transfer.reverses_leg",
+    "transfer.reverses_seq",
 };
 
 }  // namespace support

@@ -1,11 +1,11 @@
 // Pays for a resource that asks for it by x402, such as a model server behind `millrace gate`.
 //
-//     node examples/fetch.mjs ready.json http://127.0.0.1:8403/v1/chat/completions
+//     node examples/fetch.mjs ready.json http://127.0.0.1:8404/v1/chat/completions
 import { Millrace } from "@millrace/client";
 import { readyLine, richAccount, usdc } from "./development.mjs";
 
 const ready = readyLine();
-const url = process.argv[3] ?? "http://127.0.0.1:8403/v1/chat/completions";
+const url = process.argv[3] ?? "http://127.0.0.1:8404/v1/chat/completions";
 
 const app = await Millrace.connect({
   url: ready.stream,

@@ -1,11 +1,11 @@
 // A paid stream of tokens, whose price is known at its end. Needs no login: any x402 server will do.
 //
-//     node examples/stream.mjs ready.json http://127.0.0.1:8403/v1/chat/completions
+//     node examples/stream.mjs ready.json http://127.0.0.1:8404/v1/chat/completions
 import { ResourcePayer } from "@millrace/client";
 import { readyLine, richAccount, usdc } from "./development.mjs";
 
 const ready = readyLine();
-const url = process.argv[3] ?? "http://127.0.0.1:8403/v1/chat/completions";
+const url = process.argv[3] ?? "http://127.0.0.1:8404/v1/chat/completions";
 
 const payer = new ResourcePayer({
   account: richAccount(4),
