@@ -24,6 +24,8 @@ Task<std::optional<ChannelTurns::Turn>> ChannelTurns::take(
         const std::lock_guard lock(mutex_);
         const auto [place, is_new] = places_.try_emplace(id);
         auto& there = place->second;
+        const bool waits = deadline > std::chrono::steady_clock::now();
+        if (!is_new && !waits) co_return std::nullopt;
         if (is_new || there.is_kept) {
             there.is_kept = false;
         } else {

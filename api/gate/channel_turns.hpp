@@ -53,7 +53,8 @@ public:
         boost::asio::any_io_executor home_;
     };
 
-    /// Nothing when too many wait, or the turn does not come in time. `home` is the executor of the
+    /// Nothing when too many wait, or the turn does not come in time. Who does not wait at all gets
+    /// only what is free: not what is kept for a second request. `home` is the executor of the
     /// coroutine that waits.
     Task<std::optional<Turn>> take(channel::ChannelId id, boost::asio::any_io_executor home,
                                    std::chrono::steady_clock::time_point deadline);

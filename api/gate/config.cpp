@@ -124,9 +124,14 @@ void read_limits(ConfigSection& section, GateConfig& config) {
     section.number("body_bytes_max", config.connection.body_bytes_max, 1024, 1024 * kMebibyte);
     section.number("bodies_bytes_max", config.connection.bodies_bytes_max,
                    config.connection.body_bytes_max, 1024 * 1024 * kMebibyte);
+    section.number("bodies_bytes_per_address_max", config.connection.bodies_bytes_per_address_max,
+                   config.connection.body_bytes_max, 1024 * 1024 * kMebibyte);
     section.number("reply_bytes_max", config.reply_bytes_max, 1024, 1024 * kMebibyte);
+    section.number("replies_bytes_max", config.replies_bytes_max, config.reply_bytes_max,
+                   1024 * 1024 * kMebibyte);
     section.number("event_bytes_max", config.event_bytes_max, 1024, 1024 * kMebibyte);
     section.number("upstream_calls_max", config.upstream_calls_max, 1, 1'000'000);
+    section.number("free_calls_max", config.free_calls_max, 1, 1'000'000);
     section.number("upstream_idle_connections_max", config.upstream.idle_connections_max, 0,
                    100'000);
     section.number("waiting_per_channel_max", config.waiting_per_channel_max, 0, 100'000);
@@ -165,6 +170,8 @@ PriceRule read_rule(const toml::table& table, ConfigProblems& problems) {
     section.parsed("input_per_1k", rule.price.input_per_1k, &channel::parse_amount, kUnits);
     section.parsed("output_per_1k", rule.price.output_per_1k, &channel::parse_amount, kUnits);
     section.number("input_tokens_max", rule.input_tokens_max, 1, kTokensMax);
+    section.number("input_tokens_extra", rule.input_tokens_extra, 0, kTokensMax);
+    section.number("input_tokens_per_attachment", rule.input_tokens_per_attachment, 0, kTokensMax);
     section.number("output_tokens_max", rule.output_tokens_max, 1, kTokensMax);
     section.text("description", rule.description);
     if (channel::is_fixed(rule.price) && rule.price.request.is_zero())

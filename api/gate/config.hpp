@@ -32,7 +32,10 @@ struct GateConfig {
     std::string upstream_key_file;
     UpstreamLimits upstream;
     std::size_t upstream_calls_max = 1024;
+    std::size_t free_calls_max = 256;
     std::size_t reply_bytes_max = 16 * 1024 * 1024;
+    /// Of all whole answers together.
+    std::size_t replies_bytes_max = 256 * 1024 * 1024;
     std::size_t event_bytes_max = 1024 * 1024;
 
     std::string service_url = "ws://127.0.0.1:8402/v1/stream";

@@ -1,5 +1,6 @@
 #include "api/gate/connection.hpp"
 
+#include "api/connections.hpp"
 #include "api/http.hpp"
 
 #include <spdlog/spdlog.h>
@@ -13,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include <sys/socket.h>
 
@@ -26,47 +28,27 @@ namespace {
 
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadBytes = 16 * 1024;
+/// Written at once, and with a deadline of their own.
+constexpr std::size_t kWriteBytes = 64 * 1024;
 constexpr std::chrono::seconds kLingerTime{2};
 constexpr std::size_t kLingerBytesMax = 1024 * 1024;
 
-using Parser = http::request_parser<http::string_body>;
+using Parser = http::request_parser<http::buffer_body>;
 
-/// A share of what all bodies together may take.
-class BodyRoom {
-public:
-    explicit BodyRoom(ConnectionContext& context) : context_(context) {}
-    BodyRoom(const BodyRoom&) = delete;
-    BodyRoom& operator=(const BodyRoom&) = delete;
-    ~BodyRoom() { context_.body_bytes -= taken_; }
-
-    bool take(std::size_t bytes) {
-        if (context_.body_bytes.fetch_add(bytes) + bytes > context_.limits.bodies_bytes_max) {
-            context_.body_bytes -= bytes;
-            return false;
-        }
-        taken_ += bytes;
-        return true;
-    }
-
-private:
-    ConnectionContext& context_;
-    std::size_t taken_ = 0;
-};
-
-Reply refusal(unsigned status, std::string_view reason, std::string_view detail) {
-    auto made = problem(status, reason, detail);
-    return {status, std::move(made.content_type), std::move(made.body), {}};
+/// Statuses whose replies end with their head (RFC 9110, 6.4.1).
+bool has_no_body(unsigned status) {
+    return status < 200 || status == 204 || status == 304;
 }
 
 Reply parse_refusal(beast::error_code error) {
     if (error == http::error::body_limit)
-        return refusal(413, "invalid_request", "The body is longer than is taken.");
+        return problem_reply(413, "invalid_request", "The body is longer than is taken.");
     if (error == http::error::header_limit)
-        return refusal(431, "invalid_request", "The header is longer than is taken.");
-    return refusal(400, "invalid_request", "Not a request of HTTP/1.1.");
+        return problem_reply(431, "invalid_request", "The header is longer than is taken.");
+    return problem_reply(400, "invalid_request", "Not a request of HTTP/1.1.");
 }
 
-std::optional<GateRequest> plain(Parser::value_type request, const std::string& remote_address) {
+std::optional<GateRequest> plain(const Parser::value_type& request) {
     const auto target = boost::urls::parse_origin_form(request.target());
     if (!target) return std::nullopt;
     GateRequest out;
@@ -76,8 +58,6 @@ std::optional<GateRequest> plain(Parser::value_type request, const std::string& 
     out.path = target->path();
     for (const auto& field : request)
         out.fields.emplace_back(std::string(field.name_string()), std::string(field.value()));
-    out.body = std::move(request.body());
-    out.remote_address = remote_address;
     return out;
 }
 
@@ -99,55 +79,53 @@ public:
     }
 
     Task<bool> answer(Reply reply) {
-        http::response<http::string_body> out{static_cast<http::status>(reply.status), version_};
-        if (!reply.content_type.empty()) out.set(http::field::content_type, reply.content_type);
-        for (const auto& [name, value] : reply.fields) out.insert(name, value);
-        out.body() = std::move(reply.body);
-        out.keep_alive(goes_on());
-        out.prepare_payload();
-        if (is_head_) out.body().clear();
-        has_begun_ = true;
+        if (!reply.content_type.empty())
+            reply.fields.emplace_back("Content-Type", std::move(reply.content_type));
+        ReplyHead head{reply.status, std::move(reply.fields), {}, reply.body.size()};
+        if (reply.body.size() > kWriteBytes) {
+            bool is_written = co_await begin(std::move(head));
+            if (is_written) is_written = co_await write(reply.body);
+            if (!is_written) co_return false;
+            Fields none;
+            co_return co_await end(std::move(none));
+        }
+        auto out = head_of<http::string_body>(std::move(head));
+        if (!is_bodiless_) out.body() = std::move(reply.body);
         stream_.expires_after(context_.limits.write_timeout);
         const auto [error, count] = co_await http::async_write(stream_, out, kTuple);
         co_return note(error, !error);
     }
 
     Task<bool> begin(ReplyHead head) {
-        http::response<http::empty_body> out{static_cast<http::status>(head.status), version_};
-        for (const auto& [name, value] : head.fields) out.insert(name, value);
-        has_length_ = head.content_length.has_value();
-        is_chunked_ = !has_length_ && version_ >= 11;
-        if (has_length_)
-            out.content_length(*head.content_length);
-        else if (is_chunked_)
-            out.chunked(true);
-        if (is_chunked_ && !head.trailer.empty()) out.set(http::field::trailer, head.trailer);
-        out.keep_alive(goes_on() && (has_length_ || is_chunked_));
-        keep_alive_ = out.keep_alive();
-        has_begun_ = true;
+        auto out = head_of<http::empty_body>(std::move(head));
         http::response_serializer<http::empty_body> serializer(out);
         stream_.expires_after(context_.limits.write_timeout);
         const auto [error, count] = co_await http::async_write_header(stream_, serializer, kTuple);
         co_return note(error, false);
     }
 
-    Task<bool> write(std::string_view piece) {
+    Task<bool> write(std::string_view bytes) {
         if (is_gone_) co_return false;
-        if (is_head_ || piece.empty()) co_return true;
-        const auto bytes = asio::buffer(piece);
-        stream_.expires_after(context_.limits.write_timeout);
-        if (is_chunked_) {
-            const auto chunk = http::make_chunk(bytes);
-            const auto [error, count] = co_await asio::async_write(stream_, chunk, kTuple);
-            co_return note(error, false);
+        if (is_bodiless_) co_return true;
+        while (!bytes.empty() && !is_gone_) {
+            const auto piece = asio::buffer(bytes.substr(0, kWriteBytes));
+            bytes.remove_prefix(piece.size());
+            stream_.expires_after(context_.limits.write_timeout);
+            beast::error_code error;
+            if (is_chunked_) {
+                const auto chunk = http::make_chunk(piece);
+                std::tie(error, std::ignore) = co_await asio::async_write(stream_, chunk, kTuple);
+            } else {
+                std::tie(error, std::ignore) = co_await asio::async_write(stream_, piece, kTuple);
+            }
+            note(error, false);
         }
-        const auto [error, count] = co_await asio::async_write(stream_, bytes, kTuple);
-        co_return note(error, false);
+        co_return !is_gone_;
     }
 
     Task<bool> end(Fields trailers) {
         if (is_gone_) co_return false;
-        if (!is_chunked_ || is_head_) {
+        if (!is_chunked_ || is_bodiless_) {
             is_complete_ = true;
             co_return true;
         }
@@ -162,10 +140,7 @@ public:
     /// Watches for the end of the connection while nobody reads.
     void watch() {
         watched_ = std::make_shared<Peer*>(this);
-        stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
-                                    [watched = watched_](beast::error_code error) {
-                                        if (*watched && !error) (*watched)->look();
-                                    });
+        watch_on();
     }
 
     void stop_watching() {
@@ -189,10 +164,36 @@ public:
     beast::tcp_stream& stream() { return stream_; }
 
 private:
+    template <class Body>
+    http::response<Body> head_of(ReplyHead head) {
+        http::response<Body> out{static_cast<http::status>(head.status), version_};
+        for (const auto& [name, value] : head.fields) out.insert(name, value);
+        const bool ends_with_head = has_no_body(head.status);
+        is_bodiless_ = is_head_ || ends_with_head;
+        const bool has_length = head.content_length.has_value();
+        is_chunked_ = !has_length && !ends_with_head && version_ >= 11;
+        if (is_chunked_)
+            out.chunked(true);
+        else if (has_length && !ends_with_head)
+            out.content_length(*head.content_length);
+        if (is_chunked_ && !head.trailer.empty()) out.set(http::field::trailer, head.trailer);
+        out.keep_alive(goes_on() && (has_length || is_chunked_ || ends_with_head));
+        keep_alive_ = out.keep_alive();
+        has_begun_ = true;
+        return out;
+    }
+
     bool note(beast::error_code error, bool complete) {
         if (error) is_gone_ = true;
         is_complete_ = complete;
         return !error;
+    }
+
+    void watch_on() {
+        stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                                    [watched = watched_](beast::error_code error) {
+                                        if (*watched && !error) (*watched)->look();
+                                    });
     }
 
     /// Bytes are the next request, and wait. No bytes are the end.
@@ -200,6 +201,9 @@ private:
         char byte = 0;
         const auto got = recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
         if (got > 0) return;
+        const bool is_nothing_yet =
+            got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+        if (is_nothing_yet) return watch_on();
         is_gone_ = true;
         if (gone_) std::exchange(gone_, nullptr)();
     }
@@ -209,8 +213,9 @@ private:
     unsigned version_ = 11;
     bool keep_alive_ = true;
     bool is_head_ = false;
+    /// Of the reply: its head is all there is of it.
+    bool is_bodiless_ = false;
     bool is_chunked_ = false;
-    bool has_length_ = false;
     bool has_begun_ = false;
     bool is_complete_ = false;
     bool is_gone_ = false;
@@ -232,6 +237,10 @@ Task<bool> Exchange::write(std::string_view piece) {
 }
 Task<bool> Exchange::end(Fields trailers) {
     return peer_.end(std::move(trailers));
+}
+void Exchange::drop_body() {
+    request_.body = std::string();
+    request_.body_room.give_back();
 }
 void Exchange::cut() {
     peer_.cut();
@@ -256,6 +265,7 @@ public:
         beast::error_code ignored;
         const auto remote = peer_.stream().socket().remote_endpoint(ignored);
         remote_address_ = remote.address().to_string();
+        customer_ = customer_of(remote.address());
     }
 
     Task<void> run() {
@@ -264,17 +274,25 @@ public:
             Parser parser;
             parser.header_limit(static_cast<std::uint32_t>(context_.limits.header_bytes_max));
             parser.body_limit(context_.limits.body_bytes_max);
-            BodyRoom room(context_);
-            const bool is_here = co_await read(parser, room);
+            std::string body;
+            ByteRoom::Share room(context_.bodies, customer_);
+            bool is_here = co_await read_head(parser);
+            if (is_here) is_here = co_await read_body(parser, body, room);
             if (!is_here) co_return;
-            goes_on = co_await answer(parser.release());
+            auto request = plain(parser.get());
+            if (request) {
+                request->body = std::move(body);
+                request->body_room = std::move(room);
+                request->remote_address = remote_address_;
+            }
+            goes_on = co_await answer(std::move(request));
         }
         close();
     }
 
 private:
     /// False when there is no request: the peer has gone, or was told what is wrong.
-    Task<bool> read(Parser& parser, BodyRoom& room) {
+    Task<bool> read_head(Parser& parser) {
         auto& stream = peer_.stream();
         if (buffer_.size() == 0) {
             stream.expires_after(context_.limits.idle_timeout);
@@ -291,22 +309,37 @@ private:
         if (error) co_return co_await refuse(error);
         const auto& head = parser.get();
         peer_.expect_reply(head.version(), head.keep_alive(), head.method() == http::verb::head);
-        const auto length =
-            parser.content_length().value_or(head.chunked() ? context_.limits.body_bytes_max : 0);
-        if (!room.take(length)) {
-            auto overloaded =
-                refusal(503, "overloaded", "Too much is on its way; try again shortly.");
-            co_await tell(std::move(overloaded));
-            co_return false;
-        }
         if (beast::iequals(head[http::field::expect], "100-continue")) {
             constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
             const auto [unsent, ignored] =
                 co_await asio::async_write(stream, asio::buffer(kContinue), kTuple);
             if (unsent) co_return false;
         }
-        const auto [cut_off, bytes] = co_await http::async_read(stream, buffer_, parser, kTuple);
-        if (cut_off) co_return co_await refuse(cut_off);
+        co_return true;
+    }
+
+    /// Room is taken for what has come, not for what was announced.
+    Task<bool> read_body(Parser& parser, std::string& body, ByteRoom::Share& room) {
+        while (!parser.is_done()) {
+            const auto before = body.size();
+            body.resize(before + kReadBytes);
+            auto& into = parser.get().body();
+            into.data = body.data() + before;
+            into.size = kReadBytes;
+            into.more = true;
+            auto [error, count] =
+                co_await http::async_read_some(peer_.stream(), buffer_, parser, kTuple);
+            // The room is full: that is what it is for.
+            if (error == http::error::need_buffer) error = {};
+            const auto come = kReadBytes - into.size;
+            body.resize(before + come);
+            if (error) co_return co_await refuse(error);
+            if (room.grow(come)) continue;
+            auto overloaded =
+                problem_reply(503, "overloaded", "Too much is on its way; try again shortly.");
+            co_await tell(std::move(overloaded));
+            co_return false;
+        }
         co_return true;
     }
 
@@ -340,10 +373,9 @@ private:
     }
 
     /// False when this was the last request.
-    Task<bool> answer(Parser::value_type request) {
-        auto given = plain(std::move(request), remote_address_);
+    Task<bool> answer(std::optional<GateRequest> given) {
         if (!given) {
-            auto no_path = refusal(400, "invalid_request", "The target is not a path.");
+            auto no_path = problem_reply(400, "invalid_request", "The target is not a path.");
             co_await tell(std::move(no_path));
             co_return false;
         }
@@ -358,7 +390,7 @@ private:
         }
         peer_.stop_watching();
         if (failed && !peer_.has_begun()) {
-            auto reply = refusal(500, "internal_error", "The gate made a mistake.");
+            auto reply = problem_reply(500, "internal_error", "The gate made a mistake.");
             co_await peer_.answer(std::move(reply));
         }
         co_return !failed && peer_.is_complete() && peer_.goes_on() && !peer_.is_gone();
@@ -376,6 +408,8 @@ private:
     Exchange::Peer peer_;
     beast::flat_buffer buffer_;
     std::string remote_address_;
+    /// For the room that bodies share.
+    std::string customer_;
 };
 
 }  // namespace
@@ -390,6 +424,13 @@ bool lists(std::string_view list, std::string_view word) {
     for (const auto& token : http::token_list(list))
         if (beast::iequals(token, word)) return true;
     return false;
+}
+
+Reply problem_reply(unsigned status, std::string_view reason, std::string_view detail,
+                    Fields fields) {
+    auto made = problem(status, reason, detail);
+    fields.emplace_back("Cache-Control", "no-store");
+    return {status, std::move(made.content_type), std::move(made.body), std::move(fields)};
 }
 
 Fields end_to_end(const Fields& fields) {

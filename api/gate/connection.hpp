@@ -16,11 +16,12 @@ namespace millrace::api::gate {
 struct ConnectionLimits {
     std::size_t header_bytes_max = 64 * 1024;
     std::size_t body_bytes_max = 4 * 1024 * 1024;
-    /// Of all requests that are at work, together.
+    /// Of all requests that are at work, together, and of those that come from one address.
     std::size_t bodies_bytes_max = 256 * 1024 * 1024;
+    std::size_t bodies_bytes_per_address_max = 64 * 1024 * 1024;
     /// Until a request is here, once it has begun.
     std::chrono::milliseconds request_timeout{30'000};
-    /// For each write.
+    /// For each piece that is written.
     std::chrono::milliseconds write_timeout{30'000};
     /// Between requests.
     std::chrono::milliseconds idle_timeout{60'000};
@@ -28,8 +29,11 @@ struct ConnectionLimits {
 
 /// What the connections of a gate have in common.
 struct ConnectionContext {
-    ConnectionLimits limits;
-    std::atomic<std::size_t> body_bytes = 0;
+    explicit ConnectionContext(const ConnectionLimits& given)
+        : limits(given), bodies({given.bodies_bytes_max, given.bodies_bytes_per_address_max}) {}
+
+    const ConnectionLimits limits;
+    ByteRoom bodies;
     std::atomic<bool> draining = false;
 };
 

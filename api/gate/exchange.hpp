@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/gate/byte_room.hpp"
 #include "api/task.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -35,6 +36,8 @@ struct GateRequest {
     Fields fields;
     std::string body;
     std::string remote_address;
+    /// What the body takes of the room for all of them.
+    ByteRoom::Share body_room;
 };
 
 struct ReplyHead {
@@ -53,6 +56,9 @@ struct Reply {
     std::string body;
     Fields fields{};
 };
+/// application/problem+json (RFC 9457).
+Reply problem_reply(unsigned status, std::string_view reason, std::string_view detail,
+                    Fields fields = {});
 
 /// One request of a client and the reply to it, on the thread of their connection. Each write has
 /// a deadline; one that fails means that the client is gone.
@@ -63,6 +69,8 @@ public:
     Exchange(const Exchange&) = delete;
 
     GateRequest& request() { return request_; }
+    /// The request's body is not needed any more.
+    void drop_body();
     boost::asio::any_io_executor executor() const;
 
     /// All at once.

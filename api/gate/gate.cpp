@@ -101,7 +101,6 @@ public:
           link_options_(link_options(config)),
           upstream_(parse_upstream("gate.upstream", config.upstream_url)),
           connections_(config.connections_max, config.connections_per_address_max) {
-        shared_.connections.limits = config.connection;
         shared_.inference_prefix = config.name + ':' + boot_id() + ':';
         if (!config.upstream_key_file.empty())
             shared_.upstream_authorization =

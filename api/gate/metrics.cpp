@@ -33,6 +33,8 @@ GateMetrics::GateMetrics()
                               "Calls that the model server did not answer, or broke off")),
       usage_missing(counter(registry_, "millrace_gate_usage_missing_total",
                             "Answers without the usage that their price asks for")),
+      above_ceiling(counter(registry_, "millrace_gate_above_ceiling_total",
+                            "Answers that came to more than their payer had signed for")),
       outstanding(gauge(registry_, "millrace_gate_service_outstanding",
                         "Requests to the payment service without an answer")),
       service_up(gauge(registry_, "millrace_gate_service_up",

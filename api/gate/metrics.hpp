@@ -36,6 +36,8 @@ public:
     prometheus::Counter& upstream_faults;
     /// Answers of the model server without the usage that their price asks for.
     prometheus::Counter& usage_missing;
+    /// Answers that came to more than the payer had signed for: the rest is not charged.
+    prometheus::Counter& above_ceiling;
     /// Requests to the payment service without an answer, and its connections that are up.
     prometheus::Gauge& outstanding;
     prometheus::Gauge& service_up;

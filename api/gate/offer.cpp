@@ -1,11 +1,11 @@
 #include "api/gate/offer.hpp"
 
+#include "api/gate/json_text.hpp"
 #include "api/stream/json.hpp"
 #include "api/x402/reasons.hpp"
 #include "channel/hex.hpp"
 #include "channel/network.hpp"
-#include "channel/secp256k1.hpp"
-#include "channel/voucher.hpp"
+#include "channel/payer_signature.hpp"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -21,11 +21,6 @@ void append_text(std::string& out, std::string_view name, std::string_view value
     if (out.back() != '{') out += ',';
     ((out += '"') += name) += "\":";
     stream::append_json_string(out, value);
-}
-
-std::string text_in(const json::object& object, std::string_view name) {
-    const auto* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->as_string()) : std::string();
 }
 
 std::string voucher_state(const json::object& channel) {
@@ -109,14 +104,10 @@ std::optional<std::string_view> why_not(const Terms& terms, channel::Amount amou
 }
 
 Signed look_at_signature(const Terms& terms, const x402::ChannelVoucher& paid) {
-    const auto digest = channel::digest(terms.escrow_separator,
-                                        channel::Voucher{paid.channel, paid.voucher.max_claimable});
-    if (const auto* bytes = paid.voucher.signature.as_of_key()) {
-        const auto parsed = channel::parse_signature(bytes->view());
-        const auto key = parsed ? channel::recover(digest, *parsed) : parsed.error();
-        if (key && channel::address_of(*key) == channel::voucher_signer(paid.config))
-            return Signed::by_payer;
-    }
+    const auto& [max_claimable, signature] = paid.voucher;
+    if (channel::is_signed_by_payer(paid.config, terms.escrow_separator, paid.channel,
+                                    max_claimable, signature))
+        return Signed::by_payer;
     return paid.config.payer_authorizer.is_zero() ? Signed::by_a_contract_perhaps
                                                   : Signed::by_nobody;
 }

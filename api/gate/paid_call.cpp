@@ -1,5 +1,6 @@
 #include "api/gate/paid_call.hpp"
 
+#include "api/gate/json_text.hpp"
 #include "api/gate/relay.hpp"
 #include "api/gate/served_call.hpp"
 #include "api/stream/json.hpp"
@@ -80,11 +81,6 @@ channel::Amount amount_in(const json::object& object, std::string_view name) {
     return amount ? *amount : channel::Amount{};
 }
 
-std::string text_in(const json::object& object, std::string_view name) {
-    const auto* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->as_string()) : std::string();
-}
-
 const x402::ChannelVoucher* paid_by(const x402::PaymentPayload& paid) {
     if (const auto* voucher = std::get_if<x402::VoucherPayload>(&paid.payload))
         return &voucher->paid;
@@ -96,13 +92,8 @@ const x402::ChannelVoucher* paid_by(const x402::PaymentPayload& paid) {
 
 }  // namespace
 
-PaidCall::PaidCall(Worker& worker, Exchange& exchange, const PriceRule& rule,
-                   std::optional<Asked> asked, channel::Amount ceiling)
-    : worker_(worker),
-      exchange_(exchange),
-      rule_(rule),
-      asked_(std::move(asked)),
-      ceiling_(ceiling) {}
+PaidCall::PaidCall(Worker& worker, Exchange& exchange, const Quote& quote)
+    : worker_(worker), exchange_(exchange), quote_(quote) {}
 
 Task<void> PaidCall::run() {
     if (!worker_.terms || !worker_.shared.swept) {
@@ -135,17 +126,17 @@ std::optional<std::string_view> PaidCall::why_not_payload(const x402::PaymentPay
     const auto& terms = *worker_.terms;
     // A refund has no price: it fits whatever was asked for.
     const bool is_refund = std::holds_alternative<x402::RefundPayload>(paid.payload);
-    const auto amount = is_refund ? paid.accepted.amount : ceiling_;
+    const auto amount = is_refund ? paid.accepted.amount : quote_.ceiling;
     if (const auto why = why_not(terms, amount, paid.accepted, *channel)) return why;
     const auto* deposit = std::get_if<x402::DepositPayload>(&paid.payload);
-    if (deposit && deposit->deposit.amount < least_deposit(terms, ceiling_))
+    if (deposit && deposit->deposit.amount < least_deposit(terms, quote_.ceiling))
         return reason(Error::deposit_below_min_deposit);
-    if (look_at_signature(terms, *channel) == Signed::by_nobody)
-        return reason(Error::voucher_signature);
+    if (signed_ == Signed::by_nobody) return reason(Error::voucher_signature);
     return std::nullopt;
 }
 
 Task<void> PaidCall::take(x402::PaymentPayload paid, std::string header_json) {
+    if (const auto* channel = paid_by(paid)) signed_ = look_at_signature(*worker_.terms, *channel);
     if (const auto why = why_not_payload(paid)) {
         co_await ask_for_payment(std::string(*why));
         co_return;
@@ -163,9 +154,8 @@ Task<void> PaidCall::take(x402::PaymentPayload paid, std::string header_json) {
 
 /// Only the payer itself waits for its channel: others could keep it from it.
 Task<std::optional<ChannelTurns::Turn>> PaidCall::take_turn(x402::ChannelVoucher paid) {
-    const bool is_payer = look_at_signature(*worker_.terms, paid) == Signed::by_payer;
-    const auto patience =
-        is_payer ? worker_.shared.config.turn_timeout : std::chrono::milliseconds{0};
+    const auto patience = signed_ == Signed::by_payer ? worker_.shared.config.turn_timeout
+                                                      : std::chrono::milliseconds{0};
     co_return co_await worker_.shared.turns.take(paid.channel, exchange_.executor(),
                                                  steady_clock::now() + patience);
 }
@@ -178,17 +168,19 @@ Task<void> PaidCall::pay(x402::ChannelVoucher paid, std::string header_json) {
         co_await ask_for_payment(std::string(reason(Error::channel_busy)));
         co_return;
     }
-    const UpstreamPlace place(shared);
-    if (!place.is_free()) {
-        co_await unavailable("Too many calls are at work; try again.");
+    // Better now than with a payment; its place it takes with the payment.
+    if (shared.upstream_calls >= shared.config.upstream_calls_max) {
+        shared.metrics.request("unavailable");
+        auto full = overloaded_reply();
+        co_await exchange_.answer(std::move(full));
         co_return;
     }
     auto parts = parts_of(header_json);
     Payments::Asked asked;
     asked.channel = paid.channel;
     asked.inference = shared.inference_prefix + std::to_string(++shared.inferences);
-    asked.model = asked_ && !asked_->model.empty() ? asked_->model : exchange_.request().path;
-    asked.max_amount = ceiling_;
+    asked.model = quote_.model;
+    asked.max_amount = quote_.ceiling;
     asked.channel_config = std::move(parts.channel_config);
     asked.voucher = std::move(parts.voucher);
     asked.deposit = std::move(parts.deposit);
@@ -201,18 +193,36 @@ Task<void> PaidCall::pay(x402::ChannelVoucher paid, std::string header_json) {
         co_await refused(*why, std::move(*turn), paid);
         co_return;
     }
-    auto* payment = std::get_if<Payment>(&taken);
-    if (!payment) {
+    if (const auto* nothing = std::get_if<NoAnswer>(&taken)) {
+        leave(std::move(*turn), nothing->under_way);
         co_await unavailable("The payment service did not answer; try again.");
         co_return;
     }
-    if (exchange_.is_gone()) {
-        worker_.payments.release(*payment, "the payer is gone");
-        shared.metrics.payment("released");
-        co_return;
+    auto& payment = std::get<Payment>(taken);
+    ServedCall served(worker_, exchange_, quote_, payment, paid.config.payer);
+    std::exception_ptr failure;
+    try {
+        if (!exchange_.is_gone()) co_await served.run();
+    } catch (...) {
+        failure = std::current_exception();
     }
-    ServedCall served(worker_, exchange_, rule_, asked_, std::move(*payment), paid.config.payer);
-    co_await served.run();
+    if (!payment.is_ended) {
+        worker_.payments.release(payment, "the call came to nothing");
+        shared.metrics.payment("released");
+    }
+    leave(std::move(*turn), payment.last);
+    if (failure) std::rethrow_exception(failure);
+}
+
+/// The channel is free for its next call when the service has answered the last request of this
+/// one, or some time later: what the next one asks, perhaps over another connection, comes behind.
+void PaidCall::leave(ChannelTurns::Turn turn, std::shared_ptr<ServiceCall> last) {
+    if (!last || last->answer()) return;
+    const auto held = std::make_shared<std::optional<ChannelTurns::Turn>>(std::move(turn));
+    const auto patience = std::make_shared<boost::asio::steady_timer>(
+        exchange_.executor(), worker_.shared.config.charge_timeout);
+    patience->async_wait([held, patience](boost::system::error_code) { held->reset(); });
+    worker_.link.when_answered(last, [patience](const ServiceAnswer&) { patience->cancel(); });
 }
 
 Task<void> PaidCall::refused(const Refused& why, ChannelTurns::Turn turn,
@@ -224,6 +234,10 @@ Task<void> PaidCall::refused(const Refused& why, ChannelTurns::Turn turn,
     }
     if (!is_correctable(why.reason)) {
         co_await ask_for_payment(x402_error(why.reason));
+        co_return;
+    }
+    if (signed_ != Signed::by_payer) {
+        co_await ask_for_payment(why.reason);
         co_return;
     }
     const auto deadline = steady_clock::now() + worker_.shared.config.accept_timeout;
@@ -301,8 +315,8 @@ Task<void> PaidCall::ask_for_payment(std::string error, const json::object* corr
     offer.url =
         shared.config.public_url.empty() ? "http://" + std::string(host) : shared.config.public_url;
     offer.url += request.raw_path;
-    offer.description = rule_.description;
-    offer.amount = ceiling_;
+    offer.description = quote_.rule.description;
+    offer.amount = quote_.ceiling;
     offer.error = std::move(error);
     offer.channel = correction;
     Reply reply;

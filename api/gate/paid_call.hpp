@@ -1,13 +1,13 @@
 #pragma once
 
-#include "api/gate/asked.hpp"
 #include "api/gate/exchange.hpp"
 #include "api/gate/offer.hpp"
+#include "api/gate/quote.hpp"
 #include "api/gate/worker.hpp"
 #include "api/task.hpp"
 #include "api/x402/payload.hpp"
 
-#include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,9 +19,8 @@ namespace millrace::api::gate {
 /// what it cost is charged before, or of a stream behind, the answer.
 class PaidCall {
 public:
-    /// All of it outlives the call. `asked` is what the body says, nothing where there is none.
-    PaidCall(Worker& worker, Exchange& exchange, const PriceRule& rule, std::optional<Asked> asked,
-             channel::Amount ceiling);
+    /// All of it outlives the call.
+    PaidCall(Worker& worker, Exchange& exchange, const Quote& quote);
 
     Task<void> run();
 
@@ -34,6 +33,7 @@ private:
     Task<void> pay(x402::ChannelVoucher paid, std::string header_json);
     Task<void> refused(const Refused& why, ChannelTurns::Turn turn,
                        const x402::ChannelVoucher& paid);
+    void leave(ChannelTurns::Turn turn, std::shared_ptr<ServiceCall> last);
     Task<void> refund(x402::RefundPayload paid, std::string header_json);
     Task<boost::json::object> refunded_channel(channel::ChannelId id, channel::Amount before,
                                                Payments::Deadline deadline);
@@ -41,9 +41,9 @@ private:
 
     Worker& worker_;
     Exchange& exchange_;
-    const PriceRule& rule_;
-    const std::optional<Asked> asked_;
-    const channel::Amount ceiling_;
+    const Quote& quote_;
+    /// Strangers learn nothing of a channel, and do not wait for it.
+    Signed signed_ = Signed::by_nobody;
 };
 
 }  // namespace millrace::api::gate

@@ -1,5 +1,6 @@
 #include "api/gate/payments.hpp"
 
+#include "api/gate/json_text.hpp"
 #include "channel/hex.hpp"
 
 #include <fmt/format.h>
@@ -13,11 +14,10 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::chrono::seconds kSweepPatience{30};
-
-std::string text_in(const json::object& object, std::string_view name) {
-    const auto* value = object.if_contains(name);
-    return value && value->is_string() ? std::string(value->as_string()) : std::string();
-}
+/// The connection has ended, and what was asked may be so or not.
+constexpr std::string_view kUnavailable = "unavailable";
+/// Of a release: something else has ended the payment.
+constexpr std::string_view kEndedOtherwise = "idempotency_conflict";
 
 std::string quoted(std::string_view text) {
     return json::serialize(json::string(text));
@@ -37,6 +37,11 @@ std::string release_params(std::string_view channel, std::string_view inference,
                        quoted(reason));
 }
 
+Charged charged(channel::Amount amount, const ServiceAnswer& answer) {
+    return {amount, text_in(answer.result, "chargedCumulativeAmount"),
+            text_in(answer.result, "balance")};
+}
+
 void tell_failure(std::string_view doing, const ServiceAnswer& answer) {
     if (answer.failed) spdlog::warn("{}: {} {}", doing, answer.reason, answer.message);
 }
@@ -46,8 +51,9 @@ void tell_failure(std::string_view doing, const ServiceAnswer& answer) {
 Task<std::optional<ServiceAnswer>> Payments::answer(std::shared_ptr<ServiceCall> call,
                                                     Deadline deadline) {
     const bool answered = co_await link_.wait(call, deadline);
-    if (!answered) co_return std::nullopt;
-    co_return call->answer();
+    if (answered) co_return call->answer();
+    link_.give_up(call);
+    co_return std::nullopt;
 }
 
 bool Payments::is_available() const {
@@ -61,19 +67,25 @@ Task<std::variant<Payment, Refused, NoAnswer>> Payments::accept(Asked asked, Dea
         channel::to_string(asked.max_amount), asked.voucher);
     if (!asked.deposit.empty()) params += R"(,"deposit":)" + asked.deposit;
     params += '}';
-    const auto call = link_.call("payment.accept", params);
-    const auto answered = co_await answer(call, deadline);
+    const auto call = link_.call("payment.accept", params, Sending::twice);
+    const bool answered_in_time = co_await link_.wait(call, deadline);
     const auto id = channel::to_hex(asked.channel);
-    if (!answered) {
-        const auto give_back = [this, id, inference = asked.inference](const ServiceAnswer& late) {
-            if (!late.failed)
-                link_.call("payment.release",
-                           release_params(id, inference, "nobody waited for the payment"));
-        };
-        link_.when_answered(call, give_back);
-        co_return NoAnswer{};
+    const auto give_back = [this, id, inference = asked.inference](const ServiceAnswer& late) {
+        if (late.failed && late.reason != kUnavailable) return;
+        link_.call("payment.release",
+                   release_params(id, inference, "nobody waited for the payment"),
+                   Sending::until_answered);
+    };
+    if (!answered_in_time) {
+        const bool is_unseen = link_.give_up(call);
+        if (!is_unseen) link_.when_answered(call, give_back);
+        co_return NoAnswer{call};
     }
-    if (answered->failed) co_return Refused{answered->reason, answered->message};
+    const auto& answered = call->answer();
+    if (answered->failed) {
+        if (answered->reason == kUnavailable) give_back(*answered);
+        co_return Refused{answered->reason, answered->message};
+    }
     Payment payment;
     payment.channel = asked.channel;
     payment.inference = asked.inference;
@@ -85,46 +97,71 @@ Task<std::variant<Payment, Refused, NoAnswer>> Payments::accept(Asked asked, Dea
     co_return payment;
 }
 
-std::shared_ptr<ServiceCall> Payments::charge_so_far(const Payment& payment, channel::Amount amount,
+std::shared_ptr<ServiceCall> Payments::charge_so_far(Payment& payment, channel::Amount amount,
                                                      channel::TokenCounts tokens) {
-    auto call = link_.call("payment.charge", charge_params(payment, amount, tokens, "false"));
-    link_.when_answered(
-        call, [](const ServiceAnswer& answer) { tell_failure("a charge on the way", answer); });
-    return call;
+    payment.last = link_.call("payment.charge", charge_params(payment, amount, tokens, "false"),
+                              Sending::until_answered);
+    link_.when_answered(payment.last, [](const ServiceAnswer& answer) {
+        tell_failure("a charge on the way", answer);
+    });
+    return payment.last;
 }
 
-Task<std::variant<Charged, Refused, NoAnswer>> Payments::charge(Payment payment,
+Task<std::variant<Charged, Refused, NoAnswer>> Payments::charge(Payment& payment,
                                                                 channel::Amount amount,
                                                                 channel::TokenCounts tokens,
-                                                                Deadline deadline,
+                                                                std::chrono::milliseconds patience,
                                                                 Unanswered unanswered) {
-    const auto call = link_.call("payment.charge", charge_params(payment, amount, tokens, "true"));
-    const auto answered = co_await answer(call, deadline);
-    if (!answered) {
-        if (unanswered == Unanswered::taken_back)
-            link_.take_back(call, "payment.release",
-                            release_params(channel::to_hex(payment.channel), payment.inference,
-                                           "the payer was not served"));
-        co_return NoAnswer{};
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    auto params = charge_params(payment, amount, tokens, "true");
+    const auto call = link_.call("payment.charge", params, Sending::until_answered);
+    payment.last = call;
+    payment.is_ended = true;
+    const bool answered = co_await link_.wait(call, deadline);
+    if (answered && call->answer()->failed) {
+        tell_failure("a charge", *call->answer());
+        co_return Refused{call->answer()->reason, call->answer()->message};
     }
-    if (answered->failed) {
-        tell_failure("a charge", *answered);
-        co_return Refused{answered->reason, answered->message};
-    }
-    co_return Charged{amount, text_in(answered->result, "chargedCumulativeAmount"),
-                      text_in(answered->result, "balance")};
+    if (answered) co_return charged(amount, *call->answer());
+    if (unanswered == Unanswered::stands) co_return NoAnswer{call};
+    const bool is_unseen = link_.give_up(call);
+    release(payment, "the payer was not served");
+    if (is_unseen) co_return NoAnswer{payment.last};
+    auto after_all = co_await take_back(payment, amount, std::move(params), deadline + patience);
+    if (after_all) co_return std::move(*after_all);
+    co_return NoAnswer{payment.last};
 }
 
-void Payments::release(const Payment& payment, std::string_view reason) {
-    const auto call = link_.call("payment.release", release_params(channel::to_hex(payment.channel),
-                                                                   payment.inference, reason));
-    link_.when_answered(call,
+/// A charge that the service may have seen and a release are on their way, in this order, perhaps
+/// over two connections: which of both came first, the answer to the release tells.
+Task<std::optional<Charged>> Payments::take_back(Payment& payment, channel::Amount amount,
+                                                 std::string params, Deadline deadline) {
+    const bool answered = co_await link_.wait(payment.last, deadline);
+    if (!answered || payment.last->answer()->reason != kEndedOtherwise) co_return std::nullopt;
+    // Asked again for the same, the service gives the first result.
+    const auto repeated = link_.call("payment.charge", params, Sending::until_answered);
+    const auto first = co_await answer(repeated, deadline);
+    if (!first || first->failed) co_return std::nullopt;
+    co_return charged(amount, *first);
+}
+
+void Payments::release(Payment& payment, std::string_view reason) {
+    payment.is_ended = true;
+    payment.last =
+        link_.call("payment.release",
+                   release_params(channel::to_hex(payment.channel), payment.inference, reason),
+                   Sending::until_answered);
+    link_.when_answered(payment.last,
                         [](const ServiceAnswer& answer) { tell_failure("a release", answer); });
 }
 
+Task<void> Payments::settled(const Payment& payment, Deadline deadline) {
+    if (payment.last) co_await link_.wait(payment.last, deadline);
+}
+
 Task<std::optional<json::object>> Payments::channel(channel::ChannelId id, Deadline deadline) {
-    const auto call =
-        link_.call("channel.get", fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id)));
+    const auto call = link_.call(
+        "channel.get", fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id)), Sending::twice);
     const auto answered = co_await answer(call, deadline);
     if (!answered || answered->failed) co_return std::nullopt;
     co_return answered->result;
@@ -136,9 +173,9 @@ Task<std::variant<json::object, Refused, NoAnswer>> Payments::refund(channel::Ch
                                                                      Deadline deadline) {
     auto params = fmt::format(R"({{"channelId":"{}","voucher":{})", channel::to_hex(id), voucher);
     if (!amount.empty()) params += R"(,"amount":")" + amount + '"';
-    const auto call = link_.call_once("channel.refund", params + '}');
+    const auto call = link_.call("channel.refund", params + '}', Sending::once);
     const auto answered = co_await answer(call, deadline);
-    if (!answered) co_return NoAnswer{};
+    if (!answered) co_return NoAnswer{call};
     if (answered->failed) co_return Refused{answered->reason, answered->message};
     co_return answered->result;
 }
@@ -151,14 +188,17 @@ Task<std::optional<std::size_t>> Payments::release_left_over(std::string name_pr
         auto params = std::string(R"({"limit":1000)");
         if (!cursor.empty()) params += R"(,"cursor":)" + quoted(cursor);
         const auto deadline = std::chrono::steady_clock::now() + kSweepPatience;
-        const auto page = co_await answer(link_.call("channel.list", params + '}'), deadline);
+        const auto page =
+            co_await answer(link_.call("channel.list", params + '}', Sending::twice), deadline);
         if (!page || page->failed) co_return std::nullopt;
         for (const auto& one : page->result.at("channels").as_array()) {
             const auto& listed = one.as_object();
             if (text_in(listed, "reservedAmount") == "0") continue;
             const auto id = text_in(listed, "channelId");
             const auto found = co_await answer(
-                link_.call("channel.get", fmt::format(R"({{"channelId":"{}"}})", id)), deadline);
+                link_.call("channel.get", fmt::format(R"({{"channelId":"{}"}})", id),
+                           Sending::twice),
+                deadline);
             if (!found || found->failed) co_return std::nullopt;
             const auto* open = found->result.if_contains("reservations");
             if (!open) continue;
@@ -168,7 +208,8 @@ Task<std::optional<std::size_t>> Payments::release_left_over(std::string name_pr
                     continue;
                 const auto done = co_await answer(
                     link_.call("payment.release",
-                               release_params(id, inference, "the gate was started anew")),
+                               release_params(id, inference, "the gate was started anew"),
+                               Sending::until_answered),
                     deadline);
                 if (!done) co_return std::nullopt;
                 ++released;

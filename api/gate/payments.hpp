@@ -29,6 +29,10 @@ struct Payment {
     /// Of a deposit that came with it; empty: none.
     std::string transaction;
     std::string deposited;
+    /// All of it is charged or released, or will be.
+    bool is_ended = false;
+    /// What the service was asked last about it; null: nothing yet.
+    std::shared_ptr<ServiceCall> last{};
 };
 
 /// What the service says no to.
@@ -37,7 +41,10 @@ struct Refused {
     std::string message;
 };
 /// It says nothing in time: what was asked may be so or not.
-struct NoAnswer {};
+struct NoAnswer {
+    /// What is on its way still; null: nothing.
+    std::shared_ptr<ServiceCall> under_way;
+};
 
 struct Charged {
     channel::Amount amount;
@@ -71,18 +78,22 @@ public:
     Task<std::variant<Payment, Refused, NoAnswer>> accept(Asked asked, Deadline deadline);
 
     /// What is due by now of a call that goes on. Is not waited for; the next one should be.
-    std::shared_ptr<ServiceCall> charge_so_far(const Payment& payment, channel::Amount amount,
+    std::shared_ptr<ServiceCall> charge_so_far(Payment& payment, channel::Amount amount,
                                                channel::TokenCounts tokens);
 
     /// What is to become of a charge that is not answered in time: it stands, and is seen through,
     /// or it is taken back, because the payer was not served.
     enum class Unanswered { stands, taken_back };
-    /// All that is due: frees the rest.
-    Task<std::variant<Charged, Refused, NoAnswer>> charge(Payment payment, channel::Amount amount,
+    /// All that is due: frees the rest. To take it back takes as long again at most; where it turns
+    /// out to have been charged before that, it is charged.
+    Task<std::variant<Charged, Refused, NoAnswer>> charge(Payment& payment, channel::Amount amount,
                                                           channel::TokenCounts tokens,
-                                                          Deadline deadline, Unanswered unanswered);
+                                                          std::chrono::milliseconds patience,
+                                                          Unanswered unanswered);
     /// Nothing more is charged. Is not waited for.
-    void release(const Payment& payment, std::string_view reason);
+    void release(Payment& payment, std::string_view reason);
+    /// Waits for the answer to what was asked last.
+    Task<void> settled(const Payment& payment, Deadline deadline);
 
     /// The channel object; nothing when there is none, or no answer.
     Task<std::optional<boost::json::object>> channel(channel::ChannelId id, Deadline deadline);
@@ -101,7 +112,10 @@ public:
                                                        std::string boot_prefix);
 
 private:
+    /// Given up where it does not come in time.
     Task<std::optional<ServiceAnswer>> answer(std::shared_ptr<ServiceCall> call, Deadline deadline);
+    Task<std::optional<Charged>> take_back(Payment& payment, channel::Amount amount,
+                                           std::string params, Deadline deadline);
 
     ServiceLink& link_;
     std::size_t outstanding_max_;

@@ -1,5 +1,7 @@
 #include "api/gate/price_list.hpp"
 
+#include "api/gate/plain_text.hpp"
+
 #include <boost/algorithm/string/predicate.hpp>
 
 #include <algorithm>
@@ -10,6 +12,12 @@ namespace {
 bool any_fits(const std::vector<std::string>& patterns, std::string_view text) {
     return std::any_of(patterns.begin(), patterns.end(),
                        [&](const std::string& pattern) { return fits(pattern, text); });
+}
+
+/// What a call may cost at most, apart from its body.
+channel::Amount dearness(const PriceRule& rule) {
+    const auto most = channel::cost(rule.price, {rule.input_tokens_max, rule.output_tokens_max});
+    return most ? *most : channel::Amount::max();
 }
 
 }  // namespace
@@ -39,19 +47,23 @@ bool is_priced(const PriceList& list, std::string_view path) {
 }
 
 const PriceRule* find_rule(const PriceList& list, std::string_view path, std::string_view model) {
+    const PriceRule* dearest = nullptr;
     for (const auto& rule : list.rules) {
         if (!any_fits(rule.paths, path)) continue;
-        if (rule.models.empty() || model.empty() || any_fits(rule.models, model)) return &rule;
+        if (rule.models.empty()) return &rule;
+        if (!model.empty() && any_fits(rule.models, model)) return &rule;
+        const bool is_dearer = !dearest || dearness(*dearest) < dearness(rule);
+        if (model.empty() && is_dearer) dearest = &rule;
     }
-    return nullptr;
+    return dearest;
 }
 
 bool is_plain_path(std::string_view raw, std::string_view decoded) {
     if (!decoded.starts_with('/')) return false;
     for (const std::string_view escaped : {"%2f", "%5c", "%00", "%25"})
         if (boost::algorithm::icontains(raw, escaped)) return false;
-    for (const unsigned char letter : decoded)
-        if (letter < 0x20 || letter == '\\' || letter == 0x7f) return false;
+    if (!is_plain_text(decoded) || decoded.find_first_of("\\;") != std::string_view::npos)
+        return false;
     for (std::size_t begin = 1; begin <= decoded.size();) {
         const auto end = std::min(decoded.find('/', begin), decoded.size());
         const auto segment = decoded.substr(begin, end - begin);

@@ -1,7 +1,5 @@
 #include "api/gate/relay.hpp"
 
-#include "api/http.hpp"
-
 #include <boost/algorithm/string/predicate.hpp>
 
 #include <array>
@@ -23,15 +21,20 @@ bool is_dropped(std::string_view name, bool has_own_key) {
 
 }  // namespace
 
-UpstreamPlace::UpstreamPlace(Shared& shared)
-    : shared_(shared),
-      is_free_(shared.upstream_calls.fetch_add(1) < shared.config.upstream_calls_max) {
-    shared_.metrics.upstream_calls.Increment();
+std::optional<UpstreamPlace> UpstreamPlace::take(std::atomic<std::size_t>& taken, std::size_t most,
+                                                 prometheus::Gauge& gauge) {
+    if (taken.fetch_add(1) >= most) {
+        --taken;
+        return std::nullopt;
+    }
+    gauge.Increment();
+    return UpstreamPlace(taken, gauge);
 }
 
 UpstreamPlace::~UpstreamPlace() {
-    --shared_.upstream_calls;
-    shared_.metrics.upstream_calls.Decrement();
+    if (!taken_) return;
+    --*taken_;
+    gauge_.Decrement();
 }
 
 UpstreamRequest upstream_request(const Shared& shared, const GateRequest& request,
@@ -56,13 +59,6 @@ Fields reply_fields(const UpstreamHead& head) {
     return fields;
 }
 
-Reply problem_reply(unsigned status, std::string_view reason, std::string_view detail,
-                    Fields fields) {
-    auto made = problem(status, reason, detail);
-    fields.emplace_back("Cache-Control", "no-store");
-    return {status, std::move(made.content_type), std::move(made.body), std::move(fields)};
-}
-
 Reply fault_reply(UpstreamFault fault) {
     if (fault == UpstreamFault::timed_out)
         return problem_reply(504, "upstream_timeout",
@@ -72,10 +68,14 @@ Reply fault_reply(UpstreamFault fault) {
         "The model server could not be reached or broke off; nothing was charged.");
 }
 
-Task<void> relay(Exchange& exchange, Upstream::Call& call, UpstreamHead head, Fields more) {
-    ReplyHead out{head.status, reply_fields(head), {}, head.content_length};
-    for (auto& field : more) out.fields.push_back(std::move(field));
-    bool is_written = co_await exchange.begin(std::move(out));
+Reply overloaded_reply() {
+    return problem_reply(503, "overloaded",
+                         "Too many calls are at work; nothing was charged. Try again.",
+                         {{"Retry-After", "1"}});
+}
+
+Task<void> pass_body(Exchange& exchange, Upstream::Call& call) {
+    bool is_written = true;
     while (is_written) {
         const auto piece = co_await call.read();
         if (piece.empty()) break;
@@ -90,13 +90,22 @@ Task<void> relay(Exchange& exchange, Upstream::Call& call, UpstreamHead head, Fi
     co_await exchange.end(std::move(none));
 }
 
+Task<void> relay(Exchange& exchange, Upstream::Call& call, UpstreamHead head, Fields more) {
+    ReplyHead out{head.status, reply_fields(head), {}, head.content_length};
+    for (auto& field : more) out.fields.push_back(std::move(field));
+    const bool is_written = co_await exchange.begin(std::move(out));
+    if (is_written)
+        co_await pass_body(exchange, call);
+    else
+        call.cancel();
+}
+
 Task<void> pass_on(Worker& worker, Exchange& exchange) {
     auto& shared = worker.shared;
-    const UpstreamPlace place(shared);
-    if (!place.is_free()) {
-        Fields later{{"Retry-After", "1"}};
-        auto full = problem_reply(503, "overloaded", "Too many calls are at work; try again.",
-                                  std::move(later));
+    const auto place = UpstreamPlace::take(shared.free_calls, shared.config.free_calls_max,
+                                           shared.metrics.upstream_calls);
+    if (!place) {
+        auto full = overloaded_reply();
         co_await exchange.answer(std::move(full));
         co_return;
     }
@@ -104,6 +113,7 @@ Task<void> pass_on(Worker& worker, Exchange& exchange) {
     exchange.on_gone([&call] { call.cancel(); });
     auto request = upstream_request(shared, exchange.request(), std::move(exchange.request().body));
     auto head = co_await call.begin(std::move(request));
+    exchange.drop_body();
     if (head) {
         Fields none;
         co_await relay(exchange, call, std::move(*head), std::move(none));

@@ -5,24 +5,36 @@
 #include "api/gate/worker.hpp"
 #include "api/task.hpp"
 
+#include <prometheus/gauge.h>
+
+#include <atomic>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace millrace::api::gate {
 
 /// A place among the calls that are with the model server.
 class UpstreamPlace {
 public:
-    explicit UpstreamPlace(Shared& shared);
+    /// Nothing where there are `most` already.
+    static std::optional<UpstreamPlace> take(std::atomic<std::size_t>& taken, std::size_t most,
+                                             prometheus::Gauge& gauge);
+    UpstreamPlace(UpstreamPlace&& other) noexcept
+        : taken_(std::exchange(other.taken_, nullptr)), gauge_(other.gauge_) {}
     UpstreamPlace(const UpstreamPlace&) = delete;
     UpstreamPlace& operator=(const UpstreamPlace&) = delete;
+    UpstreamPlace& operator=(UpstreamPlace&&) = delete;
     ~UpstreamPlace();
-    /// False where there are `gate.upstream_calls_max` already.
-    bool is_free() const { return is_free_; }
 
 private:
-    Shared& shared_;
-    bool is_free_;
+    UpstreamPlace(std::atomic<std::size_t>& taken, prometheus::Gauge& gauge)
+        : taken_(&taken), gauge_(gauge) {}
+
+    std::atomic<std::size_t>* taken_;
+    prometheus::Gauge& gauge_;
 };
 
 /// The request as the model server gets it: without the payment and what belongs to the client's
@@ -32,11 +44,14 @@ UpstreamRequest upstream_request(const Shared& shared, const GateRequest& reques
 /// Fields of an answer as the client gets them.
 Fields reply_fields(const UpstreamHead& head);
 
-Reply problem_reply(unsigned status, std::string_view reason, std::string_view detail,
-                    Fields fields = {});
 /// 502 or 504.
 Reply fault_reply(UpstreamFault fault);
 
+/// 503: there is no place at the model server.
+Reply overloaded_reply();
+
+/// The rest of a body as it comes, and its end; cut off where it breaks off or the client goes.
+Task<void> pass_body(Exchange& exchange, Upstream::Call& call);
 /// Passes an answer on as it comes, with `more` fields.
 Task<void> relay(Exchange& exchange, Upstream::Call& call, UpstreamHead head, Fields more);
 

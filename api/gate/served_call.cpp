@@ -1,7 +1,5 @@
 #include "api/gate/served_call.hpp"
 
-#include "api/gate/relay.hpp"
-#include "api/gate/sse_reader.hpp"
 #include "api/x402/header.hpp"
 
 #include <spdlog/spdlog.h>
@@ -20,22 +18,32 @@ constexpr std::string_view kReceipt = "PAYMENT-RESPONSE";
 constexpr std::string_view kReceiptEvent = "payment-response";
 constexpr std::size_t kKnownMax = 10'000;
 constexpr std::chrono::seconds kKnownFor{60};
+/// Who is told that nothing was charged finds the channel free.
+constexpr std::chrono::seconds kReleaseWait{1};
 constexpr std::string_view kBrokenEvent =
     "data: {\"error\":{\"message\":\"The model server broke off.\",\"type\":\"upstream_error\","
     "\"code\":502}}\n\n";
 constexpr std::string_view kBrokenNote =
     "The model server broke off; what was delivered is charged.";
+constexpr std::string_view kBeyondEvent =
+    "data: {\"error\":{\"message\":\"The answer is longer than was paid for; it ends here.\","
+    "\"type\":\"payment_error\",\"code\":402}}\n\n";
+constexpr std::string_view kBeyondNote = "The answer was longer than was paid for, and was ended.";
+
+constexpr std::string_view kRefusedEvent =
+    "data: {\"error\":{\"message\":\"The charge was refused; the answer ends here.\","
+    "\"type\":\"payment_error\",\"code\":402}}\n\n";
+constexpr std::string_view kRefusedNote = "The charge was refused.";
 
 bool is_event_stream(const UpstreamHead& head) {
     return boost::algorithm::istarts_with(field_in(head.fields, "content-type"),
                                           "text/event-stream");
 }
 
-/// Where a call that does not say how much may be generated is told so; empty: nowhere.
-std::string_view output_limit_name(std::string_view path) {
-    if (path.ends_with("/completions") || path.ends_with("/messages")) return "max_tokens";
-    if (path.ends_with("/responses")) return "max_output_tokens";
-    return {};
+/// In a form that nobody asked for, an answer cannot be read for what it cost.
+bool is_encoded(const UpstreamHead& head) {
+    const auto encoding = field_in(head.fields, "content-encoding");
+    return !encoding.empty() && !boost::algorithm::iequals(encoding, "identity");
 }
 
 void make_private(Fields& fields) {
@@ -47,38 +55,33 @@ void make_private(Fields& fields) {
 
 }  // namespace
 
-ServedCall::ServedCall(Worker& worker, Exchange& exchange, const PriceRule& rule,
-                       const std::optional<Asked>& asked, Payment payment, channel::Address payer)
+ServedCall::ServedCall(Worker& worker, Exchange& exchange, const Quote& quote, Payment& payment,
+                       channel::Address payer)
     : worker_(worker),
       exchange_(exchange),
-      rule_(rule),
-      asked_(asked),
-      payment_(std::move(payment)),
-      payer_(payer) {}
-
-std::string ServedCall::body_for_upstream() {
-    auto& request = exchange_.request();
-    if (!asked_) return std::move(request.body);
-    BodyChange change;
-    const bool is_completions = request.path.ends_with("/completions");
-    change.ask_for_usage =
-        asked_->stream && is_completions && !asked_->wants_usage && !channel::is_fixed(rule_.price);
-    keeps_usage_back_ = change.ask_for_usage;
-    if (!asked_->output_tokens_max && !rule_.price.output_per_1k.is_zero()) {
-        change.output_limit_name = output_limit_name(request.path);
-        change.output_limit = rule_.output_tokens_max;
-    }
-    return changed(request.body, change);
-}
+      quote_(quote),
+      payment_(payment),
+      payer_(payer),
+      place_(UpstreamPlace::take(worker.shared.upstream_calls,
+                                 worker.shared.config.upstream_calls_max,
+                                 worker.shared.metrics.upstream_calls)),
+      count_(quote.asked ? quote.asked->prompt.tokens_estimate() : 0) {}
 
 Task<void> ServedCall::run() {
-    auto body = body_for_upstream();
+    if (!place_) {
+        co_await overloaded();
+        co_return;
+    }
+    auto body = body_for_upstream(quote_, std::move(exchange_.request().body));
     auto request = upstream_request(worker_.shared, exchange_.request(), std::move(body));
     Upstream::Call call(worker_.upstream);
     exchange_.on_gone([&call] { call.cancel(); });
     auto head = co_await call.begin(std::move(request));
+    exchange_.drop_body();
     if (!head || head->status >= 300)
         co_await not_served(call, std::move(head));
+    else if (is_encoded(*head) && !channel::is_fixed(quote_.rule.price))
+        co_await unreadable(call);
     else if (is_event_stream(*head))
         co_await stream(call, std::move(*head));
     else
@@ -86,35 +89,63 @@ Task<void> ServedCall::run() {
     exchange_.on_gone({});
 }
 
-/// Nothing is charged. A deposit has been made all the same, and is told.
-Task<void> ServedCall::not_served(Upstream::Call& call, std::optional<UpstreamHead> head) {
-    worker_.payments.release(payment_, "the model server did not serve it");
+/// Nothing is charged. A deposit has been made all the same, and is told by these fields.
+Task<Fields> ServedCall::let_go() {
+    worker_.payments.release(payment_, "the call was not served");
     worker_.shared.metrics.payment("released");
-    worker_.shared.metrics.request("upstream_failed");
-    if (!head) worker_.shared.metrics.upstream_faults.Increment();
-    if (exchange_.is_gone()) co_return;
+    co_await worker_.payments.settled(payment_, steady_clock::now() + kReleaseWait);
     Fields more;
     if (!payment_.transaction.empty()) {
         const Charged nothing{{}, payment_.charged_before, payment_.balance};
         const auto text = co_await receipt(nothing, {});
         more.emplace_back(kReceipt, x402::encode_header(text));
     }
+    co_return more;
+}
+
+Task<void> ServedCall::overloaded() {
+    worker_.shared.metrics.request("unavailable");
+    const auto more = co_await let_go();
+    if (exchange_.is_gone()) co_return;
+    auto full = overloaded_reply();
+    full.fields.insert(full.fields.end(), more.begin(), more.end());
+    co_await exchange_.answer(std::move(full));
+}
+
+Task<void> ServedCall::not_served(Upstream::Call& call, std::optional<UpstreamHead> head) {
+    worker_.shared.metrics.request("upstream_failed");
+    if (!head) worker_.shared.metrics.upstream_faults.Increment();
+    auto more = co_await let_go();
+    if (exchange_.is_gone()) co_return;
     if (head) {
         co_await relay(exchange_, call, std::move(*head), std::move(more));
         co_return;
     }
     auto failed = fault_reply(call.fault());
-    for (auto& field : more) failed.fields.push_back(std::move(field));
+    failed.fields.insert(failed.fields.end(), more.begin(), more.end());
     co_await exchange_.answer(std::move(failed));
+}
+
+Task<void> ServedCall::unreadable(Upstream::Call& call) {
+    spdlog::warn("the model server encodes its answers, though it is asked not to");
+    call.cancel();
+    co_await not_served(call, std::nullopt);
 }
 
 Task<void> ServedCall::whole(Upstream::Call& call, UpstreamHead head) {
     std::string body;
+    ByteRoom::Share room(worker_.shared.answers, {});
     for (;;) {
         const auto piece = co_await call.read();
         if (piece.empty()) break;
+        const bool has_room = room.grow(piece.size());
+        if (!has_room && !channel::is_fixed(quote_.rule.price)) {
+            call.cancel();
+            co_await overloaded();
+            co_return;
+        }
         body += piece;
-        if (body.size() > worker_.shared.config.reply_bytes_max) {
+        if (!has_room || body.size() > worker_.shared.config.reply_bytes_max) {
             co_await unread(call, std::move(head), std::move(body));
             co_return;
         }
@@ -123,16 +154,16 @@ Task<void> ServedCall::whole(Upstream::Call& call, UpstreamHead head) {
         co_await not_served(call, std::nullopt);
         co_return;
     }
+    place_.reset();
     UsageReader reader;
-    Chunk answer;
-    answer.usage = reader.read_answer(body);
+    const auto answer = reader.read_answer(body);
     count_.add(answer);
     if (lacks(answer.usage)) worker_.shared.metrics.usage_missing.Increment();
     const auto tokens = count_.in_all();
     const auto settled = co_await settle(due(tokens), tokens, Payments::Unanswered::taken_back);
     const auto* charged = std::get_if<Charged>(&settled);
     if (!charged) {
-        co_await answer_not_charged(call);
+        co_await answer_not_charged(call, settled);
         co_return;
     }
     const auto text = co_await receipt(*charged, {});
@@ -145,7 +176,7 @@ Task<void> ServedCall::whole(Upstream::Call& call, UpstreamHead head) {
 
 /// An answer that is longer than is held: its usage cannot be read, so only a fixed price will do.
 Task<void> ServedCall::unread(Upstream::Call& call, UpstreamHead head, std::string begun) {
-    if (!channel::is_fixed(rule_.price)) {
+    if (!channel::is_fixed(quote_.rule.price)) {
         call.cancel();
         co_await not_served(call, std::nullopt);
         co_return;
@@ -153,7 +184,7 @@ Task<void> ServedCall::unread(Upstream::Call& call, UpstreamHead head, std::stri
     const auto settled = co_await settle(due({}), {}, Payments::Unanswered::taken_back);
     const auto* charged = std::get_if<Charged>(&settled);
     if (!charged) {
-        co_await answer_not_charged(call);
+        co_await answer_not_charged(call, settled);
         co_return;
     }
     ReplyHead out{head.status, reply_fields(head), {}, head.content_length};
@@ -163,29 +194,21 @@ Task<void> ServedCall::unread(Upstream::Call& call, UpstreamHead head, std::stri
     worker_.shared.metrics.request("paid");
     bool is_written = co_await exchange_.begin(std::move(out));
     if (is_written) is_written = co_await exchange_.write(begun);
-    while (is_written) {
-        const auto piece = co_await call.read();
-        if (piece.empty()) break;
-        is_written = co_await exchange_.write(piece);
-    }
-    if (!is_written || call.fault() != UpstreamFault::none) {
+    if (is_written)
+        co_await pass_body(exchange_, call);
+    else
         call.cancel();
-        exchange_.cut();
-        co_return;
-    }
-    Fields none;
-    co_await exchange_.end(std::move(none));
 }
 
 Task<void> ServedCall::stream(Upstream::Call& call, UpstreamHead head) {
     ReplyHead out{head.status, reply_fields(head), {}, std::nullopt};
     make_private(out.fields);
     std::string at_once;
-    if (channel::is_fixed(rule_.price)) {
+    if (channel::is_fixed(quote_.rule.price)) {
         const auto settled = co_await settle(due({}), {}, Payments::Unanswered::taken_back);
         const auto* charged = std::get_if<Charged>(&settled);
         if (!charged) {
-            co_await answer_not_charged(call);
+            co_await answer_not_charged(call, settled);
             co_return;
         }
         is_charged_ = true;
@@ -200,44 +223,61 @@ Task<void> ServedCall::stream(Upstream::Call& call, UpstreamHead head) {
         !is_charged_ && lists(field_in(exchange_.request().fields, "te"), "trailers");
     if (has_trailer) out.trailer = kReceipt;
     next_charge_ = steady_clock::now() + worker_.shared.config.charge_interval;
-    bool is_here = co_await exchange_.begin(std::move(out));
-    if (is_here) is_here = co_await pass_events(call);
-    const bool is_whole = call.fault() == UpstreamFault::none;
-    if (!is_here) call.cancel();
-    if (!is_whole && is_here) worker_.shared.metrics.upstream_faults.Increment();
-    worker_.shared.metrics.request(is_whole && is_here ? "paid" : "upstream_failed");
-    co_await end_stream(is_whole && is_here, has_trailer);
+    const bool is_here = co_await exchange_.begin(std::move(out));
+    auto ending = Ending::payer_left;
+    if (is_here) ending = co_await pass_events(call);
+    call.cancel();
+    if (ending == Ending::broken) worker_.shared.metrics.upstream_faults.Increment();
+    worker_.shared.metrics.request(ending == Ending::whole ? "paid" : "upstream_failed");
+    co_await end_stream(ending, has_trailer);
 }
 
-Task<bool> ServedCall::pass_events(Upstream::Call& call) {
+Task<ServedCall::Ending> ServedCall::pass_events(Upstream::Call& call) {
     SseReader reader(worker_.shared.config.event_bytes_max);
     UsageReader usage;
     for (;;) {
         const auto bytes = co_await call.read();
         if (bytes.empty()) break;
         reader.add(bytes);
-        std::string out;
-        std::vector<Chunk> delivered;
-        while (const auto event = reader.next()) {
-            auto chunk = event->has_data ? usage.read_chunk(event->data) : Chunk{};
-            const bool is_kept_back = keeps_usage_back_ && chunk.is_usage_alone;
-            if (!is_kept_back) out += event->raw;
-            delivered.push_back(chunk);
-        }
-        if (!out.empty()) {
-            const bool is_written = co_await exchange_.write(out);
-            if (!is_written) co_return false;
-        }
-        for (const auto& chunk : delivered) count_.add(chunk);
+        // What is not paid for is not delivered.
+        if (is_charge_refused()) co_return Ending::charge_refused;
+        const bool is_written = co_await deliver(reader, usage);
+        if (!is_written) co_return Ending::payer_left;
+        if (is_beyond_ceiling(count_.of_part())) co_return Ending::beyond_ceiling;
         charge_on_the_way();
         if (reader.is_too_long()) {
             spdlog::warn("an event of the model server is longer than gate.event_bytes_max");
-            call.cancel();
-            co_return true;
+            co_return Ending::broken;
         }
     }
-    if (exchange_.is_gone()) co_return false;
-    co_return co_await exchange_.write(reader.rest());
+    if (exchange_.is_gone()) co_return Ending::payer_left;
+    // Half an event is none.
+    if (call.fault() != UpstreamFault::none) co_return Ending::broken;
+    reader.end();
+    const bool is_written = co_await deliver(reader, usage);
+    co_return is_written ? Ending::whole : Ending::payer_left;
+}
+
+/// The events that are complete; false when the payer is gone.
+Task<bool> ServedCall::deliver(SseReader& reader, UsageReader& usage) {
+    std::string out;
+    std::vector<Chunk> delivered;
+    while (const auto event = reader.next()) {
+        auto chunk = event->has_data ? usage.read_chunk(event->data) : Chunk{};
+        const bool is_kept_back = quote_.keeps_usage_back() && chunk.is_usage_alone;
+        if (!is_kept_back) out += event->raw;
+        delivered.push_back(chunk);
+    }
+    if (!out.empty()) {
+        const bool is_written = co_await exchange_.write(out);
+        if (!is_written) co_return false;
+    }
+    for (const auto& chunk : delivered) count_.add(chunk);
+    co_return true;
+}
+
+bool ServedCall::is_charge_refused() const {
+    return charge_under_way_ && charge_under_way_->answer() && charge_under_way_->answer()->failed;
 }
 
 void ServedCall::charge_on_the_way() {
@@ -253,30 +293,39 @@ void ServedCall::charge_on_the_way() {
     charge_under_way_ = worker_.payments.charge_so_far(payment_, amount, tokens);
 }
 
-Task<void> ServedCall::end_stream(bool is_whole, bool has_trailer) {
+channel::TokenCounts ServedCall::used(Ending ending) const {
+    if (ending == Ending::whole) return count_.in_all();
+    // Who broke off before a word is not paid for having read.
+    const bool has_content = count_.so_far().output > 0;
+    return ending == Ending::broken && !has_content ? count_.so_far() : count_.of_part();
+}
+
+Task<void> ServedCall::end_stream(Ending ending, bool has_trailer) {
+    const bool is_whole = ending == Ending::whole;
+    const bool is_beyond = ending == Ending::beyond_ceiling;
+    const bool is_refused = ending == Ending::charge_refused;
     std::string text;
     if (!is_charged_) {
-        const auto tokens = is_whole ? count_.in_all() : count_.so_far();
+        const auto tokens = used(ending);
+        if (is_beyond) spdlog::warn("the model server generates more than it was told to");
         if (is_whole && lacks(count_.said())) worker_.shared.metrics.usage_missing.Increment();
         const auto amount = std::max(charged_so_far_, due(tokens));
         const auto settled = co_await settle(amount, tokens, Payments::Unanswered::stands);
         if (const auto* charged = std::get_if<Charged>(&settled)) {
-            std::string note(is_whole ? std::string_view() : kBrokenNote);
+            std::string note(is_whole     ? std::string_view()
+                             : is_beyond  ? kBeyondNote
+                             : is_refused ? kRefusedNote
+                                          : kBrokenNote);
             text = co_await receipt(*charged, std::move(note));
         } else {
-            Receipt pending{payer_,
-                            worker_.terms->network,
-                            {},
-                            {},
-                            {},
-                            {},
-                            "charge_pending",
-                            "The payment service is away; the charge follows."};
-            text = render(pending);
+            text = failed_receipt(settled);
         }
     }
     if (exchange_.is_gone()) co_return;
-    std::string behind(is_whole ? std::string_view() : kBrokenEvent);
+    std::string behind(is_whole     ? std::string_view()
+                       : is_beyond  ? kBeyondEvent
+                       : is_refused ? kRefusedEvent
+                                    : kBrokenEvent);
     if (!text.empty()) behind += sse_event(kReceiptEvent, text);
     const bool is_written = co_await exchange_.write(behind);
     if (!is_written) co_return;
@@ -286,30 +335,43 @@ Task<void> ServedCall::end_stream(bool is_whole, bool has_trailer) {
 }
 
 bool ServedCall::lacks(const Usage& usage) const {
-    return (!usage.input && !rule_.price.input_per_1k.is_zero()) ||
-           (!usage.output && !rule_.price.output_per_1k.is_zero());
+    return (!usage.input && !quote_.rule.price.input_per_1k.is_zero()) ||
+           (!usage.output && !quote_.rule.price.output_per_1k.is_zero());
+}
+
+/// Beyond what it was told to write and what the payer signed for: as long as a server keeps to the
+/// former, the payer gets all of it.
+bool ServedCall::is_beyond_ceiling(channel::TokenCounts tokens) const {
+    if (is_charged_ || tokens.output <= quote_.most.output) return false;
+    const auto exact = channel::cost(quote_.rule.price, tokens);
+    return !exact || *exact > payment_.ceiling;
 }
 
 channel::Amount ServedCall::due(channel::TokenCounts tokens) const {
-    const auto exact = channel::cost(rule_.price, tokens);
+    const auto exact = channel::cost(quote_.rule.price, tokens);
     return exact ? std::min(*exact, payment_.ceiling) : payment_.ceiling;
 }
 
 Task<ServedCall::Settled> ServedCall::settle(channel::Amount amount, channel::TokenCounts tokens,
                                              Payments::Unanswered unanswered) {
     auto& metrics = worker_.shared.metrics;
+    const auto exact = channel::cost(quote_.rule.price, tokens);
+    if (!exact || *exact > payment_.ceiling) metrics.above_ceiling.Increment();
     if (amount.is_zero()) {
         worker_.payments.release(payment_, "nothing is due");
         metrics.payment("released");
+        co_await worker_.payments.settled(payment_, steady_clock::now() + kReleaseWait);
         co_return Charged{{}, payment_.charged_before, payment_.balance};
     }
     const auto begun = steady_clock::now();
     auto settled = co_await worker_.payments.charge(
-        payment_, amount, tokens, begun + worker_.shared.config.charge_timeout, unanswered);
+        payment_, amount, tokens, worker_.shared.config.charge_timeout, unanswered);
     metrics.waited("charge", steady_clock::now() - begun);
     metrics.payment(std::holds_alternative<Charged>(settled)   ? "charged"
                     : std::holds_alternative<Refused>(settled) ? "refused"
                                                                : "pending");
+    if (std::holds_alternative<Refused>(settled))
+        worker_.payments.release(payment_, "the charge was refused");
     co_return settled;
 }
 
@@ -337,11 +399,31 @@ Task<std::string> ServedCall::receipt(Charged charged, std::string note) {
     co_return render(out);
 }
 
+/// Of a stream, which is out.
+std::string ServedCall::failed_receipt(const Settled& settled) const {
+    Receipt out;
+    out.payer = payer_;
+    out.network = worker_.terms->network;
+    const auto* refused = std::get_if<Refused>(&settled);
+    out.error_reason = !refused                  ? "charge_pending"
+                       : refused->reason.empty() ? "charge_refused"
+                                                 : refused->reason;
+    out.error_message = refused ? kRefusedNote : "The payment service is away; the charge follows.";
+    return render(out);
+}
+
 /// The payer gets no answer, and is not charged, or not for certain.
-Task<void> ServedCall::answer_not_charged(Upstream::Call& call) {
+Task<void> ServedCall::answer_not_charged(Upstream::Call& call, Settled settled) {
     call.cancel();
     worker_.shared.metrics.request("unavailable");
     if (exchange_.is_gone()) co_return;
+    if (const auto* refused = std::get_if<Refused>(&settled)) {
+        const auto why = "The payment service refused the charge (" + refused->reason +
+                         "); the call was not completed, and nothing was charged.";
+        auto reply = problem_reply(503, "charge_refused", why);
+        co_await exchange_.answer(std::move(reply));
+        co_return;
+    }
     Fields later{{"Retry-After", "1"}};
     auto reply = problem_reply(
         503, "unavailable", "The payment service is away; the call was not completed. Try again.",

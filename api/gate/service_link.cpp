@@ -3,10 +3,12 @@
 #include "api/cli/commands.hpp"
 #include "api/cli/service_client.hpp"
 #include "api/config.hpp"
+#include "api/gate/json_text.hpp"
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <spdlog/spdlog.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -32,14 +34,14 @@ constexpr std::chrono::milliseconds kAgainAfter{200};
 constexpr std::chrono::seconds kUsableFor{5};
 constexpr std::chrono::milliseconds kFirstPause{100};
 constexpr std::chrono::milliseconds kPauseMax{2000};
+/// Until the service says its own.
+constexpr std::size_t kFrameBytesMax = 64 * 1024;
+/// A request that ends its connection does so at once.
+constexpr std::chrono::milliseconds kAloneFor{250};
+/// With the pauses between, some minutes.
+constexpr unsigned kConnectionsMax = 100;
 constexpr std::array<std::string_view, 4> kPassing{"unavailable", "overloaded", "rate_limited",
                                                    "too_many_in_flight"};
-
-std::string text_in(const json::object& object, std::string_view name) {
-    const auto* value = object.if_contains(name);
-    if (!value || !value->is_string()) return {};
-    return std::string(value->as_string());
-}
 
 ServiceAnswer unavailable(std::string message) {
     ServiceAnswer answer;
@@ -72,6 +74,38 @@ std::string request(std::uint64_t id, std::string_view method, std::string_view 
                        params);
 }
 
+unsigned connections_max(Sending sending) {
+    switch (sending) {
+        case Sending::once:
+            return 1;
+        case Sending::twice:
+            return 2;
+        case Sending::until_answered:
+            return kConnectionsMax;
+    }
+    return 1;
+}
+
+std::optional<ServiceAnswer> unsendable(const std::string& frame, std::size_t bytes_max) {
+    ServiceAnswer answer;
+    answer.failed = true;
+    answer.reason = "invalid_params";
+    if (frame.size() > bytes_max)
+        answer.message = fmt::format("longer than the service takes ({} bytes)", bytes_max);
+    else if (!simdjson::validate_utf8(frame))
+        answer.message = "not UTF-8";
+    else
+        return std::nullopt;
+    return answer;
+}
+
+std::size_t frame_bytes_max(const json::object& server_info) {
+    boost::system::error_code error;
+    const auto* limit = json::value(server_info).find_pointer("/limits/frameBytesMax", error);
+    return limit && limit->is_int64() ? static_cast<std::size_t>(limit->as_int64())
+                                      : kFrameBytesMax;
+}
+
 std::string refusal(std::string_view method, const ServiceAnswer& answer) {
     return fmt::format("{} was refused: {} {}", method, answer.reason, answer.message);
 }
@@ -84,13 +118,15 @@ ServiceLink::ServiceLink(asio::io_context& context, const Options& options, Gate
       options_(options),
       metrics_(metrics),
       on_login_(std::move(on_login)),
+      alone_timer_(context),
+      frame_bytes_max_(kFrameBytesMax),
       again_timer_(context),
       pause_(context) {}
 
 Task<void> ServiceLink::run() {
     auto pause = kFirstPause;
     std::string told;
-    while (!stopped_) {
+    for (;;) {
         wire_ = ServiceWire::make(context_, options_.address.tls);
         const auto why = co_await connect();
         if (why) {
@@ -105,21 +141,13 @@ Task<void> ServiceLink::run() {
             metrics_.service_up.Increment();
             pump();
             co_await read();
-            if (!stopped_) spdlog::warn("the payment stream has ended; connecting again");
+            spdlog::warn("the payment stream has ended; connecting again");
         }
         lost();
-        if (stopped_) break;
         pause_.expires_after(pause);
         co_await pause_.async_wait(kTuple);
         pause = std::min(pause * 2, kPauseMax);
     }
-}
-
-void ServiceLink::stop() {
-    stopped_ = true;
-    pause_.cancel();
-    again_timer_.cancel();
-    if (wire_) wire_->close();
 }
 
 bool ServiceLink::is_usable() const {
@@ -164,6 +192,7 @@ Task<std::optional<std::string>> ServiceLink::log_in() {
     if (info->failed) co_return refusal("server.info", *info);
     const auto as = channel::parse_address(text_in(session->result, "address"));
     if (!as) co_return "the login names no address";
+    frame_bytes_max_ = frame_bytes_max(info->result);
     const Login login{*as, info->result};
     co_return on_login_(login);
 }
@@ -190,27 +219,57 @@ Task<void> ServiceLink::read() {
 void ServiceLink::take(const std::string& text) {
     boost::system::error_code error;
     auto parsed = json::parse(text, error);
-    const auto* id = !error && parsed.is_object() ? parsed.as_object().if_contains("id") : nullptr;
-    if (!id || !id->is_int64()) return;
-    const auto number = static_cast<std::uint64_t>(id->as_int64());
-    take_answer(number, answer_of(parsed.as_object()));
+    if (error || !parsed.is_object()) return;
+    auto& message = parsed.as_object();
+    const auto* id = message.if_contains("id");
+    if (id && id->is_int64())
+        take_answer(static_cast<std::uint64_t>(id->as_int64()), answer_of(message));
+    else if (message.contains("error"))
+        take_unaddressed(answer_of(message));
+}
+
+/// An error about a request that the service could not read so far as to say which. Where it is not
+/// clear which, the next connection shows it.
+void ServiceLink::take_unaddressed(ServiceAnswer answer) {
+    spdlog::error("the payment service does not understand a request: {} {}", answer.reason,
+                  answer.message);
+    std::vector<std::uint64_t> candidates;
+    for (const auto& [id, call] : calls_)
+        if (call->is_in_flight_) candidates.push_back(id);
+    if (candidates.size() == 1)
+        take_answer(candidates.front(), std::move(answer));
+    else if (!candidates.empty())
+        wire_->close();
 }
 
 void ServiceLink::take_answer(std::uint64_t id, ServiceAnswer answer) {
     const auto found = calls_.find(id);
-    if (found == calls_.end()) return;
-    --in_flight_;
+    if (found == calls_.end() || !found->second->is_in_flight_) return;
+    auto& call = *found->second;
     const bool passing = answer.failed && std::find(kPassing.begin(), kPassing.end(),
                                                     answer.reason) != kPassing.end();
     if (answer.failed && answer.reason == "unauthenticated") {
         // The session has ended. All that is unanswered goes out again after the next login.
+        call.is_in_flight_ = false;
+        --in_flight_;
         wire_->close();
-    } else if (passing && found->second->is_repeatable_) {
-        send_later(id);
-    } else {
-        finish(id, std::move(answer));
+        return;
     }
+    no_longer_in_flight(call);
+    if (passing && call.sending_ != Sending::once)
+        send_later(id);
+    else
+        finish(id, std::move(answer));
     pump();
+}
+
+void ServiceLink::no_longer_in_flight(ServiceCall& call) {
+    if (!call.is_in_flight_) return;
+    call.is_in_flight_ = false;
+    --in_flight_;
+    if (alone_ != call.id_) return;
+    alone_ = 0;
+    alone_timer_.cancel();
 }
 
 void ServiceLink::finish(std::uint64_t id, ServiceAnswer answer) {
@@ -220,7 +279,7 @@ void ServiceLink::finish(std::uint64_t id, ServiceAnswer answer) {
     metrics_.outstanding.Decrement();
     call->answer_ = std::move(answer);
     call->answered_.cancel();
-    if (call->then_) call->then_(*call->answer_);
+    for (const auto& then : std::exchange(call->then_, {})) then(*call->answer_);
 }
 
 void ServiceLink::send_later(std::uint64_t id) {
@@ -233,9 +292,7 @@ void ServiceLink::send_later(std::uint64_t id) {
         for (const auto one : waiting) {
             const auto found = calls_.find(one);
             // Without a connection it goes out with all others on the next one.
-            if (!up_ || found == calls_.end()) continue;
-            ++in_flight_;
-            wire_->write(found->second->frame_);
+            if (up_ && found != calls_.end()) send(*found->second);
         }
     });
 }
@@ -243,15 +300,39 @@ void ServiceLink::send_later(std::uint64_t id) {
 void ServiceLink::pump() {
     if (!up_) return;
     for (auto next = calls_.upper_bound(sent_up_to_);
-         next != calls_.end() && in_flight_ < kInFlightMax; ++next) {
+         next != calls_.end() && in_flight_ < kInFlightMax && alone_ == 0; ++next) {
+        auto& call = *next->second;
+        if (!call.is_suspect()) {
+            send(call);
+        } else if (in_flight_ == 0) {
+            send_alone(call);
+        } else {
+            break;
+        }
         sent_up_to_ = next->first;
-        next->second->is_sent_ = true;
-        ++in_flight_;
-        wire_->write(next->second->frame_);
     }
 }
 
-/// The connection has ended: all that is unanswered is to be sent again.
+void ServiceLink::send(ServiceCall& call) {
+    call.is_sent_ = true;
+    call.is_in_flight_ = true;
+    ++in_flight_;
+    wire_->write(call.frame_);
+}
+
+/// So that no other request is taken for the reason if the connection ends again.
+void ServiceLink::send_alone(ServiceCall& call) {
+    alone_ = call.id_;
+    alone_timer_.expires_after(kAloneFor);
+    alone_timer_.async_wait([this](boost::system::error_code cancelled) {
+        if (cancelled) return;
+        alone_ = 0;
+        pump();
+    });
+    send(call);
+}
+
+/// The connection has ended: what is unanswered is to be sent again, or has failed.
 void ServiceLink::lost() {
     if (up_) {
         metrics_.service_up.Decrement();
@@ -261,19 +342,29 @@ void ServiceLink::lost() {
     wire_->close();
     sent_up_to_ = 0;
     in_flight_ = 0;
+    alone_ = 0;
+    alone_timer_.cancel();
     again_.clear();
     again_timer_.cancel();
-    std::vector<std::uint64_t> unrepeatable;
-    for (const auto& [id, call] : calls_)
-        if (!call->is_repeatable_ && call->is_sent_) unrepeatable.push_back(id);
-    for (const auto id : unrepeatable)
+    std::vector<std::uint64_t> failed;
+    for (const auto& [id, call] : calls_) {
+        if (!std::exchange(call->is_in_flight_, false)) continue;
+        if (++call->ended_connections_ >= connections_max(call->sending_)) failed.push_back(id);
+    }
+    for (const auto id : failed)
         finish(id, unavailable("The connection to the payment service ended before its answer."));
 }
 
-std::shared_ptr<ServiceCall> ServiceLink::call(std::string_view method, std::string_view params) {
+std::shared_ptr<ServiceCall> ServiceLink::call(std::string_view method, std::string_view params,
+                                               Sending sending) {
     const auto id = ++last_id_;
     const std::shared_ptr<ServiceCall> made(
-        new ServiceCall(context_, id, request(id, method, params)));
+        new ServiceCall(context_, id, request(id, method, params), sending));
+    made->answer_ = unsendable(made->frame_, frame_bytes_max_);
+    if (made->answer_) {
+        spdlog::warn("a {} is not sent: {}", method, made->answer_->message);
+        return made;
+    }
     made->answered_.expires_at(steady_clock::time_point::max());
     calls_.emplace(id, made);
     metrics_.outstanding.Increment();
@@ -281,22 +372,14 @@ std::shared_ptr<ServiceCall> ServiceLink::call(std::string_view method, std::str
     return made;
 }
 
-std::shared_ptr<ServiceCall> ServiceLink::call_once(std::string_view method,
-                                                    std::string_view params) {
-    auto made = call(method, params);
-    made->is_repeatable_ = false;
-    return made;
-}
-
-void ServiceLink::take_back(const std::shared_ptr<ServiceCall>& taken_back, std::string_view method,
-                            std::string_view params) {
-    if (!taken_back->answer_) {
-        const bool waits_here = std::erase(again_, taken_back->id_) > 0;
-        if (up_ && !waits_here && taken_back->id_ <= sent_up_to_) --in_flight_;
-        calls_.erase(taken_back->id_);
-        metrics_.outstanding.Decrement();
+bool ServiceLink::give_up(const std::shared_ptr<ServiceCall>& call) {
+    if (call->answer_) return !call->is_sent_;
+    call->sending_ = Sending::once;
+    if (!call->is_in_flight_) {
+        std::erase(again_, call->id_);
+        finish(call->id_, unavailable("The payment service did not answer in time."));
     }
-    call(method, params);
+    return !call->is_sent_;
 }
 
 Task<bool> ServiceLink::wait(std::shared_ptr<ServiceCall> call, steady_clock::time_point deadline) {
@@ -310,7 +393,7 @@ Task<bool> ServiceLink::wait(std::shared_ptr<ServiceCall> call, steady_clock::ti
 void ServiceLink::when_answered(const std::shared_ptr<ServiceCall>& call,
                                 std::function<void(const ServiceAnswer&)> then) {
     if (call->answer_) return then(*call->answer_);
-    call->then_ = std::move(then);
+    call->then_.push_back(std::move(then));
 }
 
 ServiceAddress parse_service_address(std::string_view setting, std::string_view url) {

@@ -32,6 +32,11 @@ struct ServiceAnswer {
     std::string limit;
 };
 
+/// With how many connections a request may go out. One that ends on a request may have ended
+/// because of it: what strangers had a part in is tried twice and then fails as `unavailable`, what
+/// only the gate has written goes out until it is answered, or no longer within reason.
+enum class Sending { once, twice, until_answered };
+
 /// A request to the service that is on its way until it is answered, over however many connections.
 class ServiceCall {
 public:
@@ -39,22 +44,29 @@ public:
 
 private:
     friend class ServiceLink;
-    ServiceCall(boost::asio::io_context& context, std::uint64_t id, std::string frame)
-        : id_(id), frame_(std::move(frame)), answered_(context) {}
+    ServiceCall(boost::asio::io_context& context, std::uint64_t id, std::string frame,
+                Sending sending)
+        : id_(id), frame_(std::move(frame)), sending_(sending), answered_(context) {}
+
+    /// It was with the service when a connection ended, and may be the reason.
+    bool is_suspect() const { return sending_ == Sending::twice && ended_connections_ > 0; }
 
     std::uint64_t id_;
     std::string frame_;
-    /// May be sent again.
-    bool is_repeatable_ = true;
+    Sending sending_;
+    /// On any connection.
     bool is_sent_ = false;
+    /// On this one, and not answered.
+    bool is_in_flight_ = false;
+    unsigned ended_connections_ = 0;
     std::optional<ServiceAnswer> answer_;
-    std::function<void(const ServiceAnswer&)> then_;
+    std::vector<std::function<void(const ServiceAnswer&)>> then_;
     boost::asio::steady_timer answered_;
 };
 
 /// Keeps connected and logged in to a service's payment stream (JSON-RPC 2.0 over WebSocket), on
-/// one thread. Requests are idempotent: what is unanswered when a connection ends is sent again, in
-/// the same order, on the next one, and what the service was too busy for a moment later.
+/// one thread. What is unanswered when a connection ends is sent again, in the same order, on the
+/// next one, as far as its `Sending` goes, and what the service was too busy for a moment later.
 class ServiceLink {
 public:
     struct Options {
@@ -76,9 +88,8 @@ public:
     ServiceLink(boost::asio::io_context& context, const Options& options, GateMetrics& metrics,
                 OnLogin on_login);
 
-    /// Until `stop`; run it once.
+    /// For good; run it once.
     Task<void> run();
-    void stop();
 
     bool is_up() const { return up_; }
     /// Also for a moment after a connection has ended: what is sent then waits for the next one.
@@ -86,13 +97,13 @@ public:
     /// Requests without an answer.
     std::size_t outstanding() const { return calls_.size(); }
 
-    /// Sends, now or once connected. `params` is a JSON object.
-    std::shared_ptr<ServiceCall> call(std::string_view method, std::string_view params);
-    /// The same, but never sent twice: it fails as `unavailable` with its connection.
-    std::shared_ptr<ServiceCall> call_once(std::string_view method, std::string_view params);
-    /// Nobody wants `call` any more: it is sent no more, and `method` goes out behind it.
-    void take_back(const std::shared_ptr<ServiceCall>& call, std::string_view method,
-                   std::string_view params);
+    /// Sends, now or once connected. `params` is a JSON object. What the service would take for no
+    /// frame (too long, not UTF-8) is not sent, but fails as `invalid_params`.
+    std::shared_ptr<ServiceCall> call(std::string_view method, std::string_view params,
+                                      Sending sending);
+    /// Nobody waits for `call` any more: it is not sent again, and fails as `unavailable` with its
+    /// connection, or at once when it is with none. True when the service cannot have seen it.
+    bool give_up(const std::shared_ptr<ServiceCall>& call);
     /// False when no answer has come by then; the request stays on its way.
     Task<bool> wait(std::shared_ptr<ServiceCall> call,
                     std::chrono::steady_clock::time_point deadline);
@@ -107,8 +118,12 @@ private:
     Task<void> read();
     void take(const std::string& text);
     void take_answer(std::uint64_t id, ServiceAnswer answer);
+    void take_unaddressed(ServiceAnswer answer);
     void finish(std::uint64_t id, ServiceAnswer answer);
     void pump();
+    void send(ServiceCall& call);
+    void send_alone(ServiceCall& call);
+    void no_longer_in_flight(ServiceCall& call);
     void send_later(std::uint64_t id);
     void lost();
 
@@ -118,13 +133,16 @@ private:
     OnLogin on_login_;
     std::shared_ptr<ServiceWire> wire_;
     bool up_ = false;
-    bool stopped_ = false;
     std::chrono::steady_clock::time_point lost_at_{};
     std::uint64_t last_id_ = 0;
     /// By id, which is the order of sending.
     std::map<std::uint64_t, std::shared_ptr<ServiceCall>> calls_;
     std::uint64_t sent_up_to_ = 0;
     std::size_t in_flight_ = 0;
+    /// The suspect that is sent while nothing else is; 0: none.
+    std::uint64_t alone_ = 0;
+    boost::asio::steady_timer alone_timer_;
+    std::size_t frame_bytes_max_;
     std::vector<std::uint64_t> again_;
     boost::asio::steady_timer again_timer_;
     boost::asio::steady_timer pause_;

@@ -27,7 +27,6 @@ void take(SseReader::Event& event, std::string_view line) {
     std::string_view value;
     if (colon != std::string_view::npos) value = line.substr(colon + 1);
     if (value.starts_with(' ')) value.remove_prefix(1);
-    if (field == "event") event.type = value;
     if (field != "data") return;
     if (event.has_data) event.data += '\n';
     event.has_data = true;
@@ -58,6 +57,12 @@ std::optional<SseReader::Event> SseReader::next() {
     looked_at_ -= begin_;
     begin_ = 0;
     return std::nullopt;
+}
+
+void SseReader::end() {
+    if (waiting_.empty()) return;
+    // Behind a CR, the first LF only completes its line's end.
+    waiting_ += waiting_.ends_with('\n') ? "\n" : "\n\n";
 }
 
 std::string sse_event(std::string_view type, std::string_view data) {

@@ -8,7 +8,7 @@
 namespace millrace::api::gate {
 
 /// Takes a stream of server-sent events (WHATWG HTML, 9.2) apart, wherever its bytes are cut. The
-/// raw text of all events and of the rest is what came, byte by byte.
+/// raw text of all events is what came, byte by byte.
 class SseReader {
 public:
     /// An event may have so many bytes.
@@ -17,8 +17,6 @@ public:
     struct Event {
         /// With the empty line that ends it.
         std::string raw;
-        /// Of the last `event` field.
-        std::string type;
         /// Of all `data` fields, with line feeds between them.
         std::string data;
         bool has_data = false;
@@ -29,8 +27,9 @@ public:
     std::optional<Event> next();
     /// True when what waits for its end is longer than an event may be.
     bool is_too_long() const { return waiting_.size() - begin_ > event_bytes_max_; }
-    /// What came behind the last complete event.
-    std::string_view rest() const { return std::string_view(waiting_).substr(begin_); }
+    /// The stream has ended: what came behind the last complete event is one, and is given an empty
+    /// line.
+    void end();
 
 private:
     std::size_t event_bytes_max_;

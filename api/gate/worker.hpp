@@ -24,18 +24,25 @@ namespace millrace::api::gate {
 /// What all threads of a gate share. Outlives them.
 struct Shared {
     explicit Shared(const GateConfig& given)
-        : config(given), turns({.waiting_max = given.waiting_per_channel_max}) {}
+        : config(given),
+          turns({.waiting_max = given.waiting_per_channel_max}),
+          connections(given.connection),
+          answers({given.replies_bytes_max, given.replies_bytes_max}) {}
 
     const GateConfig& config;
     GateMetrics metrics;
     ChannelTurns turns;
     ConnectionContext connections;
+    /// Of whole answers that wait to be charged and sent.
+    ByteRoom answers;
     /// "name:boot:" of inference ids.
     std::string inference_prefix;
     /// "Bearer …" for the model server; empty: the client's own is passed on.
     std::string upstream_authorization;
     std::atomic<std::uint64_t> inferences = 0;
+    /// That are with the model server: paid for, and of free paths.
     std::atomic<std::size_t> upstream_calls = 0;
+    std::atomic<std::size_t> free_calls = 0;
     /// What gates of this name left over is released: payments can be taken.
     std::atomic<bool> swept = false;
 };

@@ -59,6 +59,10 @@ TEST_CASE("gate config: the example names every key, and its defaults are the pr
     CHECK(given.upstream.keep_alive == plain.upstream.keep_alive);
     CHECK(given.upstream.idle_connections_max == plain.upstream.idle_connections_max);
     CHECK(given.upstream_calls_max == plain.upstream_calls_max);
+    CHECK(given.free_calls_max == plain.free_calls_max);
+    CHECK(given.replies_bytes_max == plain.replies_bytes_max);
+    CHECK(given.connection.bodies_bytes_per_address_max ==
+          plain.connection.bodies_bytes_per_address_max);
     CHECK(given.reply_bytes_max == plain.reply_bytes_max);
     CHECK(given.event_bytes_max == plain.event_bytes_max);
     CHECK(given.connection.request_timeout == plain.connection.request_timeout);
@@ -74,6 +78,9 @@ TEST_CASE("gate config: the example names every key, and its defaults are the pr
     REQUIRE(given.prices.rules.size() == 2);
     const PriceRule by_default;
     CHECK(given.prices.rules[0].input_tokens_max == by_default.input_tokens_max);
+    CHECK(given.prices.rules[0].input_tokens_extra == by_default.input_tokens_extra);
+    CHECK(given.prices.rules[0].input_tokens_per_attachment ==
+          by_default.input_tokens_per_attachment);
     CHECK(given.prices.rules[0].output_tokens_max == by_default.output_tokens_max);
     // What the program knows and says when it is asked for a key that there is not.
     const auto known = problems("[gate]\nno = 1");

@@ -1,7 +1,7 @@
 #include "api/gate/asked.hpp"
 #include "api/gate/price_list.hpp"
-#include "api/gate/usage.hpp"
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 #include <catch2/catch.hpp>
 
@@ -22,14 +22,21 @@ PriceList list() {
     return prices;
 }
 
-std::string field_of(const std::string& body) {
-    const auto read = read_asked(body);
+constexpr const char* kChat = "/v1/chat/completions";
+constexpr const char* kUnknown = "/v1/anything";
+
+std::string field_of(const std::string& body, std::string_view path = kChat) {
+    const auto read = read_asked(body, endpoint_of(path));
     const auto* bad = std::get_if<BadBody>(&read);
     return bad ? bad->field : "taken";
 }
 
-Asked asked_of(const std::string& body) {
-    return std::get<Asked>(read_asked(body));
+Asked asked_of(const std::string& body, std::string_view path = kChat) {
+    return std::get<Asked>(read_asked(body, endpoint_of(path)));
+}
+
+boost::json::value parsed(const std::string& text) {
+    return boost::json::parse(text);
 }
 
 }  // namespace
@@ -42,13 +49,25 @@ TEST_CASE("gate prices: the first rule that fits path and model counts", "[gate]
     };
     CHECK(price("/v1/chat/completions", "small-7b") == "1");
     CHECK(price("/v1/chat/completions", "large") == "2");
-    CHECK(price("/v1/chat/completions", "") == "1");
     CHECK(price("/v1/embeddings", "small-7b") == "2");
     CHECK(price("/only", "large") == "3");
     CHECK(price("/only", "small-7b") == "none");
     CHECK(price("/v2/chat", "") == "none");
     CHECK(is_priced(prices, "/only"));
     CHECK_FALSE(is_priced(prices, "/v1"));
+}
+
+TEST_CASE("gate prices: a call that names no model does not get a rule for others", "[gate]") {
+    auto prices = list();
+    const auto request = [&](std::string_view path) {
+        return channel::to_string(find_rule(prices, path, "")->price.request);
+    };
+    CHECK(request("/v1/chat/completions") == "2");
+    CHECK(request("/only") == "3");
+    prices.rules.push_back({{"/only"}, {"larger"}, {{}, {}, channel::Amount{1}}});
+    prices.rules.push_back({{"/only"}, {"small"}, {channel::Amount{2}, {}, {}}});
+    CHECK(find_rule(prices, "/only", "")->models.front() == "larger");
+    CHECK(find_rule(prices, "/nowhere", "") == nullptr);
 }
 
 TEST_CASE("gate prices: a free path is free for reading, others by their method", "[gate]") {
@@ -75,6 +94,11 @@ TEST_CASE("gate prices: paths that a server may read otherwise are none", "[gate
     CHECK_FALSE(is_plain_path("/v1/%252e%252e/chat", "/v1/%2e%2e/chat"));
     CHECK_FALSE(is_plain_path("/v1\\chat", "/v1\\chat"));
     CHECK_FALSE(is_plain_path("/v1/%0a", "/v1/\n"));
+    CHECK_FALSE(is_plain_path("/v1/%ff", "/v1/\xff"));
+    CHECK_FALSE(is_plain_path("/v1/%ed%b0%80", "/v1/\xed\xb0\x80"));
+    CHECK_FALSE(is_plain_path("/v1/chat;x/completions", "/v1/chat;x/completions"));
+    CHECK_FALSE(is_plain_path("/v1/chat%3bx", "/v1/chat;x"));
+    CHECK(is_plain_path("/v1/%c3%a9", "/v1/\xc3\xa9"));
     CHECK_FALSE(is_plain_path("", ""));
 }
 
@@ -90,9 +114,74 @@ TEST_CASE("gate body: what bears on the price is read", "[gate]") {
     CHECK(asked_of(R"({"prompt":["a","b"],"best_of":4,"n":2})").choices == 8);
     CHECK(asked_of(R"({"prompt":[[1,2],[3]]})").choices == 2);
     CHECK(asked_of(R"({"prompt":[1,2,3]})").choices == 1);
-    const auto nothing = asked_of(R"({"max_tokens":null,"stream":null})");
+    const auto nothing = asked_of(R"({"max_tokens":null,"stream":null,"n":null})");
     CHECK_FALSE(nothing.output_tokens_max.has_value());
     CHECK_FALSE(nothing.stream);
+    CHECK(asked_of(R"({"options":{"num_predict":7,"seed":1}})", "/api/chat").output_tokens_max ==
+          7);
+    CHECK_FALSE(asked_of(R"({"options":null})", "/api/generate").output_tokens_max.has_value());
+}
+
+TEST_CASE("gate body: only the limits that an endpoint heeds count", "[gate]") {
+    CHECK(asked_of(R"({"max_tokens":5})", "/v1/completions").output_tokens_max == 5);
+    CHECK(asked_of(R"({"max_tokens":5})", "/v1/Messages").output_tokens_max == 5);
+    CHECK(asked_of(R"({"max_output_tokens":5})", "/v1/responses").output_tokens_max == 5);
+    CHECK(field_of(R"({"max_output_tokens":5})") == "max_output_tokens");
+    CHECK(field_of(R"({"n_predict":-1})") == "n_predict");
+    CHECK(field_of(R"({"num_predict":null})") == "num_predict");
+    CHECK(field_of(R"({"max_new_tokens":5})") == "max_new_tokens");
+    CHECK(field_of(R"({"max_tokens":5})", "/v1/responses") == "max_tokens");
+    CHECK(field_of(R"({"max_completion_tokens":5})", "/v1/completions") == "max_completion_tokens");
+    CHECK(field_of(R"({"max_tokens":5})", "/api/chat") == "max_tokens");
+    CHECK(field_of(R"({"num_predict":5})", "/api/chat") == "num_predict");
+    CHECK(field_of(R"({"options":{"num_predict":-1}})", "/api/chat") == "num_predict");
+    CHECK(field_of(R"({"options":5})", "/api/chat") == "options");
+    // Of a server that is not known, no member bounds anything.
+    CHECK_FALSE(asked_of(R"({"max_tokens":5,"n_predict":9})", kUnknown).output_tokens_max);
+}
+
+TEST_CASE("gate body: what the server behind may read otherwise is refused", "[gate]") {
+    const std::string known = R"("max_tokens":5)";
+    for (const char* other :
+         {R"("MAX_TOKENS":900)", R"("Max_Tokens":900)", R"("Stream":true)", R"("MODEL":"dear")",
+          R"("Model":"dear")", R"("Stream_Options":{})", R"("N":9)"}) {
+        const auto name = std::string(other).substr(1, std::string(other).find(':') - 2);
+        CHECK(field_of("{" + known + "," + other + "}") == name);
+        CHECK(field_of("{" + std::string(other) + "}", kUnknown) == name);
+    }
+    // Long s and the Kelvin sign are s and k to Go; escapes are what they stand for.
+    for (const char* other :
+         {"max_token\xc5\xbf",
+          "max_to\xe2\x84\xaa"
+          "ens",
+          "\xc5\xbftream", R"(max_\u0074okens)", R"(stream\u005foptions)", R"(\u006eew)"})
+        CHECK(field_of("{" + known + R"(,")" + other + R"(":900})").empty());
+    CHECK(field_of(R"({"other":1,"other":2})") == "other");
+    CHECK(field_of(R"({"other":1,"Other":2})") == "Other");
+    CHECK(field_of(R"({"stream_options":{},"stream_options":{"include_usage":true}})") ==
+          "stream_options");
+    CHECK(field_of(R"({"options":{"num_predict":1,"num_predict":900}})", "/api/chat") ==
+          "num_predict");
+    CHECK(field_of(R"({"options":{"num_predict":1,"NUM_PREDICT":900}})", "/api/chat") ==
+          "NUM_PREDICT");
+    CHECK(field_of(R"({"Other":1})") == "taken");
+}
+
+TEST_CASE("gate body: there is an end to its members", "[gate]") {
+    std::string body = R"({"a":1)";
+    for (int n = 1; n < 256; ++n) body += fmt::format(R"(,"a{}":1)", n);
+    CHECK(field_of(body + "}") == "taken");
+    CHECK(field_of(body + R"(,"b":1})").empty());
+}
+
+TEST_CASE("gate body: a model has to be short plain text", "[gate]") {
+    for (const char* half : {R"({"model":"\udc00"})", R"({"model":"\ud800"})", R"({"x":"\udc00"})"})
+        CHECK(field_of(half).empty());
+    CHECK(field_of(R"({"model":"a\u0000b"})") == "model");
+    CHECK(field_of(R"({"model":"a\nb"})") == "model");
+    CHECK(field_of("{\"model\":\"\xff\"}").empty());
+    CHECK(field_of(R"({"model":")" + std::string(257, 'a') + R"("})") == "model");
+    CHECK(asked_of(R"({"model":"\ud83d\ude00"})").model == "\xf0\x9f\x98\x80");
 }
 
 TEST_CASE("gate body: what cannot be priced is refused with its member", "[gate]") {
@@ -110,63 +199,40 @@ TEST_CASE("gate body: what cannot be priced is refused with its member", "[gate]
     CHECK(field_of(R"({"stream":"yes"})") == "stream");
     CHECK(field_of(R"({"stream_options":true})") == "stream_options");
     CHECK(field_of(R"({"max_tokens":5,"max_tokens":500})") == "max_tokens");
-    CHECK(field_of(R"({"max_tokens":5,"max_\u0074okens":500})") == "max_tokens");
-    CHECK(field_of(R"({"other":1,"other":2})") == "taken");
+    CHECK(field_of(R"({"background":true})") == "background");
+    CHECK(field_of(R"({"min_tokens":-1})") == "min_tokens");
 }
 
 TEST_CASE("gate body: usage is asked for and the output bounded, the rest stays", "[gate]") {
-    const auto parsed = [](const std::string& text) { return boost::json::parse(text); };
+    const auto& chat = endpoint_of(kChat);
     const std::string body = R"( {"model":"m","temperature":0.10,"messages":["{"]})";
-    CHECK(changed(body, {}) == body);
-    const auto more = changed(body, {true, "max_tokens", 64});
-    CHECK(parsed(more) ==
-          parsed(R"({"max_tokens":64,"stream_options":{"include_usage":true},"model":"m",)"
-                 R"("temperature":0.10,"messages":["{"]})"));
+    CHECK(changed(body, chat, {}) == body);
+    const auto more = changed(body, chat, {true, false, 64});
+    CHECK(parsed(more) == parsed(R"({"max_tokens":64,"max_completion_tokens":64,)"
+                                 R"("stream_options":{"include_usage":true},"model":"m",)"
+                                 R"("temperature":0.10,"messages":["{"]})"));
     CHECK(more.find(R"("temperature":0.10)") != std::string::npos);
     const std::string denied =
         R"({"model":"m","stream_options":{"include_usage":false,"a":[1,{}]},"x":1})";
-    CHECK(parsed(changed(denied, {true, {}, 0})) ==
-          parsed(R"({"model":"m","stream_options":{"include_usage":true},"x":1})"));
+    CHECK(changed(denied, chat, {true, false, 0}) ==
+          R"({"model":"m","stream_options":{"include_usage":true},"x":1})");
+    CHECK(parsed(changed("{}", chat, {true, true, 5})) ==
+          parsed(R"({"max_tokens":5,"max_completion_tokens":5,)"
+                 R"("stream_options":{"include_usage":true,"continuous_usage_stats":true}})"));
 }
 
-TEST_CASE("gate usage: is read in every known form", "[gate]") {
-    UsageReader reader;
-    CHECK(reader.read_answer(R"({"usage":{"prompt_tokens":3,"completion_tokens":5}})") ==
-          Usage{3, 5});
-    CHECK(reader.read_answer(R"({"usage":{"input_tokens":3,"output_tokens":5}})") == Usage{3, 5});
-    CHECK(reader.read_answer(R"({"usage":{"prompt_tokens":3}})") == Usage{3, std::nullopt});
-    CHECK(reader.read_answer(R"({"response":{"usage":{"input_tokens":1,"output_tokens":2}}})") ==
-          Usage{1, 2});
-    CHECK(reader.read_answer(R"({"usage":null})") == Usage{});
-    CHECK(reader.read_answer(R"({"usage":{"prompt_tokens":-3,"completion_tokens":1e3}})") ==
-          Usage{});
-    CHECK(reader.read_answer("no json") == Usage{});
-}
-
-TEST_CASE("gate usage: pieces of content are counted, and the added event is known", "[gate]") {
-    UsageReader reader;
-    const auto deltas = [&](const char* text) { return reader.read_chunk(text).deltas; };
-    CHECK(deltas(R"({"choices":[{"delta":{"role":"assistant","content":""}}]})") == 0);
-    CHECK(deltas(R"({"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]})") == 2);
-    CHECK(deltas(R"({"choices":[{"delta":{"tool_calls":[{"index":0}]}}]})") == 1);
-    CHECK(deltas(R"({"choices":[{"delta":{"content":null,"reasoning_content":"x"}}]})") == 1);
-    CHECK(deltas(R"({"choices":[{"text":"a"}]})") == 1);
-    CHECK(deltas(R"({"type":"response.output_text.delta","delta":"x"})") == 1);
-    CHECK(deltas(R"({"type":"content_block_delta","delta":{"text":"x"}})") == 1);
-    CHECK(deltas("[DONE]") == 0);
-    const char* added = R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}})";
-    CHECK(reader.read_chunk(added).is_usage_alone);
-    CHECK_FALSE(reader.read_chunk(R"({"choices":[],"usage":null})").is_usage_alone);
-}
-
-TEST_CASE("gate usage: what the server says in the end counts, else what was delivered", "[gate]") {
-    UsageCount count;
-    count.add({{}, 3, false});
-    CHECK(count.so_far() == channel::TokenCounts{0, 3});
-    CHECK(count.in_all() == channel::TokenCounts{0, 3});
-    count.add({{10, 1}, 0, false});
-    CHECK(count.so_far() == channel::TokenCounts{10, 3});
-    count.add({{10, 2}, 0, false});
-    CHECK(count.in_all() == channel::TokenCounts{10, 2});
-    CHECK(count.so_far() == channel::TokenCounts{10, 3});
+TEST_CASE("gate body: a limit is set in its place, so that none stands beside it", "[gate]") {
+    const auto bounded = [](const char* body, std::string_view path) {
+        return changed(body, endpoint_of(path), {false, false, 9});
+    };
+    CHECK(bounded(R"({"max_completion_tokens" : null , "max_tokens":77})", kChat) ==
+          R"({"max_completion_tokens" : 9 , "max_tokens":9})");
+    CHECK(bounded(R"({"a":1,"max_tokens":null})", "/v1/completions") ==
+          R"({"a":1,"max_tokens":9})");
+    CHECK(bounded(R"({"a":1})", "/v1/responses") == R"({"max_output_tokens":9,"a":1})");
+    CHECK(bounded(R"({"a":1})", "/api/chat") == R"({"options":{"num_predict":9},"a":1})");
+    CHECK(bounded(R"({"options":null})", "/api/chat") == R"({"options":{"num_predict":9}})");
+    CHECK(bounded(R"({"options":{"seed":1,"num_predict":77}})", "/api/generate") ==
+          R"({"options":{"seed":1,"num_predict":9}})");
+    CHECK(bounded(R"({"a":1,"max_tokens":77})", kUnknown) == R"({"a":1,"max_tokens":77})");
 }

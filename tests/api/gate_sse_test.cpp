@@ -12,8 +12,7 @@ namespace {
 
 struct Taken {
     std::string raw;
-    std::vector<std::pair<std::string, std::string>> events;
-    std::string rest;
+    std::vector<std::string> events;
 
     friend bool operator==(const Taken&, const Taken&) = default;
 };
@@ -21,30 +20,41 @@ struct Taken {
 Taken take(const std::vector<std::string>& pieces) {
     SseReader reader(1024);
     Taken taken;
-    for (const auto& piece : pieces) {
-        reader.add(piece);
+    const auto take_events = [&] {
         while (const auto event = reader.next()) {
             taken.raw += event->raw;
-            if (event->has_data) taken.events.emplace_back(event->type, event->data);
+            if (event->has_data) taken.events.push_back(event->data);
         }
+    };
+    for (const auto& piece : pieces) {
+        reader.add(piece);
+        take_events();
     }
-    taken.rest = reader.rest();
-    taken.raw += taken.rest;
+    reader.end();
+    take_events();
     return taken;
 }
 
 }  // namespace
 
-TEST_CASE("sse: events have type and data, whatever ends their lines", "[gate]") {
+TEST_CASE("sse: events have data, whatever ends their lines", "[gate]") {
     for (const std::string end : {"\n", "\r\n", "\r"}) {
         const auto text = "event: a" + end + "data: 1" + end + "data:2" + end + end + ": comment" +
-                          end + end + "data" + end + end + "data: x: y" + end + end + "da";
+                          end + end + "data" + end + end + "data: x: y" + end + end + "data: z";
         const auto taken = take({text});
-        CHECK(taken.raw == text);
-        const std::vector<std::pair<std::string, std::string>> expected{
-            {"a", "1\n2"}, {"", ""}, {"", "x: y"}};
+        CHECK(taken.raw == text + "\n\n");
+        const std::vector<std::string> expected{"1\n2", "", "x: y", "z"};
         CHECK(taken.events == expected);
-        CHECK(taken.rest == "da");
+    }
+}
+
+TEST_CASE("sse: what comes behind the last empty line is an event, too", "[gate]") {
+    for (const std::string half : {"data: a", "data: a\n", "data: a\r", "data: a\r\n"}) {
+        const auto taken = take({half});
+        REQUIRE(taken.events.size() == 1);
+        CHECK(taken.events[0] == "a");
+        CHECK(taken.raw.ends_with("\n\n"));
+        CHECK(take({taken.raw, "data: b\n\n"}).events.size() == 2);
     }
 }
 
@@ -75,14 +85,17 @@ TEST_CASE("sse: the same events come out wherever the bytes are cut", "[gate]") 
         }
         const auto whole = take({text});
         RC_ASSERT(take(pieces) == whole);
-        RC_ASSERT(whole.raw == text);
+        RC_ASSERT(whole.raw.starts_with(text));
+        const auto more = take({whole.raw, "data: x\n\n"});
+        RC_ASSERT(more.events.size() == whole.events.size() + 1);
     });
 }
 
 TEST_CASE("sse: an event of our own is one", "[gate]") {
-    const auto taken = take({sse_event("payment-response", R"({"success":true})")});
+    const auto text = sse_event("payment-response", R"({"success":true})");
+    const auto taken = take({text});
     REQUIRE(taken.events.size() == 1);
-    CHECK(taken.events[0].first == "payment-response");
-    CHECK(taken.events[0].second == R"({"success":true})");
-    CHECK(taken.rest.empty());
+    CHECK(taken.raw.starts_with("event: payment-response\n"));
+    CHECK(taken.events[0] == R"({"success":true})");
+    CHECK(taken.raw == text);
 }

@@ -90,6 +90,21 @@ TEST_CASE("turns: a second request comes before those that wait", "[gate]") {
     CHECK(calls.turns.size() == 0);
 }
 
+TEST_CASE("turns: who does not wait gets nothing that is kept for another", "[gate]") {
+    Calls calls({});
+    for (const char name : {'A', 'B'}) calls.call(name);
+    calls.end_and_keep();
+    calls.call('C', 0ms);
+    CHECK(calls.seen == "Ac");
+    calls.call('D');
+    CHECK(calls.seen == "AcD");
+    calls.end();
+    CHECK(calls.seen == "AcDB");
+    calls.end();
+    calls.call('E', 0ms);
+    CHECK(calls.seen == "AcDBE");
+}
+
 TEST_CASE("turns: a second request that does not come is not waited for long", "[gate]") {
     Calls calls({.waiting_max = 64, .kept = 20ms});
     for (const char name : {'A', 'B'}) calls.call(name);

@@ -12,12 +12,17 @@ import { kBinary } from "./stack.mjs";
 /** What the gate of these tests asks for. */
 export const kPrice = { request: 10n, inputPer1k: 500n, outputPer1k: 2_000n };
 export const kOutputTokensMax = 64n;
+/** What the ceiling has for the model's template, by default. */
+export const kInputTokensExtra = 256;
 
 /** What a call costs, by the rule that config/gate.toml states. */
 export function priceOf(input, output) {
   const thousandths = BigInt(input) * kPrice.inputPer1k + BigInt(output) * kPrice.outputPer1k;
   return kPrice.request + (thousandths + 999n) / 1000n;
 }
+
+/** What a prompt is taken for where the model server does not say. */
+export const estimateOf = (prompt) => Math.floor(prompt.length / 4);
 
 /** `millrace gate` as a child, with a key of its own. */
 export class Gate {

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { request } from "node:http";
 import { Chain, devAccount } from "./chain.mjs";
 import { Client, until } from "./client.mjs";
-import { Gate, kOutputTokensMax, priceOf } from "./gate.mjs";
+import { estimateOf, Gate, kInputTokensExtra, kOutputTokensMax, priceOf } from "./gate.mjs";
 import { OpenAiUpstream } from "./openai_upstream.mjs";
 import { assertBalanced, kBinary, Stack } from "./stack.mjs";
 import { paymentRequired, post, receiptOf, streamed, X402App } from "./x402_app.mjs";
@@ -72,7 +72,7 @@ test("gate: a 402 says the most that the call may cost, the same for the same bo
   const asked = await paymentRequired(chatUrl(), init);
   assert.deepEqual(await paymentRequired(chatUrl(), init), asked);
   const entry = asked.accepts[0];
-  assert.equal(entry.amount, String(priceOf(init.body.length, 20n)));
+  assert.equal(entry.amount, String(priceOf(init.body.length + kInputTokensExtra, 20n)));
   assert.equal(entry.payTo, gate.account.address.toLowerCase());
   assert.equal(entry.extra.assetTransferMethod, "eip3009");
   assert.deepEqual(asked.accepts.map(({ extra }) => extra.assetTransferMethod), [
@@ -198,20 +198,31 @@ test("gate: a model server that is away is told as 502, and nothing is charged",
 
 test("gate: a server that breaks off in a stream is charged for what was delivered", async () => {
   const app = newApp();
-  const { text } = await app.chat(gate, "tokens=30 break=7", { stream: true });
+  const prompt = "tokens=30 break=7";
+  const expected = String(priceOf(estimateOf(prompt), 7));
+  const { text } = await app.chat(gate, prompt, { stream: true });
   const got = streamed(text);
   assert.equal(got.tokens, 7);
   assert.match(text, /The model server broke off/);
-  assert.equal(got.receipt.extra.chargedAmount, String(priceOf(0, 7)));
+  assert.equal(got.receipt.extra.chargedAmount, expected);
   assert.match(got.receipt.errorMessage, /broke off/);
-  assert.equal((await channelOf(app)).chargedCumulativeAmount, String(priceOf(0, 7)));
+  assert.equal((await channelOf(app)).chargedCumulativeAmount, expected);
+});
+
+test("gate: what stands at the end of a stream without an empty line counts, too", async () => {
+  const app = newApp();
+  const { text } = await app.chat(gate, "tokens=6 unended", { stream: true });
+  const got = streamed(text);
+  assert.equal(got.tokens, 6);
+  assert.equal(got.receipt.extra.chargedAmount, String(priceOf(2, 6)));
 });
 
 test("gate: a payer that goes in a stream pays for what it got, and the server is stopped", async () => {
   const app = newApp();
   await app.chat(gate, "tokens=1");
   const { chargedCumulativeAmount: before } = await channelOf(app);
-  const init = post("tokens=60 every=20", { stream: true });
+  const prompt = "tokens=60 every=20";
+  const init = post(prompt, { stream: true });
   const stopping = new AbortController();
   const header = await app.payment(chatUrl(), init);
   const response = await fetch(chatUrl(), {
@@ -235,7 +246,12 @@ test("gate: a payer that goes in a stream pays for what it got, and the server i
     { what: "the charge" },
   );
   const charged = BigInt(channel.chargedCumulativeAmount) - BigInt(before);
-  assert.ok(charged >= priceOf(0, 6) && charged <= priceOf(0, call.output), String(charged));
+  const input = estimateOf(prompt);
+  assert.ok(input > 0, "what the model read is not free");
+  assert.ok(
+    charged >= priceOf(input, 6) && charged <= priceOf(input, call.output),
+    String(charged),
+  );
 });
 
 test("gate: calls at once on one channel wait for each other, and all are served", async () => {

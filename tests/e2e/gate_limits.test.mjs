@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { Chain, devAccount } from "./chain.mjs";
-import { Client, until } from "./client.mjs";
-import { Gate, priceOf } from "./gate.mjs";
+import { Client, until, wait } from "./client.mjs";
+import { estimateOf, Gate, priceOf } from "./gate.mjs";
 import { OpenAiUpstream } from "./openai_upstream.mjs";
 import { Stack } from "./stack.mjs";
 import { post, receiptOf, streamed, X402App } from "./x402_app.mjs";
@@ -29,6 +29,8 @@ before(async () => {
       "write_timeout_ms = 300",
       "connections_max = 12",
       "upstream_calls_max = 2",
+      "bodies_bytes_max = 6144",
+      "bodies_bytes_per_address_max = 4096",
       "reply_bytes_max = 4096",
       "event_bytes_max = 2000000",
     ].join("\n"),
@@ -86,6 +88,63 @@ test("gate limits: a request that does not come is not waited for", async () => 
   assert.equal(await raw("GET /v1/mod"), "");
 });
 
+test("gate limits: room for bodies is taken by what has come, not by what is announced", async () => {
+  const init = post("tokens=1");
+  const held = [];
+  const announce = async (body) => {
+    const { hostname, port } = new URL(gate.url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => {});
+    socket.write(`${head("Content-Length: 2048\r\nExpect: 100-continue\r\n")}`);
+    await once(socket, "data");
+    socket.write(body);
+    held.push(socket);
+  };
+  const status = () => fetch(chatUrl(), init).then((response) => response.status);
+  for (let n = 0; n < 4; ++n) await announce("");
+  assert.equal(await status(), 402);
+  for (let n = 0; n < 2; ++n) await announce("x".repeat(2047));
+  await until(status, (got) => got === 503, { what: "the end of the room", milliseconds: 250 });
+  held.forEach((socket) => socket.destroy());
+  await until(status, (got) => got === 402, { what: "room that was given back" });
+});
+
+test("gate limits: a reply without a body has none, and its connection goes on", async () => {
+  const request = (status) => `GET /v1/models?status=${status} HTTP/1.1\r\nHost: x\r\n`;
+  for (const status of [204, 304]) {
+    const got = await raw(`${request(status)}\r\n`, `${request(200)}Connection: close\r\n\r\n`);
+    const [first, ...rest] = got.split("\r\n\r\n");
+    assert.match(first, new RegExp(`^HTTP/1.1 ${status} `));
+    assert.doesNotMatch(first, /transfer-encoding|content-length/i);
+    assert.match(rest.join("\r\n\r\n"), /^HTTP\/1.1 200 /);
+  }
+});
+
+test("gate limits: who reads slowly, but reads, gets a long answer whole", async () => {
+  const slow = await Gate.start({
+    service: stack.ready.stream,
+    upstream: upstream.url,
+    keys: 'name = "slow"\nwrite_timeout_ms = 600\nreply_bytes_max = 67108864',
+    key: gate.key,
+  });
+  // Many times what the buffers between take.
+  const length = 60_000_000;
+  const app = newApp();
+  const init = post(`tokens=1 big=${length}`);
+  const payment = await app.payment(`${slow.url}/v1/chat/completions`, init);
+  const { hostname, port } = new URL(slow.url);
+  const socket = connect(Number(port), hostname);
+  const fields = `Content-Length: ${init.body.length}\r\nPAYMENT-SIGNATURE: ${payment}\r\n`;
+  socket.write(`${head(`${fields}Connection: close\r\n`)}${init.body}`);
+  let got = 0;
+  for await (const piece of socket) {
+    got += piece.length;
+    await wait(2);
+  }
+  assert.ok(got > length, `${got} bytes`);
+  await slow.stop();
+});
+
 test("gate limits: connections beyond the limit are not taken", async () => {
   const { hostname, port } = new URL(gate.url);
   const held = [];
@@ -116,6 +175,7 @@ test("gate limits: calls beyond what the server takes are refused before they ar
   );
   const { response } = await apps[2].chat(gate, "tokens=1");
   assert.equal(response.status, 503);
+  assert.equal((await fetch(`${gate.url}/v1/models`)).status, 200, "free paths have their own places");
   assert.equal(response.headers.get("Retry-After"), "1");
   for (const { response } of await Promise.all(slow)) assert.equal(response.status, 200);
   assert.equal((await channelOf(apps[2])).chargedCumulativeAmount, String(priceOf(1, 1)));
@@ -145,7 +205,8 @@ test("gate limits: a payer that does not read is cut off, and pays for what was 
   const app = newApp();
   await app.chat(gate, "tokens=1");
   const before = BigInt((await channelOf(app)).chargedCumulativeAmount);
-  const init = post("tokens=64 big=500000", { stream: true });
+  const prompt = "tokens=64 big=500000";
+  const init = post(prompt, { stream: true });
   const payment = await app.payment(chatUrl(), init);
   const { hostname, port } = new URL(gate.url);
   const socket = connect(Number(port), hostname);
@@ -162,7 +223,11 @@ test("gate limits: a payer that does not read is cut off, and pays for what was 
   const call = upstream.last;
   assert.ok(call.output < 64);
   const charged = BigInt((await channelOf(app)).chargedCumulativeAmount) - before;
-  assert.ok(charged >= priceOf(0, 1) && charged <= priceOf(0, call.output), String(charged));
+  const input = estimateOf(prompt);
+  assert.ok(
+    charged >= priceOf(input, 1) && charged <= priceOf(input, call.output),
+    String(charged),
+  );
   socket.destroy();
 });
 

@@ -1,7 +1,7 @@
 // Every x402 error string that a gate can give, by the payment that brings it about.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Chain, devAccount, newAccount, signVoucher } from "./chain.mjs";
+import { Chain, devAccount, kZeroAddress, newAccount, signVoucher } from "./chain.mjs";
 import { Client } from "./client.mjs";
 import { Gate } from "./gate.mjs";
 import { OpenAiUpstream } from "./openai_upstream.mjs";
@@ -41,7 +41,8 @@ after(async () => {
   await stack?.stop();
 });
 
-const newApp = (account = payer) => new X402App({ account, chain, ready: stack.ready });
+const newApp = (account = payer, payerAuthorizer = undefined) =>
+  new X402App({ account, chain, ready: stack.ready, payerAuthorizer });
 const init = post("tokens=5", { max_tokens: 10 });
 
 /** The 402 that answers a payment. */
@@ -67,8 +68,8 @@ async function sign(payload, account = payer) {
 }
 
 /** A voucher without a deposit, over a channel that has one. */
-async function openApp() {
-  const app = newApp();
+async function openApp(payerAuthorizer) {
+  const app = newApp(payer, payerAuthorizer);
   const { response } = await app.chat(gate, "tokens=1");
   assert.equal(response.status, 200);
   return app;
@@ -170,6 +171,46 @@ test("gate refusals: a voucher that is behind gets the channel's state with its 
       signedMaxClaimable: channel.signedMaxClaimable,
       signature: channel.signature,
     });
+  }
+});
+
+test("gate refusals: who cannot sign for a channel learns nothing of it, and does nothing with it", async () => {
+  const app = await openApp();
+  const id = await app.channelId(url);
+  const before = await provider.get(id);
+  const stranger = newAccount();
+  const forged = (type, maxClaimableAmount) =>
+    app.payment(url, init, async (payment) => {
+      const { channelConfig, voucher } = payment.payload;
+      if (maxClaimableAmount) voucher.maxClaimableAmount = maxClaimableAmount;
+      payment.payload = { type, channelConfig, voucher };
+      await sign(payment, stranger);
+    });
+  for (const header of [
+    await forged("voucher", "1"),
+    await forged("voucher"),
+    await forged("refund", before.chargedCumulativeAmount),
+  ]) {
+    const { error, accepts } = await refused(header);
+    assert.equal(error, `${kPrefix}voucher_signature`);
+    for (const { extra } of accepts) assert.equal(extra.channelState, undefined);
+  }
+  assert.equal((await provider.get(id)).balance, before.balance);
+});
+
+test("gate refusals: a payer that may be a contract is judged by the service, and told nothing before", async () => {
+  const app = await openApp(kZeroAddress);
+  const { config } = await provider.get(await app.channelId(url));
+  assert.equal(config.payerAuthorizer, kZeroAddress);
+  const header = await app.payment(url, init, async (payment) => {
+    payment.payload.voucher.maxClaimableAmount = "1";
+    await sign(payment, newAccount());
+  });
+  const { error, accepts } = await refused(header);
+  assert.equal(error, `${kPrefix}cumulative_amount_mismatch`);
+  for (const { extra } of accepts) {
+    assert.equal(extra.channelState, undefined);
+    assert.equal(extra.voucherState, undefined);
   }
 });
 

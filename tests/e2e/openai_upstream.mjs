@@ -13,7 +13,12 @@ import { wait } from "./client.mjs";
  *     break=N    breaks the connection behind N tokens of a stream
  *     big=N      makes each token so many characters long
  *     hang       never answers
+ *     unended    ends a stream with its usage, without the empty line behind it
  *     mute       says no usage
+ *     deaf       heeds no limit
+ *     gzip       says that its answer is compressed
+ *
+ * Below `/api` it answers as Ollama does, in lines.
  */
 export class OpenAiUpstream {
   /** What it was asked, in order, with its own counts. */
@@ -54,14 +59,20 @@ export class OpenAiUpstream {
     response.on("close", () => {
       call.isAborted = !response.writableFinished;
     });
-    if (request.method !== "POST") return json(response, 200, { object: "list", data: [] });
+    if (request.method !== "POST") {
+      const status = new URL(request.url, this.url).searchParams.get("status") ?? 200;
+      return json(response, Number(status), { object: "list", data: [] });
+    }
     const asked = wishes(call.body);
     call.input = asked.words;
     if (asked.hang) return;
     if (asked.after) await wait(asked.after);
     if (asked.status !== undefined)
       return json(response, asked.status, { error: { message: "as you wish" } });
-    const count = Math.min(asked.tokens ?? 5, call.body.max_tokens ?? 16);
+    const most = call.body.max_tokens ?? call.body.options?.num_predict ?? 16;
+    const count = Math.min(asked.tokens ?? 5, asked.deaf ? Infinity : most);
+    if (asked.gzip) response.setHeader("Content-Encoding", "gzip");
+    if (call.path.startsWith("/api/")) return lines(response, call, count, asked);
     if (call.body.stream) return this.#stream(response, call, count, asked);
     call.output = count;
     json(response, 200, {
@@ -90,10 +101,22 @@ export class OpenAiUpstream {
       if (asked.every) await wait(asked.every);
     }
     say(chunk({ delta: {}, finish_reason: "stop" }));
+    if (asked.unended) return response.end(`data: ${JSON.stringify({ usage: usage(call) })}`);
     if (call.body.stream_options?.include_usage && !asked.mute)
       say({ object: "chat.completion.chunk", choices: [], usage: usage(call) });
     response.end("data: [DONE]\n\n");
   }
+}
+
+/** Each token a line, and a last one with the usage. */
+function lines(response, call, count, asked) {
+  response.writeHead(200, { "Content-Type": "application/x-ndjson" });
+  const say = (value) => response.write(`${JSON.stringify(value)}\n`);
+  for (; call.output < count; ++call.output)
+    say({ message: { role: "assistant", content: word(asked, call.output) }, done: false });
+  const usage = { prompt_eval_count: call.input, eval_count: call.output };
+  say({ done: true, ...(asked.mute ? {} : usage) });
+  response.end();
 }
 
 function word({ big = 0 }, number = "") {
@@ -115,7 +138,7 @@ function wishes(body) {
   const asked = { words: words.length };
   for (const word of words) {
     const [name, value] = word.split("=");
-    if (["hang", "mute"].includes(name)) asked[name] = true;
+    if (["hang", "unended", "mute", "deaf", "gzip"].includes(name)) asked[name] = true;
     if (value !== undefined) asked[name] = Number(value);
   }
   return asked;

@@ -11,7 +11,14 @@ const memberOf = (text) => JSON.parse(Buffer.from(text, "base64").toString("utf8
  * of its own.
  */
 export class X402App {
-  constructor({ account, chain, ready, storage, salt = `0x${randomBytes(32).toString("hex")}` }) {
+  constructor({
+    account,
+    chain,
+    ready,
+    storage,
+    payerAuthorizer,
+    salt = `0x${randomBytes(32).toString("hex")}`,
+  }) {
     this.account = account;
     this.ready = ready;
     this.salt = salt;
@@ -20,6 +27,7 @@ export class X402App {
     this.scheme = new BatchSettlementEvmScheme(toClientEvmSigner(account, chain.rpc), {
       salt,
       ...(storage ? { storage } : {}),
+      ...(payerAuthorizer ? { payerAuthorizer } : {}),
     });
     this.client = new x402Client();
     // Its own list of tokens does not have that of a development chain.
