@@ -96,7 +96,13 @@ void Server::start(const Services& services, Route route) {
     const auto endpoint = endpoint_of(config_);
     acceptor_->open(endpoint.protocol());
     acceptor_->set_option(tcp::acceptor::reuse_address(true));
-    acceptor_->bind(endpoint);
+    boost::system::error_code refused;
+    acceptor_->bind(endpoint, refused);
+    if (refused)
+        throw std::runtime_error(
+            fmt::format("server.host and server.port: {}:{} cannot be listened on ({}); choose "
+                        "another port, or end who has it",
+                        endpoint.address().to_string(), endpoint.port(), refused.message()));
     acceptor_->listen();
     port_ = acceptor_->local_endpoint().port();
     asio::co_spawn(first, accept(), [](const std::exception_ptr& error) {

@@ -31,8 +31,11 @@ std::string remedy(unsigned status) {
 }
 
 [[noreturn]] void refused(const std::string& target, unsigned status, const json::value& body) {
-    if (!body.is_object())
-        throw CommandError(fmt::format("{}: the service answered with status {}", target, status));
+    if (!body.is_object() || !body.get_object().contains("reason"))
+        throw CommandError(
+            fmt::format("{}: status {}, and not in the way of a Millrace service. Is --url (or "
+                        "MILLRACE_URL) the service's?",
+                        target, status));
     const auto& problem = body.get_object();
     auto what = fmt::format("{}: {}", text_of(problem, "reason"), text_of(problem, "detail"));
     if (const auto field = text_of(problem, "field"); !field.empty()) what += " (" + field + ")";

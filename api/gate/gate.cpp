@@ -129,7 +129,12 @@ public:
                                      shared_.config.port);
         acceptor_->open(endpoint.protocol());
         acceptor_->set_option(tcp::acceptor::reuse_address(true));
-        acceptor_->bind(endpoint);
+        boost::system::error_code refused;
+        acceptor_->bind(endpoint, refused);
+        if (refused)
+            throw std::runtime_error(fmt::format(
+                "gate.listen: {}:{} cannot be listened on ({}); choose another with --listen",
+                shared_.config.host, shared_.config.port, refused.message()));
         acceptor_->listen();
         asio::co_spawn(first.context, accept(), rethrow);
         asio::co_spawn(first.context, sweep(), rethrow);

@@ -52,7 +52,9 @@ void append_entry(std::string& out, const Terms& terms, const Offer& offer,
     append_text(out, "version", terms.token_version);
     append_text(out, "receiverAuthorizer", channel::to_hex(terms.receiver_authorizer));
     out += fmt::format(R"(,"withdrawDelay":{})", terms.withdraw_delay_seconds);
-    append_text(out, "minDeposit", channel::to_string(least_deposit(terms, offer.amount)));
+    // Clients deposit what is named here and no more; unnamed, enough for several calls.
+    if (!terms.deposit_min.is_zero())
+        append_text(out, "minDeposit", channel::to_string(least_deposit(terms, offer.amount)));
     append_text(out, "assetTransferMethod", transfer_method);
     if (offer.channel) append_correction(out, *offer.channel);
     out += "}}";

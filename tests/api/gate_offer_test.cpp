@@ -114,6 +114,10 @@ TEST_CASE("gate offer: says what is asked for, once for each way to deposit", "[
             "receiverAuthorizer":"0x2222222222222222222222222222222222222222",
             "withdrawDelay":900,"minDeposit":"1000","assetTransferMethod":"permit2"}}]})"));
     CHECK(least_deposit(terms(), channel::Amount{5000}) == channel::Amount{5000});
+    auto unbounded = terms();
+    unbounded.deposit_min = channel::Amount{};
+    const auto left = json::parse(render(unbounded, offer)).at("accepts").at(0).at("extra");
+    CHECK_FALSE(left.as_object().contains("minDeposit"));
 }
 
 TEST_CASE("gate offer: a corrective one has the channel's state and voucher", "[gate]") {

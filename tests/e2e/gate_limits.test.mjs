@@ -124,7 +124,7 @@ test("gate limits: who reads slowly, but reads, gets a long answer whole", async
   const slow = await Gate.start({
     service: stack.ready.stream,
     upstream: upstream.url,
-    keys: 'name = "slow"\nwrite_timeout_ms = 600\nreply_bytes_max = 67108864',
+    keys: 'name = "slow"\nwrite_timeout_ms = 2000\nreply_bytes_max = 67108864',
     key: gate.key,
   });
   // Many times what the buffers between take.
@@ -139,7 +139,7 @@ test("gate limits: who reads slowly, but reads, gets a long answer whole", async
   let got = 0;
   for await (const piece of socket) {
     got += piece.length;
-    await wait(2);
+    await wait(5);
   }
   assert.ok(got > length, `${got} bytes`);
   await slow.stop();
