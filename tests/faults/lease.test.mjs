@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -40,6 +41,12 @@ const epochs = async () =>
   (
     await query(stack.ready.postgres, "select shard, epoch::text from shard_lease order by shard")
   ).map(({ epoch }) => BigInt(epoch));
+
+/** Of a process, as /proc has them: T is stopped. */
+const threadStates = (pid) =>
+  readdirSync(`/proc/${pid}/task`).map((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").split(") ").at(-1)[0],
+  );
 
 const isOnRecord = async (inference) =>
   (await query(stack.ready.postgres, "select 1 from payment where inference_id = $1", [inference]))
@@ -89,7 +96,11 @@ test("a first that is paused is taken over from, and once awake cannot commit", 
   const held = await epochs();
   first = stack.ready.pids.service;
   process.kill(first, "SIGSTOP");
-  // On its way to the first before it sleeps or while it does: it will read this when it wakes.
+  // The signal reaches one thread after the other; until then they may commit, and still hold the lease.
+  await until(() => threadStates(first), (states) => states.every((state) => state === "T"), {
+    what: "all threads to stop",
+  });
+  // It will read this when it wakes.
   const params = {
     channelId: untouched.id,
     inference: { id: "too-late", model: "m" },
