@@ -7,14 +7,9 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 
 namespace millrace::api {
 namespace {
@@ -362,26 +357,9 @@ private:
     std::set<std::string> overrides_;
 };
 
-toml::table parse_toml(std::string_view text, const std::string& file) {
-    try {
-        return toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        throw ConfigError(fmt::format("{}:{}: not TOML: {}", file, error.source().begin.line,
-                                      error.description()));
-    }
-}
-
-Environment overrides_of_process() {
-    Environment found;
-    for (char** entry = environ; *entry; ++entry) {
-        const std::string_view text(*entry);
-        const auto equals = text.find('=');
-        if (equals == std::string_view::npos || !text.starts_with("MILLRACE_")) continue;
-        // A gate's own, which may be set on the same machine.
-        if (text.starts_with("MILLRACE_GATE__")) continue;
-        found.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-    return found;
+/// A gate's own may be set on the same machine.
+bool is_of_service(std::string_view name) {
+    return name.starts_with("MILLRACE_") && !name.starts_with("MILLRACE_GATE__");
 }
 
 }  // namespace
@@ -424,14 +402,9 @@ Config parse_config(std::string_view text, const std::string& file,
 }
 
 Config load_config(const std::string& path) {
-    if (path.empty()) return parse_config("", "defaults", overrides_of_process());
-    std::ifstream file(path);
-    std::stringstream text;
-    if (file) text << file.rdbuf();
-    if (!file)
-        throw ConfigError(fmt::format("{}: cannot be read ({}); name another file with --config",
-                                      path, std::strerror(errno)));
-    return parse_config(text.str(), path, overrides_of_process());
+    if (path.empty()) return parse_config("", "defaults", environment_of_process(is_of_service));
+    const auto text = read_config_file(path);
+    return parse_config(text, path, environment_of_process(is_of_service));
 }
 
 }  // namespace millrace::api

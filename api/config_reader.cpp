@@ -1,11 +1,18 @@
 #include "api/config_reader.hpp"
 
+#include "api/config.hpp"
+
 #include <fmt/format.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
+#include <sstream>
 
 namespace millrace::api {
 namespace {
@@ -161,6 +168,36 @@ void ConfigSection::finish(const std::vector<std::string>& other_keys) {
             fmt::format("{}:{}: {}.{}: there is no such key; keys of {} are: {}", problems_.file,
                         key.source().begin.line, name_, name, name_, fmt::join(known, ", ")));
     }
+}
+
+toml::table parse_toml(std::string_view text, const std::string& file) {
+    try {
+        return toml::parse(text, file);
+    } catch (const toml::parse_error& error) {
+        throw ConfigError(fmt::format("{}:{}: not TOML: {}", file, error.source().begin.line,
+                                      error.description()));
+    }
+}
+
+std::string read_config_file(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    if (file) text << file.rdbuf();
+    if (!file)
+        throw ConfigError(fmt::format("{}: cannot be read ({}); name another file with --config",
+                                      path, std::strerror(errno)));
+    return text.str();
+}
+
+Environment environment_of_process(bool (*is_wanted)(std::string_view name)) {
+    Environment found;
+    for (char** entry = environ; *entry; ++entry) {
+        const std::string_view text(*entry);
+        const auto equals = text.find('=');
+        if (equals == std::string_view::npos || !is_wanted(text.substr(0, equals))) continue;
+        found.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+    return found;
 }
 
 }  // namespace millrace::api

@@ -23,6 +23,13 @@ namespace millrace::api {
 
 using Environment = std::map<std::string, std::string>;
 
+/// Throws ConfigError, with the line.
+toml::table parse_toml(std::string_view text, const std::string& file);
+/// What the file says. Throws ConfigError.
+std::string read_config_file(const std::string& path);
+/// The variables of this process whose name `is_wanted`.
+Environment environment_of_process(bool (*is_wanted)(std::string_view name));
+
 /// All that is wrong with a configuration, so that it can be said at once.
 struct ConfigProblems {
     std::string file;

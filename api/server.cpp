@@ -1,5 +1,6 @@
 #include "api/server.hpp"
 
+#include "api/listen.hpp"
 #include "api/metrics.hpp"
 
 #include <fmt/format.h>
@@ -93,17 +94,8 @@ void Server::start(const Services& services, Route route) {
     for (auto& gateway : gateways_) gateway->use(services);
     auto& first = gateways_.front()->context();
     acceptor_.emplace(first);
-    const auto endpoint = endpoint_of(config_);
-    acceptor_->open(endpoint.protocol());
-    acceptor_->set_option(tcp::acceptor::reuse_address(true));
-    boost::system::error_code refused;
-    acceptor_->bind(endpoint, refused);
-    if (refused)
-        throw std::runtime_error(
-            fmt::format("server.host and server.port: {}:{} cannot be listened on ({}); choose "
-                        "another port, or end who has it",
-                        endpoint.address().to_string(), endpoint.port(), refused.message()));
-    acceptor_->listen();
+    listen(*acceptor_, endpoint_of(config_), "server.host and server.port",
+           "choose another port, or end who has it");
     port_ = acceptor_->local_endpoint().port();
     asio::co_spawn(first, accept(), [](const std::exception_ptr& error) {
         if (error) std::rethrow_exception(error);

@@ -7,15 +7,10 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 
 namespace millrace::api::gate {
 namespace {
@@ -204,30 +199,15 @@ void read_log(const toml::table* table, LogConfig& log, const Environment& envir
     overrides.insert(section.overrides().begin(), section.overrides().end());
 }
 
-Environment overrides_of_process() {
-    Environment found;
-    for (char** entry = environ; *entry; ++entry) {
-        const std::string_view text(*entry);
-        const auto equals = text.find('=');
-        const bool is_ours =
-            text.starts_with("MILLRACE_GATE__") || text.starts_with("MILLRACE_LOG__");
-        if (equals == std::string_view::npos || !is_ours) continue;
-        found.emplace(text.substr(0, equals), text.substr(equals + 1));
-    }
-    return found;
+bool is_of_gate(std::string_view name) {
+    return name.starts_with("MILLRACE_GATE__") || name.starts_with("MILLRACE_LOG__");
 }
 
 }  // namespace
 
 GateConfig parse_gate_config(std::string_view text, const std::string& file,
                              const std::map<std::string, std::string>& environment) {
-    toml::table root;
-    try {
-        root = toml::parse(text, file);
-    } catch (const toml::parse_error& error) {
-        throw ConfigError(fmt::format("{}:{}: not TOML: {}", file, error.source().begin.line,
-                                      error.description()));
-    }
+    const auto root = parse_toml(text, file);
     ConfigProblems problems{file, {}};
     GateConfig config;
     std::set<std::string> overrides;
@@ -249,14 +229,9 @@ GateConfig parse_gate_config(std::string_view text, const std::string& file,
 }
 
 GateConfig load_gate_config(const std::string& path) {
-    if (path.empty()) return parse_gate_config("", "defaults", overrides_of_process());
-    std::ifstream file(path);
-    std::stringstream text;
-    if (file) text << file.rdbuf();
-    if (!file)
-        throw ConfigError(fmt::format("{}: cannot be read ({}); name another file with --config",
-                                      path, std::strerror(errno)));
-    return parse_gate_config(text.str(), path, overrides_of_process());
+    if (path.empty()) return parse_gate_config("", "defaults", environment_of_process(is_of_gate));
+    const auto text = read_config_file(path);
+    return parse_gate_config(text, path, environment_of_process(is_of_gate));
 }
 
 void check(const GateConfig& config) {

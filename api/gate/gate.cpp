@@ -8,6 +8,7 @@
 #include "api/gate/relay.hpp"
 #include "api/gate/worker.hpp"
 #include "api/keys/secret_file.hpp"
+#include "api/listen.hpp"
 #include "channel/hex.hpp"
 
 #include <fmt/format.h>
@@ -125,17 +126,9 @@ public:
     void start() {
         auto& first = *workers_.front();
         acceptor_.emplace(first.context);
-        const tcp::endpoint endpoint(asio::ip::make_address(shared_.config.host),
-                                     shared_.config.port);
-        acceptor_->open(endpoint.protocol());
-        acceptor_->set_option(tcp::acceptor::reuse_address(true));
-        boost::system::error_code refused;
-        acceptor_->bind(endpoint, refused);
-        if (refused)
-            throw std::runtime_error(fmt::format(
-                "gate.listen: {}:{} cannot be listened on ({}); choose another with --listen",
-                shared_.config.host, shared_.config.port, refused.message()));
-        acceptor_->listen();
+        const auto& config = shared_.config;
+        listen(*acceptor_, {asio::ip::make_address(config.host), config.port}, "gate.listen",
+               "choose another with --listen");
         asio::co_spawn(first.context, accept(), rethrow);
         asio::co_spawn(first.context, sweep(), rethrow);
         for (auto& worker : workers_) {
