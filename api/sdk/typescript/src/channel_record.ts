@@ -1,23 +1,11 @@
 /** What is remembered of a channel: enough to go on, to resume, and to withdraw without the service. */
-import type { Deposit } from "./deposit.js";
-import {
-  type Hex,
-  isMembers,
-  readAddress,
-  readAmount,
-  readHash,
-  readMembers,
-  readNumber,
-  readText,
-} from "./reading.js";
+import { readConfig } from "./channel_state.js";
+import { type Hex, readAddress, readAmount, readHash, readMembers, readText } from "./reading.js";
 import type { Storage } from "./storage.js";
-import { damaged, load, save, storedAmount } from "./stored.js";
+import { damaged, load, readSentDeposit, save, type SentDeposit, storedAmount } from "./stored.js";
 import type { ChannelConfig, Escrow } from "./typed_data.js";
 
-export interface PendingDeposit {
-  deposit: Deposit;
-  /** Unix seconds: from then on it cannot be carried out any more. */
-  validBefore: number;
+export interface PendingDeposit extends SentDeposit {
   balanceBefore: bigint;
 }
 
@@ -27,7 +15,6 @@ export interface ChannelRecord {
   config: ChannelConfig;
   /** The highest voucher ever signed. */
   signed: bigint;
-  /** Signed, and not seen to have arrived. */
   deposit: PendingDeposit | undefined;
 }
 
@@ -43,19 +30,10 @@ export async function loadChannel(storage: Storage, channelId: Hex): Promise<Cha
   if (!stored) return undefined;
   try {
     const escrow = readMembers(stored.escrow, "escrow");
-    const config = readMembers(stored.config, "config");
     return {
       channelId: readHash(stored, "channelId"),
       escrow: { network: readText(escrow, "network"), contract: readAddress(escrow, "contract") },
-      config: {
-        payer: readAddress(config, "payer"),
-        payerAuthorizer: readAddress(config, "payerAuthorizer"),
-        receiver: readAddress(config, "receiver"),
-        receiverAuthorizer: readAddress(config, "receiverAuthorizer"),
-        token: readAddress(config, "token"),
-        withdrawDelay: readNumber(config, "withdrawDelay"),
-        salt: readHash(config, "salt"),
-      },
+      config: readConfig(stored.config),
       signed: storedAmount(stored, "signed", key),
       deposit: stored.deposit === undefined ? undefined : readDeposit(stored.deposit),
     };
@@ -66,13 +44,7 @@ export async function loadChannel(storage: Storage, channelId: Hex): Promise<Cha
 
 function readDeposit(value: unknown): PendingDeposit {
   const members = readMembers(value, "deposit");
-  const deposit = readMembers(members.deposit, "deposit");
-  if (!isMembers(deposit.authorization)) throw new Error("no authorization");
-  return {
-    deposit: { amount: readText(deposit, "amount"), authorization: deposit.authorization },
-    validBefore: readNumber(members, "validBefore"),
-    balanceBefore: readAmount(members, "balanceBefore"),
-  };
+  return { ...readSentDeposit(members), balanceBefore: readAmount(members, "balanceBefore") };
 }
 
 export async function loadChannels(storage: Storage): Promise<ChannelRecord[]> {

@@ -56,7 +56,7 @@ export function readFigures(members: Members): Figures {
   };
 }
 
-function readConfig(value: unknown): ChannelConfig {
+export function readConfig(value: unknown): ChannelConfig {
   const members = readMembers(value, "config");
   return {
     payer: readAddress(members, "payer"),

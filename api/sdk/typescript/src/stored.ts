@@ -1,7 +1,15 @@
 /** Values in a Storage as JSON, with bigints as decimal text. What cannot be read is never taken for nothing. */
 import { parseAmount } from "./amounts.js";
-import { isMembers, type Members } from "./reading.js";
+import type { Deposit } from "./deposit.js";
+import { isMembers, type Members, readMembers, readNumber, readText } from "./reading.js";
 import type { Storage } from "./storage.js";
+
+/** Signed, and not seen to have arrived. */
+export interface SentDeposit {
+  deposit: Deposit;
+  /** Unix seconds: from then on it cannot be carried out any more. */
+  validBefore: number;
+}
 
 export async function load(storage: Storage, key: string): Promise<Members | undefined> {
   const text = await storage.get(key);
@@ -27,6 +35,15 @@ export function storedAmount(members: Members, field: string, key: string): bigi
   const amount = parseAmount(members[field]);
   if (amount === undefined) throw damaged(`${key}, ${field}`);
   return amount;
+}
+
+export function readSentDeposit(members: Members): SentDeposit {
+  const deposit = readMembers(members.deposit, "deposit");
+  if (!isMembers(deposit.authorization)) throw new Error("no authorization");
+  return {
+    deposit: { amount: readText(deposit, "amount"), authorization: deposit.authorization },
+    validBefore: readNumber(members, "validBefore"),
+  };
 }
 
 export function damaged(key: string, cause?: unknown): Error {

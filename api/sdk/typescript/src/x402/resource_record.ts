@@ -1,14 +1,7 @@
 /** What is remembered of a channel to a resource server. */
-import type { Deposit } from "../deposit.js";
-import { type Hex, isMembers, readAmount, readHash, readMembers, readNumber, readText } from "../reading.js";
+import { type Hex, readAmount, readHash, readMembers } from "../reading.js";
 import type { Storage } from "../storage.js";
-import { damaged, load, save } from "../stored.js";
-
-export interface SentDeposit {
-  deposit: Deposit;
-  /** Unix seconds. */
-  validBefore: number;
-}
+import { damaged, load, readSentDeposit, save, type SentDeposit } from "../stored.js";
 
 export interface ResourceRecord {
   channelId: Hex;
@@ -45,19 +38,9 @@ export async function loadResource(storage: Storage, channelId: Hex): Promise<Re
       balance: readAmount(stored, "balance"),
       signed: readAmount(stored, "signed"),
       base: readAmount(stored, "base"),
-      deposit: stored.deposit === undefined ? undefined : readSentDeposit(stored.deposit),
+      deposit: stored.deposit === undefined ? undefined : readSentDeposit(readMembers(stored.deposit, "deposit")),
     };
   } catch (error) {
     throw damaged(key, error);
   }
-}
-
-function readSentDeposit(value: unknown): SentDeposit {
-  const members = readMembers(value, "deposit");
-  const deposit = readMembers(members.deposit, "deposit");
-  if (!isMembers(deposit.authorization)) throw new Error("no authorization");
-  return {
-    deposit: { amount: readText(deposit, "amount"), authorization: deposit.authorization },
-    validBefore: readNumber(members, "validBefore"),
-  };
 }
