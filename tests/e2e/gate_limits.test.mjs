@@ -29,8 +29,6 @@ before(async () => {
       "write_timeout_ms = 300",
       "connections_max = 12",
       "upstream_calls_max = 2",
-      "bodies_bytes_max = 6144",
-      "bodies_bytes_per_address_max = 4096",
       "reply_bytes_max = 4096",
       "event_bytes_max = 2000000",
     ].join("\n"),
@@ -89,10 +87,20 @@ test("gate limits: a request that does not come is not waited for", async () => 
 });
 
 test("gate limits: room for bodies is taken by what has come, not by what is announced", async () => {
-  const init = post("tokens=1");
+  const roomy = await Gate.start({
+    service: stack.ready.stream,
+    upstream: upstream.url,
+    keys: [
+      'name = "roomy"',
+      "body_bytes_max = 2048",
+      "bodies_bytes_max = 6144",
+      "bodies_bytes_per_address_max = 4096",
+    ].join("\n"),
+    key: gate.key,
+  });
+  const { hostname, port } = new URL(roomy.url);
   const held = [];
   const announce = async (body) => {
-    const { hostname, port } = new URL(gate.url);
     const socket = connect(Number(port), hostname);
     socket.on("error", () => {});
     socket.write(`${head("Content-Length: 2048\r\nExpect: 100-continue\r\n")}`);
@@ -100,13 +108,15 @@ test("gate limits: room for bodies is taken by what has come, not by what is ann
     socket.write(body);
     held.push(socket);
   };
-  const status = () => fetch(chatUrl(), init).then((response) => response.status);
+  const url = `${roomy.url}/v1/chat/completions`;
+  const status = () => fetch(url, post("tokens=1")).then((response) => response.status);
   for (let n = 0; n < 4; ++n) await announce("");
   assert.equal(await status(), 402);
   for (let n = 0; n < 2; ++n) await announce("x".repeat(2047));
-  await until(status, (got) => got === 503, { what: "the end of the room", milliseconds: 250 });
+  await until(status, (got) => got === 503, { what: "the end of the room" });
   held.forEach((socket) => socket.destroy());
   await until(status, (got) => got === 402, { what: "room that was given back" });
+  await roomy.stop();
 });
 
 test("gate limits: a reply without a body has none, and its connection goes on", async () => {
