@@ -31,6 +31,8 @@ before(async () => {
   await provider.charge(channel.id, "job", 3_300n);
   await payer.authorize(channel, { id: "open" }, 70n);
   await claimed(2_000n + 3_300n);
+  // The next claim has a tree head to carry.
+  await sealed();
   await payer.pay(channel, { id: "more" }, 10n);
   await claimed(2_000n + 3_300n + 10n);
   await payer.refund(channel, 500n);
