@@ -142,7 +142,8 @@ RestAnswer RestStack::request(const std::string& method, const std::string& path
         for (const auto& trailer : source->trailers()) answer.response.headers.push_back(trailer);
     } else if (answer.response.content_type.find("json") != std::string::npos)
         answer.body = json::parse(answer.response.body);
-    check_described(method, path, answer);
+    // Catch2 bears no checks in two threads at once.
+    if (std::this_thread::get_id() == owner_) check_described(method, path, answer);
     return answer;
 }
 

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <thread>
 
 namespace support {
 
@@ -74,6 +75,7 @@ private:
     api::Database nowhere_{"postgresql:///x?host=/nowhere", 1};
     api::RestContext without_database_;
     bool lost_ = false;
+    const std::thread::id owner_ = std::this_thread::get_id();
 };
 
 }  // namespace support
