@@ -124,6 +124,8 @@ struct LedgerConfig {
     std::chrono::milliseconds commit_timeout{5000};
     /// Judge every voucher by its own signature, also where a later one covers it.
     bool check_every_signature = false;
+    /// Of keys that sign often, over all shards: 33 KiB each.
+    std::size_t key_tables_max = 4096;
 };
 
 struct KeysConfig {

@@ -77,6 +77,7 @@ ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     settings.commit_timeout = config.ledger.commit_timeout;
     settings.checking = config.ledger.check_every_signature ? ledger::Checking::each
                                                             : ledger::Checking::newest_first;
+    settings.key_tables_max = config.ledger.key_tables_max;
     settings.observed = [&metrics](std::size_t requests, std::chrono::nanoseconds took) {
         metrics.batch(requests, took);
     };

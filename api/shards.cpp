@@ -84,7 +84,8 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
         auto worker = std::make_unique<Worker>();
         worker->shard = std::make_unique<ledger::Shard>(
             ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
-                                  settings_.checking, settings_.commit_timeout},
+                                  settings_.checking, settings_.commit_timeout,
+                                  settings_.key_tables_max / static_cast<std::size_t>(count)},
             assets_, *lease, order_);
         workers_.push_back(std::move(worker));
     }

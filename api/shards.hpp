@@ -20,6 +20,8 @@ struct ShardsSettings {
     unsigned shards_wanted = 1;
     channel::Limits limits;
     ledger::Checking checking = ledger::Checking::newest_first;
+    /// Of all shards together.
+    std::size_t key_tables_max = 4096;
     std::size_t queue_max = 65'536;
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};

@@ -161,15 +161,22 @@ bool verify(const Digest& digest, const Signature& signature, const PublicKey& k
     return secp256k1_ecdsa_verify(context(), &parsed, digest.bytes.data(), &candidate) == 1;
 }
 
-Address address_of(const PublicKey& key) {
-    Address address;
-    if (key == PublicKey{}) return address;
+std::array<std::uint8_t, 64> coordinates(const PublicKey& key) {
+    std::array<std::uint8_t, 64> found{};
+    if (key == PublicKey{}) return found;
     const secp256k1_pubkey point = to_library(key.opaque_);
     std::array<std::uint8_t, 65> uncompressed{};
     std::size_t length = uncompressed.size();
     secp256k1_ec_pubkey_serialize(context(), uncompressed.data(), &length, &point,
                                   SECP256K1_EC_UNCOMPRESSED);
-    const Digest hash = keccak256(BytesView{uncompressed}.subspan(1));
+    std::copy(uncompressed.begin() + 1, uncompressed.end(), found.begin());
+    return found;
+}
+
+Address address_of(const PublicKey& key) {
+    Address address;
+    if (key == PublicKey{}) return address;
+    const Digest hash = keccak256(coordinates(key));
     std::copy(hash.bytes.end() - Address::size, hash.bytes.end(), address.bytes.begin());
     return address;
 }

@@ -17,7 +17,7 @@ public:
 private:
     friend Result<PublicKey> recover(const Digest&, const Signature&);
     friend bool verify(const Digest&, const Signature&, const PublicKey&);
-    friend Address address_of(const PublicKey&);
+    friend std::array<std::uint8_t, 64> coordinates(const PublicKey&);
     friend class SecretKey;
     std::array<std::uint8_t, 64> opaque_{};
 };
@@ -63,7 +63,10 @@ Result<PublicKey> recover(const Digest& digest, const Signature& signature);
 /// goes to the contract), compare with `recover`.
 bool verify(const Digest& digest, const Signature& signature, const PublicKey& key);
 
-/// The last 20 bytes of the Keccak-256 of the uncompressed point.
+/// x ‖ y, 32 bytes each, big endian; all zero for no key.
+std::array<std::uint8_t, 64> coordinates(const PublicKey& key);
+
+/// The last 20 bytes of the Keccak-256 of the coordinates; zero for no key.
 Address address_of(const PublicKey& key);
 
 /// The digest of `personal_sign` (EIP-191 version 0x45).

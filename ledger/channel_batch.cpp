@@ -11,14 +11,10 @@ namespace millrace::ledger {
 using channel::Error;
 using channel::Refusal;
 
-namespace {
-
 channel::Digest digest_of(const LiveChannel& channel, const channel::SignedVoucher& voucher) {
     return channel::digest(channel.asset->escrow_separator,
                            channel::Voucher{channel.terms->id, voucher.max_claimable});
 }
-
-}  // namespace
 
 bool check_signature(LiveChannel& channel, const channel::SignedVoucher& voucher) {
     const auto* const signature = voucher.signature.as_of_key();
@@ -202,7 +198,7 @@ private:
                 std::int32_t step, channel::Amount amount, channel::Amount increment,
                 const channel::SignedVoucher* voucher, const Event& event) {
         const bool prove_now = voucher && signatures_of(item) == Signatures::at_once;
-        if (prove_now && !is_signed(payment_of(item)->verdict, *voucher)) {
+        if (prove_now && !is_signed(item, payment_of(item)->verdict, *voucher)) {
             item.outcome = Refusal{Error::voucher_signature};
             return;
         }
@@ -226,11 +222,12 @@ private:
         return std::holds_alternative<channel::Accept>(command) ? Signatures::at_once : signatures_;
     }
 
-    bool is_signed(ContractVerdict verdict, const channel::SignedVoucher& voucher) {
+    bool is_signed(const BatchItem& item, ContractVerdict verdict,
+                   const channel::SignedVoucher& voucher) {
         if (channel_.terms->voucher_signer == channel::VoucherSigner::contract)
             return verdict == ContractVerdict::valid;
         ++checks_;
-        return check_signature(channel_, voucher);
+        return item.is_signed || check_signature(channel_, voucher);
     }
 
     void decide_request(BatchItem& item, const OpenChannel& request) {
@@ -334,7 +331,7 @@ private:
             item.outcome = Refusal{Error::forbidden};
         } else if (!decision.accepted()) {
             item.outcome = decision.refusal();
-        } else if (!is_signed(request.verdict, voucher)) {
+        } else if (!is_signed(item, request.verdict, voucher)) {
             item.outcome = Refusal{Error::voucher_signature};
         } else {
             channel::apply(channel_.state, decision.event());
@@ -402,12 +399,12 @@ bool check_newest_first(LiveChannel& channel, const std::vector<BatchItem*>& ite
             accepted->covered_by = cover;
             if (checking == Checking::newest_first) continue;
             ++checks;
-            if (!check_without_v(channel, voucher)) return false;
+            if (!(*it)->is_signed && !check_without_v(channel, voucher)) return false;
             continue;
         }
         if (!accepted->proven) {
             ++checks;
-            if (!check_signature(channel, voucher)) return false;
+            if (!(*it)->is_signed && !check_signature(channel, voucher)) return false;
             accepted->proven = true;
         }
         cover = *it;
@@ -434,6 +431,36 @@ void keep_proven(LiveChannel& channel, channel::Amount signed_before,
 }
 
 }  // namespace
+
+const channel::SignedVoucher* voucher_of(const BatchItem& item) {
+    const auto* payment = payment_of(item);
+    if (!payment) return nullptr;
+    return std::visit(
+        [](const auto& command) -> const channel::SignedVoucher* {
+            using Command = std::decay_t<decltype(command)>;
+            if constexpr (std::is_same_v<Command, channel::Pay> ||
+                          std::is_same_v<Command, channel::Accept>)
+                return &command.voucher;
+            else if constexpr (std::is_same_v<Command, channel::Authorize>)
+                return command.voucher ? &*command.voucher : nullptr;
+            else
+                return nullptr;
+        },
+        payment->command);
+}
+
+std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Checking checking) {
+    std::vector<BatchItem*> found;
+    bool is_covered = false;
+    for (auto it = items.rbegin(); it != items.rend(); ++it) {
+        if (!voucher_of(**it)) continue;
+        const auto& command = payment_of(**it)->command;
+        const bool is_accepted = std::holds_alternative<channel::Accept>(command);
+        if (!is_covered || is_accepted || checking == Checking::each) found.push_back(*it);
+        is_covered = true;
+    }
+    return found;
+}
 
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits, Checking checking,

@@ -20,6 +20,8 @@ struct LiveChannel {
     channel::State state;
     /// Known since the first voucher that was checked.
     std::optional<channel::PublicKey> signer;
+    /// How many of the signer's vouchers there were since; stops at its most.
+    std::uint32_t signatures = 0;
     /// Its opening is committed: the row alone may have been left by a crash before its batch.
     bool opened = false;
 };
@@ -39,6 +41,8 @@ struct BatchItem {
     ContentHash content;
     /// The inference may have been seen before: look at the history.
     bool suspect = false;
+    /// Its voucher was found to be signed as `check_signature` says, ahead of the decision.
+    bool is_signed = false;
 
     struct Accepted {
         PaymentKind kind;
@@ -88,10 +92,18 @@ struct BatchItem {
 /// the payer did not ask for it itself. Whatever is stored as a signature passes `ecrecover`. Where
 /// a contract signs, each voucher is judged by itself: by the verdict that came with the request.
 /// Counts checks in `signatures_checked`.
+/// Does not check again what `is_signed` already.
 enum class Checking { newest_first, each };
 void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
                     const PaymentHistory& history, const channel::Limits& limits, Checking checking,
                     std::uint64_t& signatures_checked);
+
+/// The vouchers whose signatures `decide_channel` will ask for, as far as can be told before it.
+std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Checking checking);
+/// That a payment request came with; null for others.
+const channel::SignedVoucher* voucher_of(const BatchItem& item);
+/// What the payer signs: the voucher of this channel.
+channel::Digest digest_of(const LiveChannel& channel, const channel::SignedVoucher& voucher);
 
 /// Adds the rows of what was accepted and numbered: payments, the channel, its reservations against
 /// those `before`, and one transfer for all that was charged between two events of the chain.

@@ -4,6 +4,7 @@
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
 #include "ledger/draft_answer.hpp"
+#include "ledger/key_tables.hpp"
 #include "ledger/reversal.hpp"
 #include "ledger/seen_inferences.hpp"
 
@@ -21,13 +22,21 @@ std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
     return static_cast<std::int16_t>((id.bytes[0] * 256 + id.bytes[1]) % shard_count);
 }
 
+namespace {
+
+constexpr std::uint32_t kSignaturesCounted = 1'000;
+constexpr std::size_t kTogetherMin = 3;
+
+}  // namespace
+
 class Shard::Engine {
 public:
     Engine(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)
         : settings_(std::move(settings)),
           assets_(std::move(assets)),
           order_(order),
-          writer_(settings_.postgres, lease, settings_.commit_timeout) {
+          writer_(settings_.postgres, lease, settings_.commit_timeout),
+          key_tables_(settings_.key_tables_max) {
         auto& database = connection();
         insert_asset_accounts(database, assets_);
         for (auto& stored : load_channels(database, settings_.shard, settings_.shard_count)) {
@@ -83,13 +92,14 @@ private:
         // What an earlier batch left must not be put back by this one's failure.
         forget_groups();
         std::deque<BatchItem> items;
-        for (const auto& request : requests) items.push_back({&request, {}, false, {}, 0});
+        for (const auto& request : requests) items.emplace_back().request = &request;
         open_channels(items, now);
         mark_posted(items);
         read_undone(items);
         const auto history =
             read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
         group(items);
+        check_ahead(now);
         for (auto* group : group_order_)
             decide_channel(*group->channel, group->items, history, settings_.limits,
                            settings_.checking, checks_);
@@ -257,6 +267,32 @@ private:
         }
     }
 
+    /// The signatures of known keys, all at once.
+    void check_ahead(Time now) {
+        key_tables_.begin_batch();
+        questions_.clear();
+        asked_.clear();
+        for (auto* group : group_order_) {
+            auto& channel = *group->channel;
+            if (!channel.signer) continue;
+            for (auto* item : likely_checks(group->items, settings_.checking)) {
+                const auto& voucher = *voucher_of(*item);
+                const auto* signature = voucher.signature.as_of_key();
+                if (!signature) continue;
+                if (channel.signatures < kSignaturesCounted) ++channel.signatures;
+                const auto* key = key_tables_.find(*channel.signer, channel.signatures, now);
+                if (!key) continue;
+                questions_.push_back({digest_of(channel, voucher), signature, key});
+                asked_.push_back(item);
+            }
+        }
+        // So few are checked as quickly one by one.
+        if (questions_.size() < kTogetherMin) return;
+        channel::answer(questions_);
+        for (std::size_t at = 0; at < asked_.size(); ++at)
+            asked_[at]->is_signed = questions_[at].is_good;
+    }
+
     void add_asset_events(Batch& batch, std::deque<BatchItem>& items) {
         for (auto& item : items) {
             if (std::holds_alternative<UndoAssetEvent>(*item.request)) {
@@ -391,6 +427,7 @@ private:
     std::unique_ptr<pqxx::connection> database_;
     std::unordered_map<channel::ChannelId, LiveChannel> channels_;
     SeenInferences seen_;
+    KeyTables key_tables_;
     std::string error_;
     std::uint64_t checks_ = 0;
     std::atomic<std::size_t> channel_count_ = 0;
@@ -401,6 +438,8 @@ private:
     std::vector<Group*> group_order_;
     std::vector<channel::ChannelId> created_;
     std::vector<InferenceKey> suspects_;
+    std::vector<channel::SignatureQuestion> questions_;
+    std::vector<BatchItem*> asked_;
 };
 
 Shard::Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)

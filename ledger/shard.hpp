@@ -27,6 +27,8 @@ struct ShardSettings {
     Checking checking = Checking::newest_first;
     /// A request is refused as unavailable when the database cannot be reached for this long.
     std::chrono::milliseconds commit_timeout{5000};
+    /// Of keys that sign often: 33 KiB each.
+    std::size_t key_tables_max = 1024;
 };
 
 /// Serialises commits of this process and hears of them in commit order: whoever commits holds

@@ -1,5 +1,7 @@
 #include "api/gate/sse_reader.hpp"
 
+#include <algorithm>
+
 namespace millrace::api::gate {
 namespace {
 
@@ -9,10 +11,17 @@ struct Line {
     std::size_t next;
 };
 
-/// Lines end with LF, CR LF or CR. A CR that comes last may be the first half of an end.
-std::optional<Line> line_at(std::string_view text, std::size_t begin) {
-    const auto end = text.find_first_of("\r\n", begin);
-    if (end == std::string_view::npos) return std::nullopt;
+/// Where the first line ends that does so at `from` or later; the size of the text where none does.
+std::size_t line_end(std::string_view text, std::size_t from) {
+    const auto feed = text.find('\n', from);
+    const auto before_feed = text.substr(0, feed);
+    return std::min(before_feed.find('\r', from), before_feed.size());
+}
+
+/// Lines end with LF, CR LF or CR. A CR that comes last may be the first half of an end. `end` is
+/// that of `line_end`.
+std::optional<Line> line_at(std::string_view text, std::size_t begin, std::size_t end) {
+    if (end == text.size()) return std::nullopt;
     auto next = end + 1;
     if (text[end] == '\r') {
         if (next == text.size()) return std::nullopt;
@@ -37,14 +46,16 @@ void take(SseReader::Event& event, std::string_view line) {
 
 std::optional<SseReader::Event> SseReader::next() {
     for (;;) {
-        const auto line = line_at(waiting_, looked_at_);
+        searched_ = line_end(waiting_, searched_);
+        const auto line = line_at(waiting_, looked_at_, searched_);
         if (!line) break;
-        looked_at_ = line->next;
+        searched_ = looked_at_ = line->next;
         if (!line->text.empty()) continue;
         Event event;
         event.raw = waiting_.substr(begin_, looked_at_ - begin_);
         for (std::size_t at = begin_; at < looked_at_;) {
-            const auto one = line_at(std::string_view(waiting_).substr(0, looked_at_), at);
+            const auto whole = std::string_view(waiting_).substr(0, looked_at_);
+            const auto one = line_at(whole, at, line_end(whole, at));
             // The last CR of an event stands at the end of what is looked at here.
             if (!one) break;
             take(event, one->text);
@@ -55,6 +66,7 @@ std::optional<SseReader::Event> SseReader::next() {
     }
     waiting_.erase(0, begin_);
     looked_at_ -= begin_;
+    searched_ -= begin_;
     begin_ = 0;
     return std::nullopt;
 }

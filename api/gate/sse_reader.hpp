@@ -38,6 +38,8 @@ private:
     std::size_t begin_ = 0;
     /// Up to here no empty line was found: the beginning of a line.
     std::size_t looked_at_ = 0;
+    /// Up to here that line has no end, however often more of it comes.
+    std::size_t searched_ = 0;
 };
 
 /// An event's raw text; `data` has no line end.

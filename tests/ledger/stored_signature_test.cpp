@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
 
+#include <functional>
+
 using namespace support;
 using channel::Error;
 using ledger::Answer;
@@ -13,19 +15,16 @@ using ledger::Request;
 
 namespace {
 
-ledger::Shard shard_of(Books& books, Checking checking) {
+ledger::Shard shard_of(Books& books, Checking checking, std::size_t key_tables_max = 1024) {
     pqxx::connection connection(books.postgres.service_url());
     const auto lease =
         ledger::take_lease(connection, 0, "test", std::chrono::milliseconds{1000}, kNoon);
     return ledger::Shard(
-        {books.postgres.service_url(), 0, 1, {}, checking, std::chrono::seconds{5}}, books.assets,
-        lease.value(), books.order);
+        {books.postgres.service_url(), 0, 1, {}, checking, std::chrono::seconds{5}, key_tables_max},
+        books.assets, lease.value(), books.order);
 }
 
-template <class... Requests>
-std::vector<std::string> process(ledger::Shard& shard, Requests... requests) {
-    std::vector<Request> batch;
-    (batch.push_back(std::move(requests)), ...);
+std::vector<std::string> process_all(ledger::Shard& shard, std::vector<Request> batch) {
     std::vector<std::string> said;
     for (const auto& answer : shard.process(std::move(batch), kNoon)) {
         if (const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome))
@@ -36,6 +35,13 @@ std::vector<std::string> process(ledger::Shard& shard, Requests... requests) {
             said.emplace_back("paid");
     }
     return said;
+}
+
+template <class... Requests>
+std::vector<std::string> process(ledger::Shard& shard, Requests... requests) {
+    std::vector<Request> batch;
+    (batch.push_back(std::move(requests)), ...);
+    return process_all(shard, std::move(batch));
 }
 
 channel::VoucherSignature& signature_of(ledger::PaymentRequest& request) {
@@ -229,5 +235,50 @@ TEST_CASE("evidence: a signature with the other v is not stored, also where each
     CHECK(process(shard, flipped(app.pay("d", 10, 40)))[0] == voucher_signature);
     CHECK(process(shard, forged(app.pay("e", 10, 40)), app.pay("f", 10, 50)) ==
           std::vector<std::string>{voucher_signature, "paid"});
+    check_sound(books);
+}
+
+TEST_CASE("evidence: with tables of the keys that sign often all is judged as without them",
+          "[shard][evidence]") {
+    const auto checking = GENERATE(Checking::newest_first, Checking::each);
+    const auto tables = GENERATE(std::size_t{0}, std::size_t{3}, std::size_t{1024});
+    CAPTURE(tables);
+    Books books;
+    auto shard = shard_of(books, checking, tables);
+    std::vector<Payer> apps;
+    for (std::uint8_t n = 1; n <= 5; ++n) apps.push_back(payer(books, n));
+    for (const auto& app : apps) process(shard, app.open(10'000));
+    const auto for_each = [&](const std::function<Request(const Payer&, std::size_t)>& made) {
+        std::vector<Request> batch;
+        for (std::size_t n = 0; n < apps.size(); ++n) batch.push_back(made(apps[n], n));
+        return process_all(shard, std::move(batch));
+    };
+    using Said = std::vector<std::string>;
+    const auto bad = std::string(channel::reason(Error::voucher_signature));
+    // Enough of them that the keys are known.
+    for (std::uint64_t n = 1; n <= 20; ++n) {
+        const auto id = std::to_string(n);
+        CHECK(for_each([&](const Payer& app, std::size_t) { return app.pay(id, 10, 10 * n); }) ==
+              Said(5, "paid"));
+    }
+    const auto before = shard.signatures_checked();
+    // Alone in its channel each is judged by itself, whatever the others of the batch are.
+    CHECK(for_each([&](const Payer& app, std::size_t n) -> Request {
+              const auto good = app.pay("last", 10, 210);
+              return n == 1 ? forged(good) : n == 3 ? flipped(good) : good;
+          }) == Said{"paid", bad, "paid", bad, "paid"});
+    // A good one covers those before it, unless each is checked; the other v is no matter then.
+    std::vector<Request> covered;
+    for (const auto n : {0, 2, 4}) {
+        covered.push_back(n == 2 ? flipped(apps[n].pay("x", 10, 220))
+                                 : forged(apps[n].pay("x", 10, 220)));
+        covered.push_back(apps[n].pay("y", 10, 230));
+    }
+    const auto forged_said = checking == Checking::each ? bad : "paid";
+    CHECK(process_all(shard, std::move(covered)) ==
+          Said{forged_said, "paid", "paid", "paid", forged_said, "paid"});
+    CHECK(shard.signatures_checked() > before);
+    CHECK(books.query("select count(*) from payment where signature is not null and covered_by is "
+                      "not null") == "0");
     check_sound(books);
 }

@@ -6,7 +6,9 @@
 #include <boost/json.hpp>
 
 #include <cstdio>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 namespace millrace::api::bench {
 namespace {
@@ -38,8 +40,10 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
         if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
     };
     for (std::size_t n = 0; n < count; ++n) {
+        const auto signer = std::make_shared<const channel::SecretKey>(
+            std::move(channel::SecretKey::from_bytes(random_word().view()).value()));
         channel::ChannelConfig config{party.address(),
-                                      {},
+                                      signer->address(),
                                       receiver,
                                       network.receiver_authorizer,
                                       network.token,
@@ -47,7 +51,7 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
                                       {}};
         config.salt.bytes = random_word().bytes;
         channels.push_back({channel::channel_id(network.escrow_separator, config), config,
-                            network.escrow_separator, &party.key(), 0});
+                            network.escrow_separator, signer, 0});
         party.stream().send("channel.open", open_params(network, party, config, "bench", kDeposit));
         if (n + 1 - answered >= kOpeningMax) take_answer();
     }

@@ -17,7 +17,7 @@ inline constexpr channel::Amount kDeposit{1'000'000'000};
 void say(const std::string& text);
 
 /// Opens channels to `receiver` by gasless deposits, and waits until they are open. All are of one
-/// payer, which outlives them: what is measured is per channel, not per payer.
+/// payer, each with a voucher signer of its own.
 std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
                                        const channel::Address& receiver, std::size_t count);
 

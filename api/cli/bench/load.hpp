@@ -6,6 +6,7 @@
 #include "channel/secp256k1.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,8 @@ struct LoadChannel {
     channel::ChannelId id;
     channel::ChannelConfig config;
     channel::Digest escrow_separator;
-    const channel::SecretKey* signer = nullptr;
+    /// Its own, as every app has one: tables and caches of one key would flatter.
+    std::shared_ptr<const channel::SecretKey> signer;
     /// Charged so far; the next voucher adds to it.
     std::uint64_t charged = 0;
 };

@@ -1,0 +1,48 @@
+#pragma once
+
+#include "channel/bytes.hpp"
+#include "channel/secp256k1.hpp"
+
+#include <memory>
+#include <span>
+
+namespace millrace::channel {
+
+namespace curve {
+class PointTable;
+}
+
+/// A key with a table of its multiples (32 KiB), which makes its signatures several times as quick
+/// to check as `recover` and `verify` do. Worth its making, which costs as much as some of those
+/// checks, for keys that sign again and again. Immutable: any thread may use it.
+class KnownKey {
+public:
+    /// Of a default-made key nothing is ever found good.
+    explicit KnownKey(const PublicKey& key);
+    KnownKey(const KnownKey&) = delete;
+    ~KnownKey();
+
+    const PublicKey& key() const { return key_; }
+
+private:
+    friend class SignatureSums;
+    PublicKey key_;
+    std::unique_ptr<const curve::PointTable> table_;
+};
+
+/// Is `signature` over `digest` one of `key`, v included?
+struct SignatureQuestion {
+    Digest digest;
+    const Signature* signature = nullptr;
+    const KnownKey* key = nullptr;
+    /// The answer. True: `recover` gives the key. False: that is not known, ask `recover`; good
+    /// signatures end here only if they were made to.
+    bool is_good = false;
+};
+
+/// Answers many at once, which is what makes it quick: R = u1·G + u2·Q (SEC 1, section 4.1.4) for
+/// all of them as sums from tables, in affine coordinates that share their inversions. Checks the
+/// form of the signatures as well.
+void answer(std::span<SignatureQuestion> questions);
+
+}  // namespace millrace::channel
