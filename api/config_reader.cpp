@@ -72,6 +72,8 @@ bool ConfigSection::has(std::string_view key) const {
 }
 
 std::string ConfigSection::where(std::string_view key) const {
+    const auto option = problems_.options.find(variable(key));
+    if (option != problems_.options.end()) return option->second;
     if (environment_ && environment_->contains(variable(key)))
         return "environment: " + variable(key);
     const auto* node = table_ ? table_->get(key) : nullptr;

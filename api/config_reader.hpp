@@ -34,6 +34,9 @@ Environment environment_of_process(bool (*is_wanted)(std::string_view name));
 struct ConfigProblems {
     std::string file;
     std::vector<std::string> lines;
+    /// Overrides that the command line gave, by the name that the environment has for them: the
+    /// option to blame.
+    std::map<std::string, std::string> options{};
 };
 
 /// The keys of one table. Each reader leaves `out` alone when the key is absent, and notes a

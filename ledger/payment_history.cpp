@@ -5,6 +5,7 @@
 namespace millrace::ledger {
 namespace {
 
+constexpr const char* kHistoryName = "payment_history";
 constexpr const char* kHistory = R"sql(
     select p.channel_id, p.inference_id, p.kind, p.step, p.content, p.seq, p.amount, p.charged,
            p.reserved, p.signed_max, p.balance, p.detail
@@ -51,8 +52,11 @@ PaymentHistory read_history(pqxx::connection& connection, const std::vector<Infe
         channels += separator + ("\"\\" + to_bytea(channel) + "\"");
         inferences += separator + ("\"" + inference.text() + "\"");
     }
+    // Prepared, because to plan it over all partitions takes longer than to run it.
+    connection.prepare(kHistoryName, kHistory);
     pqxx::work transaction(connection);
-    for (const auto& row : transaction.exec_params(kHistory, channels + "}", inferences + "}")) {
+    for (const auto& row :
+         transaction.exec_prepared(kHistoryName, channels + "}", inferences + "}")) {
         InferenceKey key{from_bytea<channel::ChannelId>(row[0]),
                          *channel::InferenceId::parse(row[1].c_str())};
         auto& steps = history[key];

@@ -30,17 +30,17 @@ constexpr const char* kLegs = R"sql(
 /// events are posted ahead of it only up to the newest block.
 constexpr const char* kNotPassed = R"sql(
     with standing as (
-        select seq, network, block_number, block_hash, kind, channel_id,
-            (select min(asset_id) from transfer t where t.seq = e.seq) as asset_id
-        from chain_event e
+        select seq, network, block_number, block_hash, kind, channel_id from chain_event e
         where network = $1 and block_number > $2::bigint - 4000
             and not exists (select from chain_reversal r where r.event_seq = e.seq)
         union all
-        select seq, network, block_number, block_hash, 'opened', channel_id, null
+        select seq, network, block_number, block_hash, 'opened', channel_id
         from channel_opening o
         where network = $1 and block_number > $2::bigint - 4000
             and not exists (select from chain_reversal r where r.event_seq = o.seq))
-    select seq, block_number, block_hash, kind, channel_id, asset_id
+    select seq, block_number, block_hash, kind, channel_id,
+        case when kind <> 'opened'
+             then (select min(asset_id) from transfer t where t.seq = s.seq) end as asset_id
     from standing s
     where block_number > $2::bigint
         or exists (select from chain_block b

@@ -7,6 +7,7 @@
 #include "ledger/key_tables.hpp"
 #include "ledger/reversal.hpp"
 #include "ledger/seen_inferences.hpp"
+#include "ledger/seen_steps.hpp"
 
 #include <atomic>
 #include <deque>
@@ -231,21 +232,24 @@ private:
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (!request) continue;
             const auto key = SeenInferences::key(request->channel, inference_of(*request));
-            item.suspect =
-                thoroughness == Lookup::everything || uses[key] > 1 || is_suspect(*request, key);
+            item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
+                           is_suspect(*request, key, item.content);
             if (item.suspect) keys.emplace(request->channel, inference_of(*request));
         }
         suspects_.assign(keys.begin(), keys.end());
         return !suspects_.empty();
     }
 
-    bool is_suspect(const PaymentRequest& request, std::uint64_t key) const {
+    bool is_suspect(const PaymentRequest& request, std::uint64_t key,
+                    const ContentHash& content) const {
         if (opens_inference(request)) return seen_.contains(key);
         const auto found = channels_.find(request.channel);
         if (found == channels_.end()) return false;
         const auto& reservations = found->second.state.reservations;
         const auto reservation = reservations.find(inference_of(request));
-        return reservation == reservations.end() || reservation->second.steps > 1;
+        if (reservation == reservations.end()) return true;
+        return reservation->second.steps > 1 &&
+               !seen_steps_.is_new(request.channel, inference_of(request), content);
     }
 
     void group(std::deque<BatchItem>& items) {
@@ -388,11 +392,19 @@ private:
         for (const auto& item : items) {
             if (const auto* open = std::get_if<OpenChannel>(item.request))
                 channels_.at(open->terms.id).opened = true;
+            if (std::holds_alternative<BatchItem::Changed>(item.outcome))
+                if (const auto* id = channel_of(*item.request))
+                    seen_steps_.forget_ended(*id, channels_.at(*id).state);
             const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (request && opens_inference(*request) &&
-                (std::holds_alternative<BatchItem::Accepted>(item.outcome) ||
-                 std::holds_alternative<BatchItem::Repeated>(item.outcome)))
-                seen_.add(SeenInferences::key(request->channel, inference_of(*request)));
+            if (!request) continue;
+            const auto& inference = inference_of(*request);
+            const auto* accepted = std::get_if<BatchItem::Accepted>(&item.outcome);
+            if (accepted)
+                seen_steps_.add(request->channel, inference, item.content, accepted->step,
+                                channels_.at(request->channel).state);
+            if (opens_inference(*request) &&
+                (accepted || std::holds_alternative<BatchItem::Repeated>(item.outcome)))
+                seen_.add(SeenInferences::key(request->channel, inference));
         }
     }
 
@@ -427,6 +439,7 @@ private:
     std::unique_ptr<pqxx::connection> database_;
     std::unordered_map<channel::ChannelId, LiveChannel> channels_;
     SeenInferences seen_;
+    SeenSteps seen_steps_;
     KeyTables key_tables_;
     std::string error_;
     std::uint64_t checks_ = 0;

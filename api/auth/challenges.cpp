@@ -17,13 +17,13 @@ constexpr std::size_t kNonceBytes = 16;
 /// For so long after its end a challenge is answered as expired, and then as unknown.
 constexpr std::chrono::minutes kExpiredKept{5};
 
-constexpr LoginRefusal kUnknown{
+const LoginRefusal kUnknown{
     "message", "This message was not issued here, or was used before; ask for a new challenge."};
-constexpr LoginRefusal kExpired{"message", "The challenge has expired; ask for a new one."};
-constexpr LoginRefusal kNoSignature{
+const LoginRefusal kExpired{"message", "The challenge has expired; ask for a new one."};
+const LoginRefusal kNoSignature{
     "signature", "Not a signature: expected 65 bytes, r, s and v 27 or 28, s in the lower half."};
-constexpr LoginRefusal kOtherSigner{"signature",
-                                    "The message is not signed by the address that it names."};
+const LoginRefusal kOtherSigner{"signature",
+                                "The message is not signed by the address that it names."};
 
 std::string nonce() {
     std::array<std::uint8_t, kNonceBytes> bytes{};

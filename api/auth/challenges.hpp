@@ -26,7 +26,7 @@ struct Challenge {
 /// Why a login failed: a sentence for people, and the parameter at fault.
 struct LoginRefusal {
     std::string_view field;
-    std::string_view sentence;
+    std::string sentence;
 };
 
 /// A message that no key of its address has signed, but the address may be a contract: whoever asks

@@ -27,24 +27,22 @@ constexpr std::string_view kVersion = "Version: 1";
 constexpr std::string_view kIssued = "Issued At: ";
 constexpr std::string_view kExpires = "Expiration Time: ";
 
-constexpr LoginRefusal kNoDelegation{
+const LoginRefusal kNoDelegation{
     "delegation.message",
     "This is no delegation, to the letter, as `millrace keys delegate` writes it."};
-constexpr LoginRefusal kOtherDomain{"delegation.message",
-                                    "The delegation is for another service's domain."};
-constexpr LoginRefusal kOtherDelegate{
-    "delegation.message", "The delegation is for another key than the one that logs in."};
-constexpr LoginRefusal kTooLong{"delegation.message",
-                                "The delegation is for nothing, or for more than 365 days."};
-constexpr LoginRefusal kTooEarly{"delegation.message",
-                                 "The delegation was issued in the future; look at the clocks."};
-constexpr LoginRefusal kExpired{"delegation.message",
-                                "The delegation has expired; have the account sign a new one."};
-constexpr LoginRefusal kNoSignature{
+const LoginRefusal kOtherDelegate{"delegation.message",
+                                  "The delegation is for another key than the one that logs in."};
+const LoginRefusal kTooLong{"delegation.message",
+                            "The delegation is for nothing, or for more than 365 days."};
+const LoginRefusal kTooEarly{"delegation.message",
+                             "The delegation was issued in the future; look at the clocks."};
+const LoginRefusal kExpired{"delegation.message",
+                            "The delegation has expired; have the account sign a new one."};
+const LoginRefusal kNoSignature{
     "delegation.signature",
     "Not a signature: expected 65 bytes, r, s and v 27 or 28, s in the lower half."};
-constexpr LoginRefusal kOtherSigner{"delegation.signature",
-                                    "The delegation is not signed by the account that it names."};
+const LoginRefusal kOtherSigner{"delegation.signature",
+                                "The delegation is not signed by the account that it names."};
 
 /// The lines of a text, of which there have to be exactly so many.
 std::optional<std::array<std::string_view, 9>> lines_of(std::string_view text) {
@@ -68,9 +66,15 @@ std::string_view before(std::string_view ending, std::string_view line) {
                                   : std::string_view{};
 }
 
+LoginRefusal for_other_domain(std::string_view domain) {
+    return {"delegation.message",
+            fmt::format("The delegation is for another service's domain; here it has to be for {}.",
+                        domain)};
+}
+
 std::optional<LoginRefusal> refuse(const Delegation& delegation, std::string_view domain,
                                    const channel::Address& delegate, ledger::Time now) {
-    if (delegation.domain != domain) return kOtherDomain;
+    if (delegation.domain != domain) return for_other_domain(domain);
     if (delegation.delegate != delegate) return kOtherDelegate;
     const auto span = delegation.expires_at - delegation.issued_at;
     if (span <= 0s || span > kDelegationMax) return kTooLong;

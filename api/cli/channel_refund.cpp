@@ -9,6 +9,7 @@
 #include "channel/amount.hpp"
 #include "channel/config.hpp"
 #include "channel/eip712.hpp"
+#include "channel/error.hpp"
 #include "channel/hex.hpp"
 #include "channel/network.hpp"
 #include "channel/secp256k1.hpp"
@@ -101,13 +102,37 @@ json::object refund_params(const RefundOptions& options, const ShownChannel& cha
     return params;
 }
 
+/// Why there is no refund, in words that are about this command.
+std::string explained(const StreamRefusal& refusal) {
+    if (refusal.reason == channel::reason(channel::Error::refund_no_balance))
+        return "nothing is left in this channel to take back: what was not charged or reserved is "
+               "refunded already";
+    if (refusal.reason == channel::reason(channel::Error::channel_busy))
+        return "another refund of this channel is on its way; millrace channel show says when it "
+               "is through";
+    return refusal.what();
+}
+
+json::object hand_in(const StreamAddress& address, const std::string& token,
+                     const std::string& params) {
+    StreamClient stream(address, token);
+    try {
+        return stream.call("channel.refund", params);
+    } catch (const StreamRefusal& refusal) {
+        throw CommandError(explained(refusal));
+    }
+}
+
 int refund(const RefundOptions& options) {
     const auto& reached = *options.service;
     const auto url = parse_url(reached.url);
     if (url.tls) throw CommandError("--url: channel refund needs http:// for the stream");
     const auto key = read_key_file("--key", reached.key_file);
     const ServiceClient service(reached);
-    const auto found = shown(service.get("/v1/channels/" + escaped(options.channel)).value);
+    const auto answer = service.get("/v1/channels/" + escaped(options.channel));
+    if (text(answer.value, "status") == "closed")
+        throw CommandError("this channel is closed: nothing is left in it to take back");
+    const auto found = shown(answer.value);
     const auto wanted = channel::parse_fixed<channel::ChannelId>(options.channel);
     if (!wanted || found.id != *wanted)
         throw CommandError("the service shows another channel than the one asked for: not signed");
@@ -116,9 +141,8 @@ int refund(const RefundOptions& options) {
             fmt::format("vouchers of this channel are signed by {}, not by --key",
                         channel::to_checksum(channel::voucher_signer(found.config))));
     check_nothing_new(found, key.address());
-    StreamClient stream({url.host, url.port}, service.token());
-    const auto sent =
-        stream.call("channel.refund", json::serialize(refund_params(options, found, key)));
+    const auto sent = hand_in({url.host, url.port}, service.token(),
+                              json::serialize(refund_params(options, found, key)));
     if (reached.json) {
         fmt::print("{}\n", json::serialize(sent));
         return kExitDone;
@@ -138,6 +162,8 @@ void add_channel_refund(CLI::App& parent, Action& action) {
     const auto options = std::make_shared<RefundOptions>();
     options->service = add_service_options(*command, Audience::parties);
     command->get_option("--key")->required();
+    // A delegate is no payer.
+    command->remove_option(command->get_option("--delegation-file"));
     command->add_option("channel", options->channel, "Its id")->required()->type_name("CHANNEL");
     command->add_option("--amount", options->amount,
                         "So many base units; without it all that is neither charged nor reserved");

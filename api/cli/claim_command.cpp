@@ -163,7 +163,8 @@ void add_claim(CLI::App& app, Action& action) {
                      "Wait so many seconds for it to be confirmed or to fail")
         ->type_name("SECONDS");
     command->footer(
-        "Example:\n  millrace claim --key provider.key --wait 60\n\n"
+        "Example:\n  millrace claim --key provider.key --wait 60\n"
+        "  millrace claim --key gateway.key --delegation-file delegation.json\n\n"
         "Exit codes: 0 done or on its way, 1 failed or nothing is due");
     add_list(*command, action);
     add_show(*command, action);

@@ -18,6 +18,7 @@ struct GateOptions {
     std::string name;
     std::string key_file;
     std::string delegation_file;
+    std::string deposit_min;
     std::string price_request;
     std::string price_input;
     std::string price_output;
@@ -47,18 +48,15 @@ void add_rule(const GateOptions& options, gate::GateConfig& config) {
     config.prices.rules.push_back(std::move(rule));
 }
 
-/// The command line goes the way of the environment: its values are read and checked as the file's.
+/// What the command line gives is read and checked as the file's keys are.
 gate::GateConfig configuration(const GateOptions& options) {
-    const auto set = [](const char* key, const std::string& value) {
-        if (!value.empty()) setenv(key, value.c_str(), 1);
-    };
-    set("MILLRACE_GATE__LISTEN", options.listen);
-    set("MILLRACE_GATE__UPSTREAM", options.upstream);
-    set("MILLRACE_GATE__SERVICE", options.service);
-    set("MILLRACE_GATE__NAME", options.name);
-    set("MILLRACE_GATE__KEY_FILE", options.key_file);
-    set("MILLRACE_GATE__DELEGATION_FILE", options.delegation_file);
-    auto config = gate::load_gate_config(options.config);
+    gate::GateOverrides given{
+        {"listen", options.listen},          {"upstream", options.upstream},
+        {"service", options.service},        {"name", options.name},
+        {"key_file", options.key_file},      {"delegation_file", options.delegation_file},
+        {"deposit_min", options.deposit_min}};
+    std::erase_if(given, [](const auto& one) { return one.second.empty(); });
+    auto config = gate::load_gate_config(options.config, given);
     add_rule(options, config);
     gate::check(config);
     return config;
@@ -98,6 +96,10 @@ void add_gate(CLI::App& app, Action& action) {
         ->add_option("--delegation-file", options->delegation_file,
                      "What `millrace keys delegate` wrote")
         ->type_name("FILE");
+    command
+        ->add_option("--deposit-min", options->deposit_min,
+                     "What clients deposit at least, in base units of the token")
+        ->type_name("AMOUNT");
     command->add_option("--price-request", options->price_request,
                         "Of a call, in base units of the token");
     command->add_option("--price-input", options->price_input, "Of 1,000 tokens of the prompt");

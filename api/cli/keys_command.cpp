@@ -20,6 +20,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace millrace::api {
 namespace {
@@ -100,6 +101,8 @@ int make_key(const NewKey& wanted) {
 
 /// Of a keystore, what it says of itself, unless it is opened.
 int show_key(const std::string& path, const std::string& password_file) {
+    if (!std::filesystem::exists(path))
+        throw ConfigError(fmt::format("there is no file {}; name a key file or a keystore", path));
     channel::Address address;
     if (password_file.empty()) {
         Password text(read_secret_file("FILE", path));

@@ -28,10 +28,31 @@ std::string check_address(const std::string& text) {
     return channel::parse_fixed<channel::Address>(text) ? "" : "expected 0x and 40 digits";
 }
 
+/// What of a URL does not belong into a domain; empty when it may be one: a host and perhaps a
+/// port, as server.domain has it.
+std::string_view beside_domain(std::string_view text) {
+    const auto scheme = text.find("://");
+    if (scheme != text.npos) return text.substr(0, scheme + 3);
+    const auto other = text.find_first_of("/?#@\\");
+    return other == text.npos ? std::string_view{} : text.substr(other);
+}
+
+bool is_port(std::string_view text) {
+    constexpr std::size_t kDigitsMax = 5;
+    return !text.empty() && text.size() <= kDigitsMax &&
+           text.find_first_not_of("0123456789") == text.npos;
+}
+
 std::string check_domain(const std::string& text) {
-    const bool is_one_word = text.find_first_of(" \t\r\n") == text.npos;
-    return is_one_word && !text.empty() ? ""
-                                        : "expected a name such as pay.example or localhost:8402";
+    constexpr std::string_view kExpected = "expected a name such as pay.example or localhost:8402";
+    if (const auto more = beside_domain(text); !more.empty())
+        return fmt::format("{}, without {}", kExpected, more);
+    const bool has_space = text.find_first_of(" \t\r\n") != text.npos;
+    const auto port = text.find(':', text.starts_with('[') ? text.find(']') : 0);
+    const bool has_host = !text.empty() && port != 0;
+    if (has_space || !has_host || (port != text.npos && !is_port(text.substr(port + 1))))
+        return std::string(kExpected);
+    return {};
 }
 
 int delegate(const NewDelegation& wanted) {

@@ -8,6 +8,9 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <pqxx/except>
 
@@ -26,6 +29,24 @@ constexpr const char* kDescription =
 int fail(int code, const std::string& what) {
     fmt::print(stderr, "millrace: {}\n", what);
     return code;
+}
+
+/// What is wrong, where it is a command that there is not: the library says of that only that one
+/// is missing.
+std::optional<std::string> unknown_command(const CLI::App& root) {
+    const auto* app = &root;
+    auto named = app->get_name();
+    while (!app->get_subcommands().empty()) {
+        app = app->get_subcommands().back();
+        named += ' ' + app->get_name();
+    }
+    const auto left = app->remaining();
+    std::vector<std::string> known;
+    for (const auto* one : app->get_subcommands([](const CLI::App*) { return true; }))
+        known.push_back(one->get_name());
+    if (known.empty() || left.empty() || left.front().starts_with('-')) return std::nullopt;
+    return fmt::format("unknown command {}; commands of {} are: {}\n{} --help says more.",
+                       left.front(), named, fmt::join(known, ", "), named);
 }
 
 int act(const Action& action) {
@@ -53,13 +74,15 @@ int run_command(int argc, char** argv) {
     app.option_defaults()->always_capture_default();
     app.get_formatter()->column_width(34);
     Action action;
-    for (const auto add : {add_serve, add_signer, add_migrate, add_config, add_channel, add_claim,
-                           add_audit, add_keys, add_gate, add_dev, add_demo, add_bench,
-                           add_version})
+    for (const auto add :
+         {add_serve, add_signer, add_migrate, add_config, add_channel, add_claim, add_audit,
+          add_keys, add_gate, add_dev, add_demo, add_bench, add_version})
         add(app, action);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        const auto unknown = error.get_exit_code() != 0 ? unknown_command(app) : std::nullopt;
+        if (unknown) return fail(kExitUsage, *unknown);
         return app.exit(error) == 0 ? kExitDone : kExitUsage;
     }
     return act(action);

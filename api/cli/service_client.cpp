@@ -1,5 +1,6 @@
 #include "api/cli/service_client.hpp"
 
+#include "api/auth/delegation_file.hpp"
 #include "api/chain/key_file.hpp"
 #include "api/cli/commands.hpp"
 #include "api/cli/http_client.hpp"
@@ -21,7 +22,9 @@ std::string text_of(const json::object& object, std::string_view key) {
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
-std::string remedy(unsigned status) {
+std::string remedy(unsigned status, std::string_view target) {
+    // Of a login, the service says itself what is wrong with it.
+    if (target.starts_with("/v1/auth/") && status < 500) return "";
     if (status == 401)
         return "\nGive a token with --token or MILLRACE_TOKEN, or log in with --key.";
     if (status == 403) return "\nUse another token or key.";
@@ -39,7 +42,7 @@ std::string remedy(unsigned status) {
     const auto& problem = body.get_object();
     auto what = fmt::format("{}: {}", text_of(problem, "reason"), text_of(problem, "detail"));
     if (const auto field = text_of(problem, "field"); !field.empty()) what += " (" + field + ")";
-    throw CommandError(what + remedy(status));
+    throw CommandError(what + remedy(status, target));
 }
 
 json::value parsed(const std::string& text) {
@@ -63,25 +66,31 @@ bool is_loopback(std::string_view authority) {
 std::shared_ptr<ServiceOptions> add_service_options(CLI::App& command, Audience audience) {
     auto options = std::make_shared<ServiceOptions>();
     command.add_option("--url", options->url, "Of the service")->envname("MILLRACE_URL");
-    auto* token = command
-                      .add_option("--token", options->token,
-                                  audience == Audience::auditors
-                                      ? "An auditor's bearer token"
-                                      : "A bearer token: of a login, or an auditor's")
-                      ->envname("MILLRACE_TOKEN")
-                      ->type_name("TOKEN");
+    command
+        .add_option("--token", options->token,
+                    audience == Audience::auditors ? "An auditor's bearer token"
+                                                   : "A bearer token: of a login, or an auditor's")
+        ->envname("MILLRACE_TOKEN")
+        ->type_name("TOKEN");
     if (audience == Audience::parties) {
-        command.add_option("--key", options->key_file, "Log in with the key in this file instead")
-            ->type_name("FILE");
+        auto* key =
+            command
+                .add_option("--key", options->key_file, "Log in with the key in this file instead")
+                ->type_name("FILE");
+        command
+            .add_option("--delegation-file", options->delegation_file,
+                        "In the name of the receiver that has delegated to --key: what `millrace "
+                        "keys delegate` wrote")
+            ->type_name("FILE")
+            ->needs(key);
     }
-    static_cast<void>(token);
     command.add_flag("--json", options->json, "Print what the service answers, as JSON");
     return options;
 }
 
 ServiceClient::ServiceClient(const ServiceOptions& options)
     : url_(options.url), token_(options.token), patience_(options.patience) {
-    if (!options.key_file.empty()) log_in(options.key_file);
+    if (!options.key_file.empty()) log_in(options);
 }
 
 ServiceAnswer ServiceClient::get(const std::string& target) const {
@@ -114,17 +123,20 @@ ServiceAnswer ServiceClient::ask(std::string method, std::string target, std::st
     return {answer.body, std::move(value)};
 }
 
-void ServiceClient::log_in(const std::string& key_file) {
-    const auto key = read_key_file("--key", key_file);
+void ServiceClient::log_in(const ServiceOptions& options) {
+    const auto key = read_key_file("--key", options.key_file);
+    json::object proof;
+    if (!options.delegation_file.empty())
+        proof["delegation"] = read_delegation_file("--delegation-file", options.delegation_file);
     const auto address = key.address();
     const auto challenge = post(
         "/v1/auth/challenge", json::serialize(json::object{{"address", channel::to_hex(address)}}));
     const auto message = text_of(challenge.value.get_object(), "message");
     check_login_message(message, parse_url(url_).authority, channel::to_checksum(address));
     const auto signature = key.sign(channel::personal_message_digest(message));
-    const auto login = post(
-        "/v1/auth/login", json::serialize(json::object{{"message", message},
-                                                       {"signature", channel::to_hex(signature)}}));
+    proof["message"] = message;
+    proof["signature"] = channel::to_hex(signature);
+    const auto login = post("/v1/auth/login", json::serialize(proof));
     token_ = text_of(login.value.get_object(), "token");
 }
 

@@ -18,14 +18,15 @@ namespace millrace::api {
 struct ServiceOptions {
     std::string url = "http://127.0.0.1:8402";
     std::string token;
-    /// Logs in with this key instead of a token.
+    /// Logs in with this key instead of a token, and in whose name, where it is not its own.
     std::string key_file;
+    std::string delegation_file;
     bool json = false;
     /// For one answer.
     std::chrono::milliseconds patience{30'000};
 };
 
-/// Adds --url, --token and --json; for a party's commands --key as well.
+/// Adds --url, --token and --json; for a party's commands --key and --delegation-file as well.
 enum class Audience { auditors, parties };
 std::shared_ptr<ServiceOptions> add_service_options(CLI::App& command, Audience audience);
 
@@ -53,7 +54,7 @@ public:
 
 private:
     ServiceAnswer ask(std::string method, std::string target, std::string body) const;
-    void log_in(const std::string& key_file);
+    void log_in(const ServiceOptions& options);
 
     std::string url_;
     std::string token_;

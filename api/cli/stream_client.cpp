@@ -26,7 +26,15 @@ std::string text_member(const json::object& object, std::string_view name) {
 }
 
 std::string describe(std::string_view method, const json::object& error) {
-    return fmt::format("{} was refused: {}", method, json::serialize(error));
+    const auto* data = error.if_contains("data");
+    const auto of_data = [&](std::string_view name, std::string_view before,
+                             std::string_view behind) {
+        const auto value = data && data->is_object() ? text_member(data->get_object(), name) : "";
+        return value.empty() ? value : fmt::format("{}{}{}", before, value, behind);
+    };
+    return fmt::format("{} was refused: ", method) + of_data("reason", "", ": ") +
+           text_member(error, "message") + of_data("field", " (", ")") +
+           of_data("limit", " (limit ", ")");
 }
 
 StreamMessage read_message(json::value parsed) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
 namespace millrace::api::gate {
@@ -199,6 +200,39 @@ void read_log(const toml::table* table, LogConfig& log, const Environment& envir
     overrides.insert(section.overrides().begin(), section.overrides().end());
 }
 
+/// "KEY_FILE" of "key_file" for the environment, "--key-file" for the command line.
+std::string variable_of(std::string_view key) {
+    std::string variable = "MILLRACE_GATE__";
+    for (const char letter : key)
+        variable += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    return variable;
+}
+
+std::string option_of(std::string_view key) {
+    auto option = "--" + std::string(key);
+    std::replace(option.begin(), option.end(), '_', '-');
+    return option;
+}
+
+bool begins_with_base(std::string_view path, std::string_view base) {
+    if (base.empty() || !path.starts_with(base)) return false;
+    return path.size() == base.size() || path[base.size()] == '/' || path[base.size()] == '*';
+}
+
+/// A model server's URL as its own clients are told it often has the path that the gate's clients
+/// ask for already.
+std::optional<std::string> why_not_base(const GateConfig& config, std::string_view base) {
+    for (const auto& rule : config.prices.rules)
+        for (const auto& path : rule.paths)
+            if (begins_with_base(path, base))
+                return fmt::format(
+                    "gate.upstream (--upstream): {0} ends with {1}, and the priced path {2} begins "
+                    "with it, so that the model server would be asked for {1}{2}: leave {1} out of "
+                    "gate.upstream",
+                    config.upstream_url, base, path);
+    return std::nullopt;
+}
+
 bool is_of_gate(std::string_view name) {
     return name.starts_with("MILLRACE_GATE__") || name.starts_with("MILLRACE_LOG__");
 }
@@ -206,9 +240,14 @@ bool is_of_gate(std::string_view name) {
 }  // namespace
 
 GateConfig parse_gate_config(std::string_view text, const std::string& file,
-                             const std::map<std::string, std::string>& environment) {
+                             std::map<std::string, std::string> environment,
+                             const GateOverrides& command_line) {
     const auto root = parse_toml(text, file);
     ConfigProblems problems{file, {}};
+    for (const auto& [key, value] : command_line) {
+        environment[variable_of(key)] = value;
+        problems.options.emplace(variable_of(key), option_of(key));
+    }
     GateConfig config;
     std::set<std::string> overrides;
     read_gate(root["gate"].as_table(), config, environment, problems, overrides);
@@ -228,30 +267,33 @@ GateConfig parse_gate_config(std::string_view text, const std::string& file,
     return config;
 }
 
-GateConfig load_gate_config(const std::string& path) {
-    if (path.empty()) return parse_gate_config("", "defaults", environment_of_process(is_of_gate));
-    const auto text = read_config_file(path);
-    return parse_gate_config(text, path, environment_of_process(is_of_gate));
+GateConfig load_gate_config(const std::string& path, const GateOverrides& command_line) {
+    auto environment = environment_of_process(is_of_gate);
+    if (path.empty())
+        return parse_gate_config("", "defaults", std::move(environment), command_line);
+    return parse_gate_config(read_config_file(path), path, std::move(environment), command_line);
 }
 
 void check(const GateConfig& config) {
-    std::vector<std::string> missing;
-    if (config.upstream_url.empty())
-        missing.emplace_back(
+    std::vector<std::string> wrong;
+    if (config.upstream_url.empty()) {
+        wrong.emplace_back(
             "gate.upstream (--upstream) is missing: the model server, such as "
             "http://127.0.0.1:11434");
-    else
-        parse_upstream("gate.upstream", config.upstream_url);
-    parse_service_address("gate.service", config.service_url);
+    } else {
+        const auto upstream = parse_upstream("gate.upstream (--upstream)", config.upstream_url);
+        if (auto why = why_not_base(config, upstream.base_path)) wrong.push_back(std::move(*why));
+    }
+    parse_service_address("gate.service (--service)", config.service_url);
     if (config.key_file.empty())
-        missing.emplace_back(
+        wrong.emplace_back(
             "gate.key_file (--key-file) is missing: the receiver's key, or one that it has "
             "delegated to; make one with: millrace keys new --out FILE");
     if (config.prices.rules.empty())
-        missing.emplace_back(
+        wrong.emplace_back(
             "no prices: write [[prices]] into the configuration, or give --price-request, "
             "--price-input or --price-output");
-    if (!missing.empty()) throw ConfigError(fmt::format("{}", fmt::join(missing, "\n")));
+    if (!wrong.empty()) throw ConfigError(fmt::format("{}", fmt::join(wrong, "\n")));
 }
 
 }  // namespace millrace::api::gate

@@ -68,16 +68,21 @@ struct GateConfig {
     LogConfig log;
 };
 
+/// What the command line says in place of keys of [gate], by key: `key_file` of --key-file.
+using GateOverrides = std::map<std::string, std::string>;
+
 /// Reads a TOML file; every key of config/gate.toml and no other. A variable MILLRACE_GATE__KEY
-/// overrides a key of [gate]. An empty path: defaults and environment only. Throws ConfigError with
-/// all that is wrong, a line each.
-GateConfig load_gate_config(const std::string& path);
+/// overrides a key of [gate], and `command_line` overrides both. An empty path: these two and
+/// defaults. Throws ConfigError with all that is wrong, a line each, and whose it is.
+GateConfig load_gate_config(const std::string& path, const GateOverrides& command_line);
 /// The same from text; `file` names it in messages.
 GateConfig parse_gate_config(std::string_view text, const std::string& file,
-                             const std::map<std::string, std::string>& environment);
+                             std::map<std::string, std::string> environment,
+                             const GateOverrides& command_line = {});
 
 /// What cannot be left out, after the command line had its say: the model server, the key, at least
-/// one price. Throws ConfigError.
+/// one price; and that the model server's URL does not repeat what priced paths begin with. Throws
+/// ConfigError.
 void check(const GateConfig& config);
 
 }  // namespace millrace::api::gate

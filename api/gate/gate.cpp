@@ -1,5 +1,6 @@
 #include "api/gate/gate.hpp"
 
+#include "api/auth/delegation_file.hpp"
 #include "api/auth/random.hpp"
 #include "api/chain/key_file.hpp"
 #include "api/connections.hpp"
@@ -23,9 +24,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -41,6 +40,8 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds kAcceptPause{100};
 constexpr std::chrono::milliseconds kSweepPause{500};
 constexpr std::chrono::milliseconds kLook{20};
+/// Whether the model server can be reached again.
+constexpr std::chrono::seconds kUpstreamLook{2};
 /// What was charged at the last moment is given so long to be answered.
 constexpr std::chrono::milliseconds kLastAnswers{3000};
 constexpr std::size_t kBootBytes = 6;
@@ -57,28 +58,19 @@ std::string first_line(const std::string& path, std::string text) {
     return text;
 }
 
-/// A delegation as `millrace keys delegate` writes it.
-std::string read_delegation(const std::string& path) {
-    if (path.empty()) return {};
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    boost::system::error_code error;
-    const auto parsed = boost::json::parse(text.str(), error);
-    const auto* object = error ? nullptr : parsed.if_object();
-    if (!object || !object->contains("message") || !object->contains("signature"))
-        throw ConfigError(fmt::format(
-            "gate.delegation_file: {} is no delegation; make one with: millrace keys delegate",
-            path));
-    const boost::json::object given{{"message", object->at("message")},
-                                    {"signature", object->at("signature")}};
-    return boost::json::serialize(given);
+ServiceLink::Options link_options(const GateConfig& config) {
+    ServiceLink::Options options{
+        parse_service_address("gate.service (--service)", config.service_url),
+        read_key_file("gate.key_file (--key-file)", config.key_file, config.password_file),
+        {}};
+    if (!config.delegation_file.empty())
+        options.delegation = boost::json::serialize(read_delegation_file(
+            "gate.delegation_file (--delegation-file)", config.delegation_file));
+    return options;
 }
 
-ServiceLink::Options link_options(const GateConfig& config) {
-    return {parse_service_address("gate.service", config.service_url),
-            read_key_file("gate.key_file", config.key_file, config.password_file),
-            read_delegation(config.delegation_file)};
+std::string counted(std::size_t count, std::string_view one) {
+    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
 }
 
 void log_failure(const std::exception_ptr& failure) {
@@ -100,7 +92,7 @@ public:
     explicit Gate(const GateConfig& config)
         : shared_(config),
           link_options_(link_options(config)),
-          upstream_(parse_upstream("gate.upstream", config.upstream_url)),
+          upstream_(parse_upstream("gate.upstream (--upstream)", config.upstream_url)),
           connections_(config.connections_max, config.connections_per_address_max) {
         shared_.inference_prefix = config.name + ':' + boot_id() + ':';
         if (!config.upstream_key_file.empty())
@@ -129,8 +121,12 @@ public:
         const auto& config = shared_.config;
         listen(*acceptor_, {asio::ip::make_address(config.host), config.port}, "gate.listen",
                "choose another with --listen");
+        spdlog::info("the gate sells {} at {}, with {}; the payment service is {}",
+                     config.upstream_url, counted(config.prices.rules.size(), "price"),
+                     counted(config.prices.free.size(), "free path"), config.service_url);
         asio::co_spawn(first.context, accept(), rethrow);
         asio::co_spawn(first.context, sweep(), rethrow);
+        asio::co_spawn(first.context, watch_upstream(), rethrow);
         for (auto& worker : workers_) {
             asio::co_spawn(worker->context, worker->link.run(), rethrow);
             threads_.emplace_back([&context = worker->context] {
@@ -217,7 +213,10 @@ private:
                     name_prefix, shared_.inference_prefix);
                 if (released) {
                     if (*released > 0)
-                        spdlog::info("released {} payments that an earlier run left", *released);
+                        spdlog::info(
+                            "released {} that an earlier run of {} left; if that one still runs, "
+                            "one of the two needs another gate.name",
+                            counted(*released, "payment"), shared_.config.name);
                     shared_.swept = true;
                     spdlog::info("the gate is ready");
                     co_return;
@@ -226,6 +225,20 @@ private:
             pause.expires_after(worker.link.is_up() ? kSweepPause : kLook);
             co_await pause.async_wait(kTuple);
         }
+    }
+
+    /// Once at the start, and from then on while it cannot be reached: so that the log says when it
+    /// can, also where nobody calls.
+    Task<void> watch_upstream() {
+        auto& worker = *workers_.front();
+        asio::steady_timer pause(worker.context);
+        do {
+            co_await worker.upstream.look();
+            do {
+                pause.expires_after(kUpstreamLook);
+                co_await pause.async_wait(kTuple);
+            } while (!shared_.upstream_notices.is_unreachable());
+        } while (!shared_.connections.draining);
     }
 
     Shared shared_;

@@ -16,8 +16,9 @@ namespace {
 constexpr std::chrono::seconds kSweepPatience{30};
 /// The connection has ended, and what was asked may be so or not.
 constexpr std::string_view kUnavailable = "unavailable";
-/// Of a release: something else has ended the payment.
+/// Of a release, and of a charge: something else has ended the payment.
 constexpr std::string_view kEndedOtherwise = "idempotency_conflict";
+constexpr std::string_view kNotReserved = "reservation_unknown";
 
 std::string quoted(std::string_view text) {
     return json::serialize(json::string(text));
@@ -40,6 +41,17 @@ std::string release_params(std::string_view channel, std::string_view inference,
 Charged charged(channel::Amount amount, const ServiceAnswer& answer) {
     return {amount, text_in(answer.result, "chargedCumulativeAmount"),
             text_in(answer.result, "balance")};
+}
+
+/// Nobody but this gate charges or releases what it has reserved, unless another one takes that for
+/// its own.
+void tell_refused_charge(std::string_view doing, const ServiceAnswer& answer) {
+    if (!answer.failed) return;
+    const bool has_ended = answer.reason == kEndedOtherwise || answer.reason == kNotReserved;
+    spdlog::warn("{}: {} {}{}", doing, answer.reason, answer.message,
+                 has_ended ? " The payment has ended already: does another gate of this name run "
+                             "for this receiver? Each needs a gate.name of its own."
+                           : "");
 }
 
 void tell_failure(std::string_view doing, const ServiceAnswer& answer) {
@@ -102,7 +114,7 @@ std::shared_ptr<ServiceCall> Payments::charge_so_far(Payment& payment, channel::
     payment.last = link_.call("payment.charge", charge_params(payment, amount, tokens, "false"),
                               Sending::until_answered);
     link_.when_answered(payment.last, [](const ServiceAnswer& answer) {
-        tell_failure("a charge on the way", answer);
+        tell_refused_charge("a charge on the way", answer);
     });
     return payment.last;
 }
@@ -119,7 +131,7 @@ Task<std::variant<Charged, Refused, NoAnswer>> Payments::charge(Payment& payment
     payment.is_ended = true;
     const bool answered = co_await link_.wait(call, deadline);
     if (answered && call->answer()->failed) {
-        tell_failure("a charge", *call->answer());
+        tell_refused_charge("a charge", *call->answer());
         co_return Refused{call->answer()->reason, call->answer()->message};
     }
     if (answered) co_return charged(amount, *call->answer());

@@ -60,11 +60,12 @@ Fields reply_fields(const UpstreamHead& head) {
 }
 
 Reply fault_reply(UpstreamFault fault) {
+    const auto status = status_of(fault);
     if (fault == UpstreamFault::timed_out)
-        return problem_reply(504, "upstream_timeout",
+        return problem_reply(status, "upstream_timeout",
                              "The model server did not answer in time; nothing was charged.");
     return problem_reply(
-        502, fault == UpstreamFault::unreachable ? "upstream_unreachable" : "upstream_broken",
+        status, fault == UpstreamFault::unreachable ? "upstream_unreachable" : "upstream_broken",
         "The model server could not be reached or broke off; nothing was charged.");
 }
 

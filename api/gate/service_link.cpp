@@ -113,10 +113,11 @@ std::string refusal(std::string_view method, const ServiceAnswer& answer) {
 }  // namespace
 
 ServiceLink::ServiceLink(asio::io_context& context, const Options& options, GateMetrics& metrics,
-                         OnLogin on_login)
+                         ServiceNotices& notices, OnLogin on_login)
     : context_(context),
       options_(options),
       metrics_(metrics),
+      notices_(notices),
       on_login_(std::move(on_login)),
       alone_timer_(context),
       frame_bytes_max_(kFrameBytesMax),
@@ -125,23 +126,20 @@ ServiceLink::ServiceLink(asio::io_context& context, const Options& options, Gate
 
 Task<void> ServiceLink::run() {
     auto pause = kFirstPause;
-    std::string told;
     for (;;) {
         wire_ = ServiceWire::make(context_, options_.address.tls);
         const auto why = co_await connect();
         if (why) {
-            // The same again and again would fill the log.
-            if (*why != told)
-                spdlog::warn("no payment stream at {}: {}", options_.address.authority, *why);
-            told = *why;
+            notices_.lost(*this, fmt::format("no payment stream at {}: {}",
+                                             options_.address.authority, *why));
         } else {
-            told.clear();
             pause = kFirstPause;
             up_ = true;
             metrics_.service_up.Increment();
+            notices_.up(*this);
             pump();
             co_await read();
-            spdlog::warn("the payment stream has ended; connecting again");
+            notices_.lost(*this, "the payment stream has ended; connecting again");
         }
         lost();
         pause_.expires_after(pause);

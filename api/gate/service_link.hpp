@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/gate/metrics.hpp"
+#include "api/gate/notices.hpp"
 #include "api/gate/service_wire.hpp"
 #include "api/task.hpp"
 #include "channel/secp256k1.hpp"
@@ -86,7 +87,7 @@ public:
     /// stands in the way of going on, or nothing.
     using OnLogin = std::function<std::optional<std::string>(const Login&)>;
     ServiceLink(boost::asio::io_context& context, const Options& options, GateMetrics& metrics,
-                OnLogin on_login);
+                ServiceNotices& notices, OnLogin on_login);
 
     /// For good; run it once.
     Task<void> run();
@@ -130,6 +131,7 @@ private:
     boost::asio::io_context& context_;
     const Options& options_;
     GateMetrics& metrics_;
+    ServiceNotices& notices_;
     OnLogin on_login_;
     std::shared_ptr<ServiceWire> wire_;
     bool up_ = false;

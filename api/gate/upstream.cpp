@@ -49,6 +49,7 @@ struct Upstream::Pool {
     asio::io_context& context;
     const UpstreamAddress& address;
     const UpstreamLimits& limits;
+    UpstreamNotices& notices;
     tcp::resolver resolver;
     /// The newest last.
     std::deque<Kept> kept;
@@ -80,13 +81,20 @@ struct Upstream::Call::State {
         const auto deadline = steady_clock::now() + pool.limits.connect_timeout;
         const auto [error, places] =
             co_await pool.resolver.async_resolve(pool.address.host, pool.address.port, kTuple);
-        if (error || cancelled) co_return fail(error, UpstreamFault::unreachable);
+        if (error || cancelled) co_return unconnected(error);
         stream->expires_at(deadline);
         const auto [refused, place] = co_await stream->async_connect(places, kTuple);
-        if (refused) co_return fail(refused, UpstreamFault::unreachable);
+        if (refused) co_return unconnected(refused);
+        pool.notices.reached();
         beast::error_code ignored;
         stream->socket().set_option(tcp::no_delay(true), ignored);
         co_return true;
+    }
+
+    bool unconnected(beast::error_code error) {
+        fail(error, UpstreamFault::unreachable);
+        if (!cancelled) pool.notices.unreachable(error.message(), status_of(fault));
+        return false;
     }
 
     bool fail(beast::error_code error, UpstreamFault otherwise) {
@@ -157,9 +165,14 @@ struct Upstream::Call::State {
 };
 
 Upstream::Upstream(asio::io_context& context, const UpstreamAddress& address,
-                   const UpstreamLimits& limits)
-    : pool_(new Pool{context, address, limits, tcp::resolver(context), {}, {}}) {}
+                   const UpstreamLimits& limits, UpstreamNotices& notices)
+    : pool_(new Pool{context, address, limits, notices, tcp::resolver(context), {}, {}}) {}
 Upstream::~Upstream() = default;
+
+Task<void> Upstream::look() {
+    Call call(*this);
+    co_await call.state_->connect();
+}
 
 void Upstream::cancel_all() {
     for (auto* call : pool_->calls) call->cancel();
@@ -229,6 +242,10 @@ void Upstream::Call::cancel() {
     state_->cancelled = true;
     if (state_->fault == UpstreamFault::none) state_->fault = UpstreamFault::cancelled;
     if (state_->stream) state_->stream->close();
+}
+
+unsigned status_of(UpstreamFault fault) {
+    return fault == UpstreamFault::timed_out ? 504 : 502;
 }
 
 UpstreamAddress parse_upstream(std::string_view setting, std::string_view url) {

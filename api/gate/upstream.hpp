@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/gate/exchange.hpp"
+#include "api/gate/notices.hpp"
 #include "api/task.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -50,14 +51,18 @@ struct UpstreamHead {
 };
 
 enum class UpstreamFault { none, unreachable, timed_out, broken, cancelled };
+/// What clients are answered for it.
+unsigned status_of(UpstreamFault fault);
 
 /// Connections to the model server, of one thread, kept open between calls.
 class Upstream {
 public:
     Upstream(boost::asio::io_context& context, const UpstreamAddress& address,
-             const UpstreamLimits& limits);
+             const UpstreamLimits& limits, UpstreamNotices& notices);
     ~Upstream();
 
+    /// Connects and hangs up, for the log to say whether that is possible.
+    Task<void> look();
     /// Ends every call.
     void cancel_all();
 
@@ -80,6 +85,7 @@ public:
         void cancel();
 
     private:
+        friend class Upstream;
         struct State;
         std::unique_ptr<State> state_;
     };

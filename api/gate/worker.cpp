@@ -3,6 +3,7 @@
 #include "channel/address.hpp"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 namespace millrace::api::gate {
 namespace {
@@ -19,14 +20,20 @@ TermsWanted wanted_terms(const GateConfig& config, const channel::Address& pay_t
     return wanted;
 }
 
+void say(const Terms& terms) {
+    spdlog::info("payments go to {} on {}, in {} ({})", channel::to_checksum(terms.pay_to),
+                 channel::to_string(terms.network), terms.token_name,
+                 channel::to_checksum(terms.token));
+}
+
 }  // namespace
 
 Worker::Worker(Shared& all, const ServiceLink::Options& options, const UpstreamAddress& address)
     : shared(all),
-      link(context, options, all.metrics,
+      link(context, options, all.metrics, all.service_notices,
            [this](const ServiceLink::Login& login) { return adopt(login); }),
       payments(link, all.config.outstanding_max),
-      upstream(context, address, all.config.upstream) {}
+      upstream(context, address, all.config.upstream, all.upstream_notices) {}
 
 std::optional<std::string> Worker::adopt(const ServiceLink::Login& login) {
     const auto& config = shared.config;
@@ -38,6 +45,7 @@ std::optional<std::string> Worker::adopt(const ServiceLink::Login& login) {
     auto made = make_terms(login.server_info, wanted_terms(config, login.address));
     if (auto* wrong = std::get_if<std::string>(&made)) return std::move(*wrong);
     terms = std::move(std::get<Terms>(made));
+    std::call_once(shared.terms_said, [this] { say(*terms); });
     return std::nullopt;
 }
 

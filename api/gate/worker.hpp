@@ -4,6 +4,7 @@
 #include "api/gate/config.hpp"
 #include "api/gate/connection.hpp"
 #include "api/gate/metrics.hpp"
+#include "api/gate/notices.hpp"
 #include "api/gate/payments.hpp"
 #include "api/gate/terms.hpp"
 #include "api/gate/upstream.hpp"
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -27,12 +29,17 @@ struct Shared {
         : config(given),
           turns({.waiting_max = given.waiting_per_channel_max}),
           connections(given.connection),
+          upstream_notices(given.upstream_url),
           answers({given.replies_bytes_max, given.replies_bytes_max}) {}
 
     const GateConfig& config;
     GateMetrics metrics;
     ChannelTurns turns;
     ConnectionContext connections;
+    ServiceNotices service_notices;
+    UpstreamNotices upstream_notices;
+    /// Whom payments go to is said after the first login, by whichever thread it is.
+    std::once_flag terms_said;
     /// Of whole answers that wait to be charged and sent.
     ByteRoom answers;
     /// "name:boot:" of inference ids.

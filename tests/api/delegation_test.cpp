@@ -77,6 +77,7 @@ TEST_CASE("delegation: good for its domain, its delegate and its time", "[auth][
               .starts_with("delegation.message: The delegation was issued in the future"));
     CHECK(refused(given, kNoon, "pay.example.com")
               .starts_with("delegation.message: The delegation is for another service"));
+    CHECK(refused(given, kNoon, "pay.example.com").ends_with(" has to be for pay.example.com."));
     CHECK(refused(given, kNoon, kDomain, key(3).address())
               .starts_with("delegation.message: The delegation is for another key"));
     CHECK(refused(given, kNoon, kDomain, kAccount.address())

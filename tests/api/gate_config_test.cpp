@@ -23,9 +23,10 @@ std::string example() {
     return text.str();
 }
 
-std::string problems(const std::string& text, const std::map<std::string, std::string>& env = {}) {
+std::string problems(const std::string& text, const std::map<std::string, std::string>& env = {},
+                     const GateOverrides& command_line = {}) {
     try {
-        parse_gate_config(text, "f", env);
+        parse_gate_config(text, "f", env, command_line);
     } catch (const ConfigError& error) {
         return error.what();
     }
@@ -101,6 +102,45 @@ TEST_CASE("gate config: what is wrong is told at once, with line, key and remedy
     CHECK(problems("[gate]\nlisten = \"[::1]:80\"").empty());
     CHECK(problems("gate = 1\n[[prices]]\nprice = \"1\"").find("no such key") != std::string::npos);
     CHECK(problems("", {{"MILLRACE_GATE__NO", "1"}}).find("names no key") != std::string::npos);
+}
+
+TEST_CASE("gate config: the command line overrides all, and is blamed for what it says", "[gate]") {
+    const auto config = parse_gate_config("[gate]\ndeposit_min = \"1\"\nname = \"file\"", "f",
+                                          {{"MILLRACE_GATE__DEPOSIT_MIN", "2"}},
+                                          {{"deposit_min", "3"}, {"key_file", "key"}});
+    CHECK(config.deposit_min == channel::Amount{3});
+    CHECK(config.key_file == "key");
+    CHECK(config.name == "file");
+    CHECK(problems("", {{"MILLRACE_GATE__LISTEN", "here"}}, {{"deposit_min", "x"}}) ==
+          "environment: MILLRACE_GATE__LISTEN: has to be an IP address and a port, such as "
+          "\"0.0.0.0:8404\"\n--deposit-min: has to be base units of the token as decimal text, "
+          "such as \"100\"");
+    CHECK(problems("", {{"MILLRACE_GATE__LISTEN", "here"}}, {{"listen", "127.0.0.1:0"}}).empty());
+}
+
+TEST_CASE("gate config: a model server's URL does not repeat what priced paths begin with",
+          "[gate]") {
+    GateConfig config;
+    config.key_file = "key";
+    const auto told = [&](std::string url, std::string path) {
+        config.upstream_url = std::move(url);
+        config.prices.rules = {{{std::move(path)}, {}, {channel::Amount{1}, {}, {}}}};
+        try {
+            check(config);
+        } catch (const ConfigError& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    for (const auto* url : {"http://host/v1", "http://host:1/v1/"})
+        for (const auto* path : {"/v1/*", "/v1*", "/v1", "/v1/chat/completions"}) {
+            CAPTURE(url, path);
+            CHECK(told(url, path).find("leave /v1 out of gate.upstream") != std::string::npos);
+        }
+    CHECK(told("http://host", "/v1/*").empty());
+    CHECK(told("http://host/v1", "/chat/completions").empty());
+    CHECK(told("http://host/v1", "/v1beta/*").empty());
+    CHECK(told("http://host/v1", "/*").empty());
 }
 
 TEST_CASE("gate config: the environment overrides, and some things cannot be left out", "[gate]") {

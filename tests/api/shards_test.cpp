@@ -44,6 +44,7 @@ api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_ma
              shards,
              {},
              ledger::Checking::newest_first,
+             64,
              queue_max,
              std::chrono::milliseconds{2000},
              std::chrono::milliseconds{5000},

@@ -53,6 +53,10 @@ test("keys new: a key that only its owner can read, never over another", async (
   assert.equal(again.code, 1);
   assert.match(again.err, /cannot be made/);
   assert.equal(readFileSync(file, "utf8").trim(), secret);
+  assert.equal((await millrace(["keys", "show", file])).out, out);
+  const none = await millrace(["keys", "show", join(directory, "nope.key")]);
+  assert.equal(none.code, 2);
+  assert.match(none.err, /there is no file .*nope\.key/);
 });
 
 test("keys log: a key for tree heads, and what they are checked with", async () => {
@@ -154,6 +158,10 @@ test("channel refund: of a part and of all, with the payer's key alone", async (
     ({ status, balance }) => status === "closed" && balance === "250000",
     { what: "the channel closed" },
   );
+  const again = await by(file);
+  assert.equal(again.code, 1);
+  assert.match(again.err, /nothing is left in it/);
+  assert.doesNotMatch(again.err, /[{}]/);
 });
 
 test("audit trial-balance: balanced, now and at a moment", async () => {
@@ -179,6 +187,25 @@ test("config check: what the development stack runs on is good", async () => {
   assert.equal(code, 0, out + err);
 });
 
+test("gate: what is wrong on its command line is told of the option", async () => {
+  const gate = ["gate", "--key-file", provider, "--price-request", "1", "--check", "--upstream"];
+  const good = await millrace([...gate, "http://127.0.0.1:1", "--deposit-min", "5", "--listen", "127.0.0.1:0"]);
+  assert.equal(good.code, 0, good.err);
+  for (const [args, message] of [
+    [["http://127.0.0.1:1", "--listen", "8404"], /millrace: --listen: has to be an IP address and a port/],
+    [["http://127.0.0.1:1", "--deposit-min", "1.5"], /--deposit-min: has to be base units/],
+    [["http://127.0.0.1:1", "--name", "a b"], /--name: has to be 1 to 24/],
+    [["https://127.0.0.1:1"], /--upstream\): has to be the URL/],
+    [["http://127.0.0.1:1", "--service", "http://x"], /--service\): has to be the URL/],
+    [["http://127.0.0.1:1/v1/"], /asked for \/v1\/v1\/\*: leave \/v1 out of gate\.upstream/],
+  ]) {
+    const { code, err } = await millrace([...gate, ...args]);
+    assert.match(err, message);
+    assert.doesNotMatch(err, /MILLRACE_GATE/);
+    assert.equal(code, 2);
+  }
+});
+
 test("errors name the cause and what to do", async () => {
   const cases = [
     [["channel", "list"], {}, 1, /--token or MILLRACE_TOKEN/],
@@ -188,6 +215,10 @@ test("errors name the cause and what to do", async () => {
     [["channel", "show", "0x12"], { MILLRACE_TOKEN: stack.ready.auditorToken }, 1, /64 hex digits/],
     [["audit", "trial-balance"], { MILLRACE_TOKEN: stack.ready.operatorToken }, 1, /for auditors/],
     [["claim", "--bogus"], {}, 2, /--bogus/],
+    [["nonsense"], {}, 2, /unknown command nonsense; commands of millrace are: serve, .*\nmillrace --help/],
+    [["keys", "nonsense"], {}, 2, /unknown command nonsense; commands of millrace keys are: new, show/],
+    [["claim", "nonsense", "--json"], {}, 2, /unknown command nonsense; commands of millrace claim are: list/],
+    [["claim", "--delegation-file", "x"], {}, 2, /--key/],
     [["serve"], {}, 2, /no networks are configured/],
     [["serve", "--config", "/nowhere"], {}, 2, /\/nowhere: cannot be read/],
     [["migrate"], { MILLRACE_LEDGER__POSTGRES: "postgresql://me:hush@127.0.0.1:1/x" }, 1, /cannot be reached at postgresql:\/\/me:\*\*\*@/],

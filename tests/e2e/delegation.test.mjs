@@ -32,13 +32,15 @@ after(async () => {
   if (directory) rmSync(directory, { recursive: true, force: true });
 });
 
-/** Runs `millrace keys delegate`. */
-const delegate = (...args) =>
+/** Runs `millrace`; never throws. */
+const millrace = (...args) =>
   new Promise((resolve) => {
-    execFile(kBinary, ["keys", "delegate", "--key", keyFile, ...args], (error, out, err) =>
+    const env = { ...process.env, MILLRACE_URL: stack.ready.url, MILLRACE_TOKEN: "" };
+    execFile(kBinary, args, { env }, (error, out, err) =>
       resolve({ code: error?.code ?? 0, out, err }),
     );
   });
+const delegate = (...args) => millrace("keys", "delegate", "--key", keyFile, ...args);
 
 async function delegationTo(account, { at = domain, expires = "90d" } = {}) {
   const { code, out, err } = await delegate("--to", account.address, "--domain", at, "--expires", expires);
@@ -169,6 +171,42 @@ test("delegation: what is refused, on the stream and over REST", async () => {
   await short.close();
 });
 
+test("claim: the command, with a key that the receiver has delegated to", async () => {
+  const chain = new Chain(stack.ready);
+  const secret = generatePrivateKey();
+  const agent = privateKeyToAccount(secret);
+  const key = join(directory, "agent.key");
+  writeFileSync(key, `${secret}\n`, { mode: 0o600 });
+  const kept = async (name, text) => {
+    writeFileSync(join(directory, name), text);
+    return join(directory, name);
+  };
+  const file = await kept("delegation.json", JSON.stringify(await delegationTo(agent)));
+  const payer = await Client.login(stack.ready.stream, devAccount(3));
+  await payer.pay(await payer.open(receiver.address, { deposit: kDeposit }), { id: "one" }, 400n);
+  const before = await chain.tokenBalance(receiver.address);
+  const as = (delegation, ...more) =>
+    millrace("claim", ...more, "--key", key, "--delegation-file", delegation, "--json");
+  const { code, out, err } = await as(file, "--wait", "30");
+  assert.equal(code, 0, err);
+  assert.equal(JSON.parse(out).status, "confirmed");
+  assert.equal(await chain.tokenBalance(receiver.address), before + 400n);
+  assert.equal(JSON.parse((await as(file, "list")).out).claims[0].amount, "400");
+
+  const elsewhere = await delegationTo(agent, { at: "pay.example" });
+  for (const [delegation, told] of [
+    [join(directory, "none.json"), /--delegation-file: there is no file .*none\.json; make one with/],
+    [await kept("other.json", '{"message": 1}'), /other\.json is no delegation; make one with/],
+    [await kept("elsewhere.json", JSON.stringify(elsewhere)), new RegExp(`has to be for ${domain}\\.`)],
+  ]) {
+    const refused = await as(delegation);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.err, told);
+    assert.doesNotMatch(refused.err, /MILLRACE_TOKEN/);
+  }
+  await payer.close();
+});
+
 test("keys delegate: writes a file, and names what is wrong with its options", async () => {
   const gate = newAccount();
   const file = join(directory, "delegation.json");
@@ -180,6 +218,9 @@ test("keys delegate: writes a file, and names what is wrong with its options", a
   for (const [args, told] of [
     [["--to", "0x12", "--domain", domain], /expected 0x and 40 digits/],
     [["--to", gate.address, "--domain", "pay example"], /expected a name/],
+    [["--to", gate.address, "--domain", "http://x"], /expected a name .*, without http:\/\//],
+    [["--to", gate.address, "--domain", "x/v1"], /without \/v1/],
+    [["--to", gate.address, "--domain", "x:y"], /expected a name/],
     [[...to, "--expires", "366d"], /at most 365 days/],
     [[...to, "--expires", "0d"], /in the future/],
     [[...to, "--expires", "soon"], /expected days or hours/],

@@ -176,13 +176,61 @@ test("gate faults: a gate that is told to end serves what it has begun", async (
   assert.equal(channel.reservedAmount, "0");
 });
 
+test("gate faults: two gates of one name: the one whose payments are released says why", async () => {
+  const gate = await startGate('name = "twin"\ncharge_interval_ms = 20');
+  const app = newApp();
+  await app.chat(gate, "tokens=1");
+  const id = await idOf(app, gate);
+  const stream = app.chat(gate, "tokens=64 every=50", { stream: true });
+  await until(
+    () => channelOf(gate, id),
+    ({ reservedAmount }) => reservedAmount !== "0",
+    { what: "the reservation" },
+  );
+  const twin = await startGate('name = "twin"', { key: gate.key });
+  assert.match(twin.log, /released 1 payment that an earlier run of twin left; if that one still runs/);
+  assert.equal(streamed((await stream).text).receipt.success, false);
+  assert.match(gate.log, /has ended already: does another gate of this name run/);
+  await twin.stop();
+  await gate.stop();
+});
+
+test("gate faults: a model server that is away is told of once, and its return", async () => {
+  const away = await OpenAiUpstream.start();
+  await away.stop();
+  const gate = new Gate({ service: "ws://127.0.0.1:1", upstream: away.url });
+  await gate.run({ untilReady: false });
+  const models = async () => (await fetch(`${gate.url}/v1/models`)).status;
+  const said = (line) => gate.log.match(new RegExp(line, "g"))?.length ?? 0;
+  const gone = `the model server at ${away.url} cannot be reached \\(Connection refused\\); calls get 502`;
+  await until(() => said(gone), Boolean, { what: "the look at the start" });
+  for (let n = 0; n < 5; ++n) assert.equal(await models(), 502);
+  const back = await OpenAiUpstream.start(away.port);
+  assert.equal(await models(), 200);
+  await until(() => said("can be reached again"), Boolean, { what: "the return" });
+  assert.equal(said("cannot be reached"), 1);
+  await back.stop();
+  // Kept connections end with the server; a new one is refused.
+  assert.equal(await models(), 502);
+  await until(() => said("cannot be reached"), (count) => count === 2, { what: "the second time" });
+  assert.equal(said("can be reached again"), 1);
+  await gate.stop();
+});
+
 test("gate faults: without a service there are no sales, and free paths go on", async () => {
-  const gate = new Gate({ service: "ws://127.0.0.1:1", upstream: upstream.url });
+  const gate = new Gate({
+    service: "ws://127.0.0.1:1",
+    upstream: upstream.url,
+    keys: "io_threads = 4",
+  });
   await gate.run({ untilReady: false });
   const status = async (path) => (await fetch(gate.url + path)).status;
   assert.equal(await status("/.millrace/readyz"), 503);
   assert.equal(await status("/.millrace/healthz"), 200);
   assert.equal(await status("/v1/models"), 200);
   assert.equal(await status("/v1/chat/completions"), 503);
+  const [told, ...more] = gate.log.match(/no payment stream at .*/g);
+  assert.match(told, /127\.0\.0\.1:1: connecting: Connection refused/);
+  assert.deepEqual(more, []);
   await gate.stop();
 });

@@ -58,6 +58,11 @@ const released = (app) =>
     { what: "the end of the reservation" },
   );
 
+async function metric(of, name) {
+  const text = await (await fetch(`${of.url}/.millrace/metrics`)).text();
+  return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1]);
+}
+
 /** An app with a channel that has been paid through once. */
 async function openApp() {
   const app = newApp();
@@ -82,6 +87,27 @@ test("gate links: a request that ends its connection ends no other", async () =>
   for (const { response } of await Promise.all(calls)) assert.equal(response.status, 200);
   assert.equal(proxy.connections - before, 2);
   assert.equal((await bad.chat(gate, "tokens=1")).response.status, 200);
+});
+
+test("gate links: the log says what is sold and for whom, and of a trouble its begin and its end", async () => {
+  const others = new Set(proxy.server.clients);
+  const several = await startGate(["io_threads = 3", 'name = "several"']);
+  const said = (line) => several.log.match(line)?.length ?? 0;
+  const { network, token } = stack.ready;
+  assert.match(several.log, new RegExp(`the gate sells ${upstream.url} at 2 prices, .* ${proxy.url}`));
+  const [receiver, ...more] = several.log.match(/payments go to .*/g);
+  assert.match(receiver, new RegExp(`to ${several.account.address} on ${network}, in .*\\(${token}\\)`, "i"));
+  assert.ok(receiver.includes(several.account.address));
+  assert.deepEqual(more, []);
+  const up = () => metric(several, "millrace_gate_service_up");
+  await until(up, (count) => count === 3, { what: "all connections" });
+  for (const client of proxy.server.clients) if (!others.has(client)) client.terminate();
+  await until(() => said(/the payment stream is up again/g), Boolean, { what: "the end of the trouble" });
+  assert.equal(await up(), 3);
+  assert.equal(said(/the payment stream has ended/g), 1);
+  assert.equal(said(/the payment stream is up again/g), 1);
+  assert.equal(said(/payments go to/g), 1);
+  await several.stop();
 });
 
 test("gate links: an answer to nobody is found out to be whose it is", async () => {

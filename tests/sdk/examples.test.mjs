@@ -63,6 +63,10 @@ for (const [name, [args, said]] of Object.entries(examples)) {
   });
 }
 
+test("example fetch.mjs says what it got where that is no answer", async () => {
+  await assert.rejects(run("fetch.mjs", `${gate.url}/nothing`), /\/nothing: 404 .*not served here/);
+});
+
 test("every example is run, and the books balance", async () => {
   const parts = ["development.mjs", "mcp_server.mjs"];
   const there = readdirSync(kExamples).filter((name) => !parts.includes(name));

@@ -1,7 +1,9 @@
 // The service is killed while payments stream: each payment is made once, and none is lost.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { MemoryStorage, Millrace } from "@millrace/client";
+import { ConnectionClosed, MemoryStorage, Millrace } from "@millrace/client";
 import { LyingService } from "./proxy.mjs";
 import { assertBalanced, devAccount, newAccount, query, Stack, until } from "./support.mjs";
 
@@ -174,4 +176,25 @@ test("a subscription misses nothing over reconnects", async () => {
   assert.equal(channel.charged, 60n);
   await listening.close();
   await service.stop();
+});
+
+test("a URL that is no stream's is told at once, and a server that is only starting is asked again", async () => {
+  const statuses = [503, 404];
+  let asked = 0;
+  const server = createServer((_, response) => {
+    response.writeHead(statuses[asked++] ?? 400).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `ws://127.0.0.1:${server.address().port}/elsewhere`;
+  const unreached = (message) => (error) => error instanceof ConnectionClosed && message.test(error.message);
+  // Too long to wait for.
+  const connectTo = (url) => Millrace.connect({ url, account: newAccount(), connectTimeoutMs: 3_600_000 });
+  await assert.rejects(connectTo(url), unreached(/connect to ws:.*\/elsewhere: it answers with status 404/));
+  assert.equal(asked, 2);
+  await assert.rejects(connectTo(url), unreached(/status 400 .*the URL of its stream/));
+  await assert.rejects(connectTo("ftp://127.0.0.1/v1/stream"), unreached(/connect to ftp:/));
+  await assert.rejects(connectTo("here"), unreached(/connect to here: this is no URL/));
+  server.closeAllConnections();
+  server.close();
 });

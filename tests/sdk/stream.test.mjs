@@ -465,7 +465,9 @@ test("time-outs and signals end the waiting, and what is not signed stays so", a
   await assert.rejects(channel.pay({ model, amount: 5n }), ConnectionClosed);
   await assert.rejects(
     Millrace.connect({ url: "ws://127.0.0.1:1/v1/stream", account: newAccount(), connectTimeoutMs: 300 }),
-    ConnectionClosed,
+    (error) =>
+      error instanceof ConnectionClosed &&
+      /connect to ws:\/\/127\.0\.0\.1:1\/v1\/stream: .*ECONNREFUSED.*Does the service run/.test(error.message),
   );
 });
 

@@ -22,6 +22,7 @@ const response = await app.fetch(url, {
     messages: [{ role: "user", content: "Say something short." }],
   }),
 });
+if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
 const { choices } = await response.json();
 const settlement = await app.settlement(response);
 console.log(`answer    ${choices[0].message.content.trim()}`);

@@ -1,5 +1,5 @@
 /** JSON-RPC 2.0 over one WebSocket: requests out, answers and events in, until it closes. */
-import { MillraceError } from "./errors.js";
+import { ConnectionClosed, MillraceError } from "./errors.js";
 import { isMembers, type Members } from "./reading.js";
 import { deferred } from "./waiting.js";
 
@@ -32,6 +32,34 @@ export interface Receiver {
   closed(why: string): void;
 }
 
+/** Why there is no connection, where it is, and what to look at. */
+export function unreachable(url: string, why: string, cause?: unknown): ConnectionClosed {
+  return new ConnectionClosed(
+    `cannot connect to ${url}: ${why}. Does the service run, and is this the URL of its stream, ` +
+      "such as wss://millrace.example/v1/stream?",
+    cause,
+  );
+}
+
+/** How the package `ws` tells that a server has answered without opening a stream; browsers do not tell. */
+const kStatus = /^Unexpected server response: (\d{3})$/;
+/** Below 500 and yet about the moment: too early, too much. */
+const kPassing: readonly number[] = [408, 425, 429];
+
+function refused(url: string, message: string | undefined): Error {
+  const status = Number(kStatus.exec(message ?? "")?.[1] ?? 0);
+  if (status === 0 || status >= 500 || kPassing.includes(status)) return new Error(message ?? "no connection");
+  return unreachable(url, `it answers with status ${status} and opens no stream`);
+}
+
+function dial(Socket: WebSocketClass, url: string): WebSocketLike {
+  try {
+    return new Socket(url, ["millrace.v1"]);
+  } catch (error) {
+    throw unreachable(url, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
 export class Connection {
   readonly #socket: WebSocketLike;
   #receiver: Receiver | undefined;
@@ -46,11 +74,12 @@ export class Connection {
     socket.onclose = (event: { code?: number }) => this.#end(`the connection closed (${event.code ?? 1006})`);
   }
 
-  static open(Socket: WebSocketClass, url: string, timeoutMs: number): Promise<Connection> {
+  /** Rejects with a ConnectionClosed where it is of no use to try again. */
+  static async open(Socket: WebSocketClass, url: string, timeoutMs: number): Promise<Connection> {
     const opened = deferred<Connection>();
-    const socket = new Socket(url, ["millrace.v1"]);
+    const socket = dial(Socket, url);
     const giveUp = (why: string) => {
-      opened.reject(new Error(`${url}: ${why}`));
+      opened.reject(new Error(why));
       socket.close();
     };
     const timer = setTimeout(() => giveUp(`no connection within ${timeoutMs} ms`), timeoutMs);
@@ -58,13 +87,13 @@ export class Connection {
       clearTimeout(timer);
       opened.resolve(new Connection(socket));
     };
-    socket.onerror = (event: { message?: string }) => {
+    socket.onerror = (event: { message?: string; error?: { code?: string } }) => {
       clearTimeout(timer);
-      opened.reject(new Error(`${url}: ${event.message ?? "cannot connect"}`));
+      opened.reject(refused(url, event.message || event.error?.code));
     };
     socket.onclose = () => {
       clearTimeout(timer);
-      opened.reject(new Error(`${url}: closed before it was open`));
+      opened.reject(new Error("closed before it was open"));
     };
     return opened.promise;
   }

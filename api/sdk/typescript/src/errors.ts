@@ -78,7 +78,7 @@ export class TimedOut extends MillraceError {
   }
 }
 
-/** `close` was called, or the service could not be reached in time at the start. */
+/** `close` was called, or the service could not be reached at the start: the message names its URL. */
 export class ConnectionClosed extends MillraceError {
   constructor(message: string, cause?: unknown) {
     super("connection_closed", message, { cause });

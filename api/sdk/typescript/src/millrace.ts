@@ -6,7 +6,7 @@ import { Channel } from "./channel.js";
 import { demandOwnVoucher, demandSameChannel } from "./channel_checks.js";
 import { type ChannelRecord, loadChannel, loadChannels, saveChannel } from "./channel_record.js";
 import { type ChannelState, readChannel } from "./channel_state.js";
-import type { WebSocketClass } from "./connection.js";
+import { unreachable, type WebSocketClass } from "./connection.js";
 import { signDeposit, type TransferMethod } from "./deposit.js";
 import { MillraceError, ServerMismatch } from "./errors.js";
 import type { TopUpPolicy } from "./inference.js";
@@ -115,7 +115,7 @@ export class Millrace {
     const session = await Session.open({
       url,
       account,
-      domain: domain ?? new URL(url).host,
+      domain: domain ?? hostOf(url),
       contract,
       WebSocket: options.WebSocket ?? (await findWebSocket()),
       connectTimeoutMs: options.connectTimeoutMs ?? kConnectTimeoutMs,
@@ -443,6 +443,14 @@ export class Millrace {
 const preferredOf = ({ assetTransferMethods }: Token): TransferMethod => assetTransferMethods[0] ?? "eip3009";
 
 /** Of REST, from the URL of the stream. */
+function hostOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch (error) {
+    throw unreachable(url, "this is no URL", error);
+  }
+}
+
 function originOf(url: string): string {
   const { protocol, host } = new URL(url);
   return `${protocol === "wss:" ? "https:" : "http:"}//${host}`;

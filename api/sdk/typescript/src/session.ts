@@ -3,7 +3,7 @@
  * they were, and sends unanswered requests again, in their order. All requests are safe to repeat.
  */
 import type { Account } from "./account.js";
-import { Connection, type WebSocketClass } from "./connection.js";
+import { Connection, unreachable, type WebSocketClass } from "./connection.js";
 import { ConnectionClosed, MillraceError, ServerMismatch, TimedOut } from "./errors.js";
 import { login } from "./login.js";
 import { type Hex, type Members, readAmount, readMembers, readText } from "./reading.js";
@@ -74,10 +74,7 @@ export class Session {
       session.close();
       if (!(error instanceof TimedOut)) throw error;
       const last = session.#failure instanceof Error ? session.#failure.message : "no answer";
-      throw new ConnectionClosed(
-        `cannot connect to ${options.url} within ${options.connectTimeoutMs} ms: ${last}`,
-        session.#failure,
-      );
+      throw unreachable(options.url, `${last}, for ${options.connectTimeoutMs} ms`, session.#failure);
     }
   }
 
@@ -152,7 +149,7 @@ export class Session {
     }
   }
 
-  /** What the service is cannot be mended by asking again; nor what it refuses from the beginning. */
+  /** What the service is cannot be mended by asking again; nor what is refused from the beginning. */
   #isHopeless(error: unknown): boolean {
     if (error instanceof ServerMismatch) return true;
     return !this.#info && error instanceof MillraceError && !kTransient.includes(error.reason);
