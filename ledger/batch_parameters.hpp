@@ -1,50 +1,58 @@
 #pragma once
 
 #include "ledger/batch.hpp"
+#include "ledger/batch_statement.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/pg_array.hpp"
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace millrace::ledger {
 
-/// A batch as the parameters of `kBatchBody` and its heads: seven single values, then one array per
-/// column.
+/// A batch as the parameters of the statement that writes it.
 class BatchParameters {
 public:
-    static constexpr int kSingles = 7;
-    static constexpr int kArrays = 84;
-    static constexpr int kCount = kSingles + kArrays;
-
     /// `copied`: the payments go another way.
     enum class Payments { included, copied };
     BatchParameters(const Batch& batch, const HeldLease& lease, Time now, Payments payments);
 
-    static const std::array<std::uint32_t, kCount>& types();
+    /// What the statement has to have. Of what only the chain brings about all or nothing, so that
+    /// there are few different statements.
+    const BatchParts& parts() const { return parts_; }
+    std::vector<std::uint32_t> types() const;
 
     struct Raw {
-        std::array<const char*, kCount> values;
-        std::array<int, kCount> lengths;
-        std::array<int, kCount> formats;
+        std::vector<const char*> values;
+        std::vector<int> lengths;
+        std::vector<int> formats;
     };
     /// Points into this object.
     Raw raw();
 
 private:
-    PgArray& column(int parameter) { return arrays_[parameter - kSingles - 1]; }
+    /// Adds to the columns of a part, one value after the other.
+    template <class... Values>
+    void add(BatchPart part, const Values&... values) {
+        parts_.set(static_cast<std::size_t>(part));
+        auto* column = arrays_[static_cast<std::size_t>(part)].data();
+        (column++->add(values), ...);
+    }
     void add_payments(const Batch& batch);
     void add_channels(const Batch& batch);
     void add_reservations(const Batch& batch);
     void add_transfers(const Batch& batch);
+    std::size_t add_accounts(const Batch& batch);
     void add_chain_events(const Batch& batch);
     void add_events(const Batch& batch);
     void add_openings(const Batch& batch);
     void add_reversals(const Batch& batch);
 
-    std::array<std::string, kSingles> singles_;
-    std::vector<PgArray> arrays_;
+    BatchParts parts_;
+    std::array<std::string, kBatchSingles> singles_;
+    std::array<std::vector<PgArray>, kBatchParts> arrays_;
 };
 
 }  // namespace millrace::ledger

@@ -15,8 +15,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kWhole = "whole_batch";
-constexpr const char* kNumbered = "numbered_batch";
 /// From so many payments on, COPY with its three more round trips is the faster way.
 constexpr std::size_t kCopyFrom = 256;
 constexpr auto kConnectSeconds = "2";
@@ -60,7 +58,8 @@ std::int64_t int8_at(const PGresult* result, int column) {
     return std::stoll(PQgetvalue(result, 0, column));
 }
 
-/// Takes the batch's numbers at the beginning of its transaction, as `kBatchHead` does.
+/// Takes the batch's numbers at the beginning of its transaction, as a statement does that takes
+/// them itself.
 std::string begin_batch(const HeldLease& lease, std::int64_t numbers, Time now) {
     return fmt::format(
         "begin; with lease as (update shard_lease set batch = {0} + 1, expires_at = '{1}', "
@@ -94,7 +93,7 @@ public:
     // Null when the connection broke or nothing came in time: the outcome is then unknown.
 
     Answered commit(BatchParameters& parameters, std::chrono::milliseconds timeout) {
-        return execute(kWhole, kBatchHead, parameters, timeout);
+        return execute(BatchNumbers::taken_here, parameters, timeout);
     }
 
     /// The payments by COPY, which costs the server half of what arrays do. Nothing is committed
@@ -106,7 +105,7 @@ public:
         auto copied = copy(batch.payments->numbered(int8_at(numbers.get(), 0)), timeout);
         if (PQresultStatus(copied.get()) != PGRES_COMMAND_OK)
             return rolled_back(std::move(copied), timeout);
-        auto done = execute(kNumbered, kBatchHeadNumbered, batch.parameters, timeout);
+        auto done = execute(BatchNumbers::taken_before, batch.parameters, timeout);
         if (PQresultStatus(done.get()) != PGRES_TUPLES_OK)
             return rolled_back(std::move(done), timeout);
         const auto committed = command("commit", timeout);
@@ -124,19 +123,22 @@ public:
     }
 
 private:
-    Answered execute(const char* name, std::string_view head, BatchParameters& parameters,
+    Answered execute(BatchNumbers numbers, BatchParameters& parameters,
                      std::chrono::milliseconds timeout) {
+        const auto name = (numbers == BatchNumbers::taken_here ? "batch_" : "numbered_batch_") +
+                          parameters.parts().to_string();
         if (!prepared_.contains(name)) {
-            const auto text = std::string(head).append(kBatchBody);
-            const bool sent = PQsendPrepare(handle_, name, text.c_str(), BatchParameters::kCount,
-                                            BatchParameters::types().data());
+            const auto text = batch_statement(numbers, parameters.parts());
+            const auto types = parameters.types();
+            const bool sent = PQsendPrepare(handle_, name.c_str(), text.c_str(),
+                                            static_cast<int>(types.size()), types.data());
             auto prepared = sent ? wait(timeout) : nullptr;
             if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK) return prepared;
             prepared_.insert(name);
         }
         const auto raw = parameters.raw();
-        if (!PQsendQueryPrepared(handle_, name, BatchParameters::kCount, raw.values.data(),
-                                 raw.lengths.data(), raw.formats.data(), 0))
+        if (!PQsendQueryPrepared(handle_, name.c_str(), static_cast<int>(raw.values.size()),
+                                 raw.values.data(), raw.lengths.data(), raw.formats.data(), 0))
             return nullptr;
         return wait(timeout);
     }
@@ -188,7 +190,7 @@ private:
 
     PGconn* handle_ = nullptr;
     bool ready_ = false;
-    std::set<std::string_view> prepared_;
+    std::set<std::string> prepared_;
 };
 
 struct BatchWriter::Attempt {
