@@ -231,7 +231,7 @@ private:
     }
 
     void decide_request(BatchItem& item, const OpenChannel& request) {
-        if (item.suspect) {
+        if (item.suspect || channel_.opened) {
             item.outcome = BatchItem::Nothing{};
             return;
         }

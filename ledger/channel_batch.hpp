@@ -20,10 +20,10 @@ struct LiveChannel {
     channel::State state;
     /// Known since the first voucher that was checked.
     std::optional<channel::PublicKey> signer;
-    /// How many of the signer's vouchers there were since; stops at its most.
-    std::uint32_t signatures = 0;
     /// Its opening is committed: the row alone may have been left by a crash before its batch.
     bool opened = false;
+    /// How many of the signer's vouchers there were since it is known; stops at its most.
+    std::uint32_t signatures = 0;
 };
 
 /// True if the voucher was signed for this channel by the key of its voucher signer, v included:
@@ -41,6 +41,8 @@ struct BatchItem {
     ContentHash content;
     /// The inference may have been seen before: look at the history.
     bool suspect = false;
+    /// All steps of the inference are known, and this is none of them.
+    bool is_known_new = false;
     /// Its voucher was found to be signed as `check_signature` says, ahead of the decision.
     bool is_signed = false;
 

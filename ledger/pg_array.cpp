@@ -2,6 +2,8 @@
 
 #include "ledger/pg_binary.hpp"
 
+#include <algorithm>
+
 namespace millrace::ledger {
 namespace {
 
@@ -74,6 +76,7 @@ std::uint32_t PgArray::array_oid() const {
 }
 
 const std::string& PgArray::bytes() {
+    bytes_.resize(std::max(bytes_.size(), kHeaderBytes));
     put_int32(bytes_, 0, count_ == 0 ? 0 : 1);
     put_int32(bytes_, 4, has_null_ ? 1 : 0);
     put_int32(bytes_, 8, static_cast<std::int32_t>(element_));

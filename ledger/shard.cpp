@@ -45,11 +45,11 @@ public:
             const auto asset = assets_.find(stored.terms->asset_id);
             // A token that was taken out of the configuration: kept in the books, not served.
             if (asset == assets_.end()) continue;
-            channels_.emplace(id, LiveChannel{std::move(stored.terms),
-                                              &asset->second,
-                                              std::move(stored.state),
-                                              {},
-                                              stored.seq != 0});
+            channels_.emplace(id, LiveChannel{.terms = std::move(stored.terms),
+                                              .asset = &asset->second,
+                                              .state = std::move(stored.state),
+                                              .signer = {},
+                                              .opened = stored.seq != 0});
         }
         channel_count_ = channels_.size();
     }
@@ -125,7 +125,8 @@ private:
         std::set<InferenceKey> keys;
         for (const auto& item : items) {
             const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request || item.suspect || !std::holds_alternative<Refusal>(item.outcome))
+            if (!request || item.suspect || item.is_known_new ||
+                !std::holds_alternative<Refusal>(item.outcome))
                 continue;
             const auto error = std::get<Refusal>(item.outcome).error;
             if (error == Error::forbidden || error == Error::channel_unknown) continue;
@@ -166,8 +167,10 @@ private:
             if (found != channels_.end()) continue;
             const auto terms = std::make_shared<ChannelTerms>(open->terms);
             opened.push_back(terms.get());
-            channels_.emplace(terms->id,
-                              LiveChannel{terms, &assets_.at(terms->asset_id), {}, {}, false});
+            channels_.emplace(terms->id, LiveChannel{.terms = terms,
+                                                     .asset = &assets_.at(terms->asset_id),
+                                                     .state = {},
+                                                     .signer = {}});
             created_.push_back(open->terms.id);
         }
         if (!opened.empty()) insert_channels(connection(), opened, now);
@@ -232,24 +235,24 @@ private:
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (!request) continue;
             const auto key = SeenInferences::key(request->channel, inference_of(*request));
+            const auto& inference = inference_of(*request);
+            item.is_known_new = !opens_inference(*request) && uses[key] == 1 &&
+                                seen_steps_.is_new(request->channel, inference, item.content);
             item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
-                           is_suspect(*request, key, item.content);
+                           (!item.is_known_new && is_suspect(*request, key));
             if (item.suspect) keys.emplace(request->channel, inference_of(*request));
         }
         suspects_.assign(keys.begin(), keys.end());
         return !suspects_.empty();
     }
 
-    bool is_suspect(const PaymentRequest& request, std::uint64_t key,
-                    const ContentHash& content) const {
+    bool is_suspect(const PaymentRequest& request, std::uint64_t key) const {
         if (opens_inference(request)) return seen_.contains(key);
         const auto found = channels_.find(request.channel);
         if (found == channels_.end()) return false;
         const auto& reservations = found->second.state.reservations;
         const auto reservation = reservations.find(inference_of(request));
-        if (reservation == reservations.end()) return true;
-        return reservation->second.steps > 1 &&
-               !seen_steps_.is_new(request.channel, inference_of(request), content);
+        return reservation == reservations.end() || reservation->second.steps > 1;
     }
 
     void group(std::deque<BatchItem>& items) {

@@ -20,7 +20,8 @@ namespace {
 constexpr std::string_view kRemedy = "make one with: millrace keys delegate --out FILE";
 
 std::string read(const std::string& setting, const std::string& path) {
-    if (!std::filesystem::exists(path))
+    std::error_code unknown;
+    if (!std::filesystem::exists(path, unknown) && !unknown)
         throw ConfigError(fmt::format("{}: there is no file {}; {}", setting, path, kRemedy));
     std::ifstream file(path);
     std::stringstream text;

@@ -101,7 +101,8 @@ int make_key(const NewKey& wanted) {
 
 /// Of a keystore, what it says of itself, unless it is opened.
 int show_key(const std::string& path, const std::string& password_file) {
-    if (!std::filesystem::exists(path))
+    std::error_code unknown;
+    if (!std::filesystem::exists(path, unknown) && !unknown)
         throw ConfigError(fmt::format("there is no file {}; name a key file or a keystore", path));
     channel::Address address;
     if (password_file.empty()) {

@@ -215,12 +215,12 @@ std::string option_of(std::string_view key) {
 }
 
 bool begins_with_base(std::string_view path, std::string_view base) {
-    if (base.empty() || !path.starts_with(base)) return false;
+    if (!base.ends_with("/v1") || !path.starts_with(base)) return false;
     return path.size() == base.size() || path[base.size()] == '/' || path[base.size()] == '*';
 }
 
-/// A model server's URL as its own clients are told it often has the path that the gate's clients
-/// ask for already.
+/// A model server's URL as its own clients are told it often ends with the /v1 that the gate's
+/// clients ask for already.
 std::optional<std::string> why_not_base(const GateConfig& config, std::string_view base) {
     for (const auto& rule : config.prices.rules)
         for (const auto& path : rule.paths)

@@ -78,7 +78,7 @@ void log_failure(const std::exception_ptr& failure) {
     try {
         std::rethrow_exception(failure);
     } catch (const std::exception& error) {
-        spdlog::error("a connection ended in a failure: {}", error.what());
+        spdlog::error("a connection failed: {}", error.what());
     }
 }
 
@@ -126,7 +126,7 @@ public:
                      counted(config.prices.free.size(), "free path"), config.service_url);
         asio::co_spawn(first.context, accept(), rethrow);
         asio::co_spawn(first.context, sweep(), rethrow);
-        asio::co_spawn(first.context, watch_upstream(), rethrow);
+        asio::co_spawn(first.context, watch_upstream(), log_failure);
         for (auto& worker : workers_) {
             asio::co_spawn(worker->context, worker->link.run(), rethrow);
             threads_.emplace_back([&context = worker->context] {

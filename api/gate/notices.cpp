@@ -3,17 +3,24 @@
 #include <spdlog/spdlog.h>
 
 namespace millrace::api::gate {
+
+using std::chrono::steady_clock;
+
 namespace {
 
 /// A service that says something else each time would fill the log.
 constexpr std::size_t kSaidMax = 16;
+constexpr std::chrono::minutes kSaidFor{1};
+constexpr std::chrono::seconds kChangesApart{2};
 
 }  // namespace
 
 void ServiceNotices::lost(const ServiceLink& link, const std::string& what) {
     const std::lock_guard lock(mutex_);
     lost_.insert(&link);
-    if (said_.size() < kSaidMax && said_.insert(what).second) spdlog::warn("{}", what);
+    const auto now = steady_clock::now();
+    std::erase_if(said_, [&](const auto& one) { return one.second + kSaidFor < now; });
+    if (said_.size() < kSaidMax && said_.emplace(what, now).second) spdlog::warn("{}", what);
 }
 
 void ServiceNotices::up(const ServiceLink& link) {
@@ -26,15 +33,30 @@ void ServiceNotices::up(const ServiceLink& link) {
     has_been_up_ = true;
 }
 
+bool UpstreamNotices::change_to(bool is_unreachable) {
+    const auto now = steady_clock::now();
+    const bool is_settled = !changed_at_ || *changed_at_ + kChangesApart <= now;
+    if (is_unreachable_ == is_unreachable || !is_settled) return false;
+    is_unreachable_ = is_unreachable;
+    changed_at_ = now;
+    return true;
+}
+
 void UpstreamNotices::unreachable(const std::string& why, unsigned status) {
-    if (is_unreachable_.exchange(true)) return;
-    spdlog::warn("the model server at {} cannot be reached ({}); calls get {} until it can", url_,
-                 why, status);
+    const std::lock_guard lock(mutex_);
+    if (change_to(true))
+        spdlog::warn("the model server at {} cannot be reached ({}); calls get {} until it can",
+                     url_, why, status);
 }
 
 void UpstreamNotices::reached() {
-    if (is_unreachable_.exchange(false))
-        spdlog::info("the model server at {} can be reached again", url_);
+    const std::lock_guard lock(mutex_);
+    if (change_to(false)) spdlog::info("the model server at {} can be reached again", url_);
+}
+
+bool UpstreamNotices::is_unreachable() const {
+    const std::lock_guard lock(mutex_);
+    return is_unreachable_;
 }
 
 }  // namespace millrace::api::gate

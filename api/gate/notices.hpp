@@ -1,7 +1,9 @@
 #pragma once
 
-#include <atomic>
+#include <chrono>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -9,9 +11,9 @@ namespace millrace::api::gate {
 
 class ServiceLink;
 
-/// What the log says of the connections to the payment service: a trouble once, however many
-/// threads have it and however often they try, and its end when all of them are up again. May be
-/// called from any thread.
+/// What the log says of the connections to the payment service: a trouble once a minute at most,
+/// however many threads have it and however often they try, and its end when all of them are up
+/// again. May be called from any thread.
 class ServiceNotices {
 public:
     /// `link` has no connection; `what` is the line to say.
@@ -21,13 +23,14 @@ public:
 private:
     std::mutex mutex_;
     std::set<const ServiceLink*> lost_;
-    /// Since the trouble began.
-    std::set<std::string> said_;
+    /// And when.
+    std::map<std::string, std::chrono::steady_clock::time_point> said_;
     bool has_been_up_ = false;
 };
 
 /// What the log says of the model server: that it cannot be reached when that begins, and that it
-/// can when that ends. May be called from any thread.
+/// can when that ends; where both come and go, neither more often than every two seconds. May be
+/// called from any thread.
 class UpstreamNotices {
 public:
     explicit UpstreamNotices(std::string url) : url_(std::move(url)) {}
@@ -35,11 +38,16 @@ public:
     /// A connection could not be made; `status` is what clients are answered.
     void unreachable(const std::string& why, unsigned status);
     void reached();
-    bool is_unreachable() const { return is_unreachable_; }
+    bool is_unreachable() const;
 
 private:
+    /// True when it was otherwise long enough.
+    bool change_to(bool is_unreachable);
+
     const std::string url_;
-    std::atomic<bool> is_unreachable_ = false;
+    mutable std::mutex mutex_;
+    bool is_unreachable_ = false;
+    std::optional<std::chrono::steady_clock::time_point> changed_at_;
 };
 
 }  // namespace millrace::api::gate

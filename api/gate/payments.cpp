@@ -43,15 +43,18 @@ Charged charged(channel::Amount amount, const ServiceAnswer& answer) {
             text_in(answer.result, "balance")};
 }
 
-/// Nobody but this gate charges or releases what it has reserved, unless another one takes that for
-/// its own.
-void tell_refused_charge(std::string_view doing, const ServiceAnswer& answer) {
-    if (!answer.failed) return;
-    const bool has_ended = answer.reason == kEndedOtherwise || answer.reason == kNotReserved;
-    spdlog::warn("{}: {} {}{}", doing, answer.reason, answer.message,
-                 has_ended ? " The payment has ended already: does another gate of this name run "
-                             "for this receiver? Each needs a gate.name of its own."
-                           : "");
+bool has_ended(const ServiceAnswer& answer) {
+    return answer.reason == kEndedOtherwise || answer.reason == kNotReserved;
+}
+
+/// What this gate has reserved the chain may end, or another gate that takes it for its own.
+void tell_refused_charge(const ServiceAnswer& answer) {
+    spdlog::warn("a charge: {} {}{}", answer.reason, answer.message,
+                 has_ended(answer)
+                     ? " The payment has ended already: the chain took its money away, or another "
+                       "gate of this name runs for this receiver; each needs a gate.name of its "
+                       "own."
+                     : "");
 }
 
 void tell_failure(std::string_view doing, const ServiceAnswer& answer) {
@@ -114,7 +117,8 @@ std::shared_ptr<ServiceCall> Payments::charge_so_far(Payment& payment, channel::
     payment.last = link_.call("payment.charge", charge_params(payment, amount, tokens, "false"),
                               Sending::until_answered);
     link_.when_answered(payment.last, [](const ServiceAnswer& answer) {
-        tell_refused_charge("a charge on the way", answer);
+        // Put off by the service, it may come behind the last one, which says it all.
+        if (!has_ended(answer)) tell_failure("a charge on the way", answer);
     });
     return payment.last;
 }
@@ -131,7 +135,7 @@ Task<std::variant<Charged, Refused, NoAnswer>> Payments::charge(Payment& payment
     payment.is_ended = true;
     const bool answered = co_await link_.wait(call, deadline);
     if (answered && call->answer()->failed) {
-        tell_refused_charge("a charge", *call->answer());
+        tell_refused_charge(*call->answer());
         co_return Refused{call->answer()->reason, call->answer()->message};
     }
     if (answered) co_return charged(amount, *call->answer());

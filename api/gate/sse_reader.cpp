@@ -13,9 +13,9 @@ struct Line {
 
 /// Where the first line ends that does so at `from` or later; the size of the text where none does.
 std::size_t line_end(std::string_view text, std::size_t from) {
-    const auto feed = text.find('\n', from);
-    const auto before_feed = text.substr(0, feed);
-    return std::min(before_feed.find('\r', from), before_feed.size());
+    const auto ends = [](char one) { return one == '\n' || one == '\r'; };
+    const auto begin = text.begin() + static_cast<std::ptrdiff_t>(from);
+    return static_cast<std::size_t>(std::find_if(begin, text.end(), ends) - text.begin());
 }
 
 /// Lines end with LF, CR LF or CR. A CR that comes last may be the first half of an end. `end` is

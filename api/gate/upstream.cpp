@@ -170,8 +170,10 @@ Upstream::Upstream(asio::io_context& context, const UpstreamAddress& address,
 Upstream::~Upstream() = default;
 
 Task<void> Upstream::look() {
-    Call call(*this);
-    co_await call.state_->connect();
+    // No call: when the gate ends, nobody waits for it, and it must not look for its place among
+    // them.
+    Call::State attempt(*this);
+    co_await attempt.connect();
 }
 
 void Upstream::cancel_all() {

@@ -190,7 +190,7 @@ test("gate faults: two gates of one name: the one whose payments are released sa
   const twin = await startGate('name = "twin"', { key: gate.key });
   assert.match(twin.log, /released 1 payment that an earlier run of twin left; if that one still runs/);
   assert.equal(streamed((await stream).text).receipt.success, false);
-  assert.match(gate.log, /has ended already: does another gate of this name run/);
+  assert.match(gate.log, /has ended already: .*another gate of this name/);
   await twin.stop();
   await gate.stop();
 });

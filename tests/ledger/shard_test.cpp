@@ -304,6 +304,26 @@ TEST_CASE("shard: state is rebuilt from the database alone", "[shard]") {
     CHECK(paid(answer[0]).result.reserved == units(0));
 }
 
+TEST_CASE("shard: a channel that is opened again after a restart is the one that it was",
+          "[shard]") {
+    Books books;
+    const auto app = payer(books, 1);
+    {
+        auto shard = books.shard();
+        process(shard, app.open(1000));
+        process(shard, app.pay("a", 100, 100));
+        shard.release_lease(kNoon);
+    }
+    auto shard = books.shard();
+    const auto before = books.query("select count(*) from transfer");
+    process(shard, app.open(1000));
+    process(shard, app.open(5000), app.open(1000));
+    CHECK(books.query("select balance, charged from channel") == "1000|100");
+    CHECK(books.query("select count(*) from channel_opening") == "1");
+    CHECK(books.query("select count(*) from transfer") == before);
+    CHECK(refused(process(shard, app.pay("b", 950, 1050))[0]) == Error::cumulative_exceeds_balance);
+}
+
 TEST_CASE("shard: a holder that was taken over cannot commit", "[shard][lease]") {
     Books books;
     auto first = books.shard("first");

@@ -442,7 +442,6 @@ export class Millrace {
 
 const preferredOf = ({ assetTransferMethods }: Token): TransferMethod => assetTransferMethods[0] ?? "eip3009";
 
-/** Of REST, from the URL of the stream. */
 function hostOf(url: string): string {
   try {
     return new URL(url).host;
@@ -451,6 +450,7 @@ function hostOf(url: string): string {
   }
 }
 
+/** Of REST, from the URL of the stream. */
 function originOf(url: string): string {
   const { protocol, host } = new URL(url);
   return `${protocol === "wss:" ? "https:" : "http:"}//${host}`;
