@@ -11,7 +11,7 @@ namespace {
 /// A service that says something else each time would fill the log.
 constexpr std::size_t kSaidMax = 16;
 constexpr std::chrono::minutes kSaidFor{1};
-constexpr std::chrono::seconds kChangesApart{2};
+constexpr std::chrono::seconds kTroubleMin{2};
 
 }  // namespace
 
@@ -33,30 +33,24 @@ void ServiceNotices::up(const ServiceLink& link) {
     has_been_up_ = true;
 }
 
-bool UpstreamNotices::change_to(bool is_unreachable) {
-    const auto now = steady_clock::now();
-    const bool is_settled = !changed_at_ || *changed_at_ + kChangesApart <= now;
-    if (is_unreachable_ == is_unreachable || !is_settled) return false;
-    is_unreachable_ = is_unreachable;
-    changed_at_ = now;
-    return true;
-}
-
 void UpstreamNotices::unreachable(const std::string& why, unsigned status) {
     const std::lock_guard lock(mutex_);
-    if (change_to(true))
-        spdlog::warn("the model server at {} cannot be reached ({}); calls get {} until it can",
-                     url_, why, status);
+    if (unreachable_since_) return;
+    unreachable_since_ = steady_clock::now();
+    spdlog::warn("the model server at {} cannot be reached ({}); calls get {} until it can", url_,
+                 why, status);
 }
 
 void UpstreamNotices::reached() {
     const std::lock_guard lock(mutex_);
-    if (change_to(false)) spdlog::info("the model server at {} can be reached again", url_);
+    if (!unreachable_since_ || *unreachable_since_ + kTroubleMin > steady_clock::now()) return;
+    unreachable_since_.reset();
+    spdlog::info("the model server at {} can be reached again", url_);
 }
 
 bool UpstreamNotices::is_unreachable() const {
     const std::lock_guard lock(mutex_);
-    return is_unreachable_;
+    return unreachable_since_.has_value();
 }
 
 }  // namespace millrace::api::gate

@@ -29,8 +29,8 @@ private:
 };
 
 /// What the log says of the model server: that it cannot be reached when that begins, and that it
-/// can when that ends; where both come and go, neither more often than every two seconds. May be
-/// called from any thread.
+/// can when that ends, two seconds later at the earliest, lest both fill the log where connections
+/// come and go. May be called from any thread.
 class UpstreamNotices {
 public:
     explicit UpstreamNotices(std::string url) : url_(std::move(url)) {}
@@ -41,13 +41,9 @@ public:
     bool is_unreachable() const;
 
 private:
-    /// True when it was otherwise long enough.
-    bool change_to(bool is_unreachable);
-
     const std::string url_;
     mutable std::mutex mutex_;
-    bool is_unreachable_ = false;
-    std::optional<std::chrono::steady_clock::time_point> changed_at_;
+    std::optional<std::chrono::steady_clock::time_point> unreachable_since_;
 };
 
 }  // namespace millrace::api::gate
