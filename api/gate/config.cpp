@@ -94,6 +94,7 @@ void read_payment(ConfigSection& section, GateConfig& config) {
         config.withdraw_delay_seconds = seconds;
     }
     section.parsed("deposit_min", config.deposit_min, &channel::parse_amount, kUnits);
+    section.flag("ahead_of_payment", config.ahead_of_payment);
 }
 
 void read_times(ConfigSection& section, GateConfig& config) {

@@ -56,6 +56,8 @@ struct GateConfig {
     std::chrono::milliseconds charge_interval{2000};
     /// How long a call waits while another is at work on its channel.
     std::chrono::milliseconds turn_timeout{30'000};
+    /// The model server may be asked while the payment is being taken.
+    bool ahead_of_payment = true;
     std::size_t waiting_per_channel_max = 64;
     std::size_t outstanding_max = 10'000;
 

@@ -245,9 +245,6 @@ void Exchange::drop_body() {
 void Exchange::cut() {
     peer_.cut();
 }
-bool Exchange::has_begun() const {
-    return peer_.has_begun();
-}
 bool Exchange::is_gone() const {
     return peer_.is_gone();
 }

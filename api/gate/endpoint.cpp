@@ -15,12 +15,12 @@ constexpr std::array<std::string_view, 1> kNumPredict{"num_predict"};
 
 /// The first that fits counts.
 constexpr std::array<Endpoint, 6> kEndpoints{{
-    {"/chat/completions", kChat, {}, true},
-    {"/completions", kMaxTokens, {}, true},
-    {"/responses", kMaxOutputTokens, {}, false},
-    {"/messages", kMaxTokens, {}, false},
-    {"/api/chat", kNumPredict, "options", false},
-    {"/api/generate", kNumPredict, "options", false},
+    {"/chat/completions", kChat, {}, true, true},
+    {"/completions", kMaxTokens, {}, true, true},
+    {"/responses", kMaxOutputTokens, {}, false, false},
+    {"/messages", kMaxTokens, {}, false, false},
+    {"/api/chat", kNumPredict, "options", false, false},
+    {"/api/generate", kNumPredict, "options", false, false},
 }};
 constexpr Endpoint kUnknown{};
 

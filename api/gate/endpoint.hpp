@@ -17,6 +17,8 @@ struct Endpoint {
     std::string_view limits_in;
     /// Takes `stream_options.include_usage`.
     bool usage_on_request = false;
+    /// A call does nothing but answer: one that was begun and is broken off leaves nothing behind.
+    bool only_answers = false;
 };
 
 /// OpenAI (chat completions, completions, responses), Anthropic (messages) and Ollama (chat,

@@ -82,7 +82,6 @@ public:
     /// Nothing after this: the reply cannot be completed.
     void cut();
 
-    bool has_begun() const;
     bool is_gone() const;
     /// Called once when the client goes while nothing is written; nothing to call any more when
     /// `gone` is empty.

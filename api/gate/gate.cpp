@@ -104,6 +104,7 @@ public:
         const auto threads = config.io_threads > 0 ? config.io_threads : cores;
         for (unsigned n = 0; n < threads; ++n)
             workers_.push_back(std::make_unique<Worker>(shared_, link_options_, upstream_));
+        shared_.workers = workers_.size();
         for (auto& worker : workers_)
             handlers_.emplace_back(
                 [one = worker.get()](Exchange& exchange) { return handle(*one, exchange); });

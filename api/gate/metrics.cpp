@@ -31,6 +31,8 @@ GateMetrics::GateMetrics()
           gauge(registry_, "millrace_gate_upstream_calls", "Calls that are with the model server")),
       upstream_faults(counter(registry_, "millrace_gate_upstream_faults_total",
                               "Calls that the model server did not answer, or broke off")),
+      ahead_in_vain(counter(registry_, "millrace_gate_ahead_in_vain_total",
+                            "Calls begun ahead of a payment that was not taken")),
       usage_missing(counter(registry_, "millrace_gate_usage_missing_total",
                             "Answers without the usage that their price asks for")),
       above_ceiling(counter(registry_, "millrace_gate_above_ceiling_total",

@@ -34,6 +34,8 @@ public:
     /// Calls that are with the model server.
     prometheus::Gauge& upstream_calls;
     prometheus::Counter& upstream_faults;
+    /// Calls that were begun ahead of a payment that was then refused, or not answered.
+    prometheus::Counter& ahead_in_vain;
     /// Answers of the model server without the usage that their price asks for.
     prometheus::Counter& usage_missing;
     /// Answers that came to more than the payer had signed for: the rest is not charged.

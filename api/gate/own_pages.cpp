@@ -21,7 +21,8 @@ std::string_view truth(bool value) {
 }
 
 Reply ready(const Shared& shared) {
-    const bool service = shared.metrics.service_up.Value() > 0;
+    // A thread without its stream refuses calls, and nobody can choose their thread.
+    const bool service = shared.metrics.service_up.Value() >= static_cast<double>(shared.workers);
     const bool swept = shared.swept;
     const bool draining = shared.connections.draining;
     Reply reply;

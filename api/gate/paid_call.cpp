@@ -1,6 +1,7 @@
 #include "api/gate/paid_call.hpp"
 
 #include "api/gate/json_text.hpp"
+#include "api/gate/model_call.hpp"
 #include "api/gate/relay.hpp"
 #include "api/gate/served_call.hpp"
 #include "api/stream/json.hpp"
@@ -56,8 +57,7 @@ Parts parts_of(const std::string& header_json) {
 
 /// By these the payer learns its channel's state, and asks again.
 bool is_correctable(std::string_view reason_text) {
-    return reason_text == reason(Error::cumulative_amount_mismatch) ||
-           reason_text == reason(Error::cumulative_below_claimed);
+    return reason_text == reason(Error::cumulative_amount_mismatch);
 }
 
 /// Not the payer's fault: the gate is not who it should be, or asked for nonsense.
@@ -184,25 +184,45 @@ Task<void> PaidCall::pay(x402::ChannelVoucher paid, std::string header_json) {
     asked.channel_config = std::move(parts.channel_config);
     asked.voucher = std::move(parts.voucher);
     asked.deposit = std::move(parts.deposit);
+    co_await serve(std::move(asked), std::move(*turn), std::move(paid));
+}
+
+Task<void> PaidCall::serve(Payments::Asked asked, ChannelTurns::Turn turn,
+                           x402::ChannelVoucher paid) {
+    auto& shared = worker_.shared;
     const auto begun = steady_clock::now();
-    const auto patience =
-        asked.deposit.empty() ? shared.config.accept_timeout : shared.config.deposit_timeout;
-    auto taken = co_await worker_.payments.accept(std::move(asked), begun + patience);
-    shared.metrics.waited("accept", steady_clock::now() - begun);
+    const auto deadline = begun + (asked.deposit.empty() ? shared.config.accept_timeout
+                                                         : shared.config.deposit_timeout);
+    const bool is_ahead = may_go_ahead(paid, asked);
+    const auto payment_call = worker_.payments.hand_in(asked);
+    ModelCall model(worker_, exchange_, quote_);
+    std::exception_ptr failure;
+    try {
+        if (is_ahead) co_await model.ask_ahead_of(payment_call, deadline);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    auto taken = co_await worker_.payments.taken(std::move(asked), payment_call, deadline);
+    const auto taken_at =
+        payment_call->answer() ? payment_call->answered_at() : steady_clock::now();
+    shared.metrics.waited("accept", taken_at - begun);
+    if (!std::holds_alternative<Payment>(taken) && model.was_asked()) {
+        model.end();
+        shared.metrics.ahead_in_vain.Increment();
+    }
     if (const auto* why = std::get_if<Refused>(&taken)) {
-        co_await refused(*why, std::move(*turn), paid);
+        co_await refused(*why, std::move(turn), paid);
         co_return;
     }
     if (const auto* nothing = std::get_if<NoAnswer>(&taken)) {
-        leave(std::move(*turn), nothing->under_way);
+        leave(std::move(turn), nothing->under_way);
         co_await unavailable("The payment service did not answer; try again.");
         co_return;
     }
     auto& payment = std::get<Payment>(taken);
-    ServedCall served(worker_, exchange_, quote_, payment, paid.config.payer);
-    std::exception_ptr failure;
+    ServedCall served(worker_, exchange_, quote_, payment, paid.config.payer, model);
     try {
-        if (!exchange_.is_gone()) co_await served.run();
+        if (!failure && !exchange_.is_gone()) co_await served.run();
     } catch (...) {
         failure = std::current_exception();
     }
@@ -210,8 +230,25 @@ Task<void> PaidCall::pay(x402::ChannelVoucher paid, std::string header_json) {
         worker_.payments.release(payment, "the call came to nothing");
         shared.metrics.payment("released");
     }
-    leave(std::move(*turn), payment.last);
+    leave(std::move(turn), payment.last);
     if (failure) std::rethrow_exception(failure);
+}
+
+/// What does nothing but answer may be asked before its payment stands, for a payer who has just
+/// paid and whose voucher is the one that the service has to expect. Not with a deposit, which
+/// takes too long, or where a contract has to be asked for its signature.
+bool PaidCall::may_go_ahead(const x402::ChannelVoucher& paid, const Payments::Asked& asked) {
+    auto& shared = worker_.shared;
+    const bool is_harmless =
+        quote_.endpoint.only_answers && quote_.asked && exchange_.request().method == "POST";
+    const bool is_sure = signed_ == Signed::by_payer && asked.deposit.empty() &&
+                         paid.config.payer_authorizer != channel::Address{};
+    // Half of the places are for those who have paid.
+    const bool has_room = shared.upstream_calls < shared.config.upstream_calls_max / 2;
+    return shared.config.ahead_of_payment && is_harmless && is_sure && has_room &&
+           worker_.link.is_up() &&
+           shared.charged_before.expects(paid.channel, paid.voucher.max_claimable, quote_.ceiling,
+                                         steady_clock::now());
 }
 
 /// The channel is free for its next call when the service has answered the last request of this
@@ -284,6 +321,7 @@ Task<void> PaidCall::refund(x402::RefundPayload paid, std::string header_json) {
         receipt.channel_state = channel_state(channel, text_in(channel, "chargedCumulativeAmount"),
                                               text_in(channel, "balance"));
     worker_.known.erase(id);
+    shared.charged_before.forget(id);
     shared.metrics.request("refunded");
     Reply reply;
     reply.body = fmt::format(R"({{"message":"Refunded","channelId":"{}","amount":"{}"}})",

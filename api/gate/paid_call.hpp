@@ -31,6 +31,8 @@ private:
     Task<void> take(x402::PaymentPayload paid, std::string header_json);
     Task<std::optional<ChannelTurns::Turn>> take_turn(x402::ChannelVoucher paid);
     Task<void> pay(x402::ChannelVoucher paid, std::string header_json);
+    Task<void> serve(Payments::Asked asked, ChannelTurns::Turn turn, x402::ChannelVoucher paid);
+    bool may_go_ahead(const x402::ChannelVoucher& paid, const Payments::Asked& asked);
     Task<void> refused(const Refused& why, ChannelTurns::Turn turn,
                        const x402::ChannelVoucher& paid);
     void leave(ChannelTurns::Turn turn, std::shared_ptr<ServiceCall> last);

@@ -75,14 +75,19 @@ bool Payments::is_available() const {
     return link_.is_usable() && link_.outstanding() < outstanding_max_;
 }
 
-Task<std::variant<Payment, Refused, NoAnswer>> Payments::accept(Asked asked, Deadline deadline) {
+std::shared_ptr<ServiceCall> Payments::hand_in(const Asked& asked) {
     auto params = fmt::format(
         R"({{"channelConfig":{},"inference":{{"id":"{}","model":{}}},"maxAmount":"{}","voucher":{})",
         asked.channel_config, asked.inference, quoted(asked.model),
         channel::to_string(asked.max_amount), asked.voucher);
     if (!asked.deposit.empty()) params += R"(,"deposit":)" + asked.deposit;
     params += '}';
-    const auto call = link_.call("payment.accept", params, Sending::twice);
+    return link_.call("payment.accept", params, Sending::twice);
+}
+
+Task<std::variant<Payment, Refused, NoAnswer>> Payments::taken(Asked asked,
+                                                               std::shared_ptr<ServiceCall> call,
+                                                               Deadline deadline) {
     const bool answered_in_time = co_await link_.wait(call, deadline);
     const auto id = channel::to_hex(asked.channel);
     const auto give_back = [this, id, inference = asked.inference](const ServiceAnswer& late) {

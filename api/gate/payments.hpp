@@ -74,8 +74,14 @@ public:
         std::string voucher;
         std::string deposit;
     };
-    /// Where no answer comes in time, a payment that is taken after all is released.
-    Task<std::variant<Payment, Refused, NoAnswer>> accept(Asked asked, Deadline deadline);
+    /// Sends a payment to the service. `taken` has to follow, or it stands though nobody charges
+    /// it.
+    std::shared_ptr<ServiceCall> hand_in(const Asked& asked);
+    /// What became of it. Where no answer comes in time, a payment that is taken after all is
+    /// released.
+    Task<std::variant<Payment, Refused, NoAnswer>> taken(Asked asked,
+                                                         std::shared_ptr<ServiceCall> call,
+                                                         Deadline deadline);
 
     /// What is due by now of a call that goes on. Is not waited for; the next one should be.
     std::shared_ptr<ServiceCall> charge_so_far(Payment& payment, channel::Amount amount,

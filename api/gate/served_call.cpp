@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::string_view kReceipt = "PAYMENT-RESPONSE";
 constexpr std::string_view kReceiptEvent = "payment-response";
-constexpr std::size_t kKnownMax = 10'000;
 constexpr std::chrono::seconds kKnownFor{60};
 /// Who is told that nothing was charged finds the channel free.
 constexpr std::chrono::seconds kReleaseWait{1};
@@ -56,28 +55,23 @@ void make_private(Fields& fields) {
 }  // namespace
 
 ServedCall::ServedCall(Worker& worker, Exchange& exchange, const Quote& quote, Payment& payment,
-                       channel::Address payer)
+                       channel::Address payer, ModelCall& model)
     : worker_(worker),
       exchange_(exchange),
       quote_(quote),
       payment_(payment),
       payer_(payer),
-      place_(UpstreamPlace::take(worker.shared.upstream_calls,
-                                 worker.shared.config.upstream_calls_max,
-                                 worker.shared.metrics.upstream_calls)),
+      model_(model),
       count_(quote.asked ? quote.asked->prompt.tokens_estimate() : 0) {}
 
 Task<void> ServedCall::run() {
-    if (!place_) {
+    if (!model_.was_asked()) co_await model_.ask();
+    if (model_.has_no_place()) {
         co_await overloaded();
         co_return;
     }
-    auto body = body_for_upstream(quote_, std::move(exchange_.request().body));
-    auto request = upstream_request(worker_.shared, exchange_.request(), std::move(body));
-    Upstream::Call call(worker_.upstream);
-    exchange_.on_gone([&call] { call.cancel(); });
-    auto head = co_await call.begin(std::move(request));
-    exchange_.drop_body();
+    auto& call = model_.answer();
+    auto& head = model_.head();
     if (!head || head->status >= 300)
         co_await not_served(call, std::move(head));
     else if (is_encoded(*head) && !channel::is_fixed(quote_.rule.price))
@@ -114,14 +108,18 @@ Task<void> ServedCall::overloaded() {
 
 Task<void> ServedCall::not_served(Upstream::Call& call, std::optional<UpstreamHead> head) {
     worker_.shared.metrics.request("upstream_failed");
-    if (!head) worker_.shared.metrics.upstream_faults.Increment();
+    // Not by the model server: the payment came too late for it, or the gate ends.
+    const bool is_broken_off = call.fault() == UpstreamFault::cancelled;
+    if (!head && !is_broken_off) worker_.shared.metrics.upstream_faults.Increment();
     auto more = co_await let_go();
     if (exchange_.is_gone()) co_return;
     if (head) {
         co_await relay(exchange_, call, std::move(*head), std::move(more));
         co_return;
     }
-    auto failed = fault_reply(call.fault());
+    auto failed = is_broken_off
+                      ? problem_reply(503, "unavailable", "The call was broken off; try again.")
+                      : fault_reply(call.fault());
     failed.fields.insert(failed.fields.end(), more.begin(), more.end());
     co_await exchange_.answer(std::move(failed));
 }
@@ -154,7 +152,7 @@ Task<void> ServedCall::whole(Upstream::Call& call, UpstreamHead head) {
         co_await not_served(call, std::nullopt);
         co_return;
     }
-    place_.reset();
+    model_.leave();
     UsageReader reader;
     const auto answer = reader.read_answer(body);
     count_.add(answer);
@@ -372,7 +370,16 @@ Task<ServedCall::Settled> ServedCall::settle(channel::Amount amount, channel::To
                                                                : "pending");
     if (std::holds_alternative<Refused>(settled))
         worker_.payments.release(payment_, "the charge was refused");
+    if (const auto* charged = std::get_if<Charged>(&settled)) note(*charged);
     co_return settled;
+}
+
+void ServedCall::note(const Charged& charged) {
+    const auto in_all = channel::parse_amount(charged.charged_in_all);
+    const auto balance = channel::parse_amount(charged.balance);
+    if (in_all && balance)
+        worker_.shared.charged_before.note(payment_.channel, {*in_all, *balance},
+                                           steady_clock::now());
 }
 
 Task<std::string> ServedCall::receipt(Charged charged, std::string note) {
@@ -390,7 +397,7 @@ Task<std::string> ServedCall::receipt(Charged charged, std::string note) {
         auto channel = co_await worker_.payments.channel(
             payment_.channel, now + worker_.shared.config.charge_timeout);
         if (!channel) co_return render(out);
-        if (known.size() >= kKnownMax) known.clear();
+        if (known.size() >= kChannelsKnownMax) known.clear();
         found =
             known.insert_or_assign(payment_.channel, Worker::Known{std::move(*channel), now}).first;
     }

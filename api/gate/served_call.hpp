@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/gate/exchange.hpp"
+#include "api/gate/model_call.hpp"
 #include "api/gate/offer.hpp"
 #include "api/gate/quote.hpp"
 #include "api/gate/relay.hpp"
@@ -31,8 +32,9 @@ namespace millrace::api::gate {
 class ServedCall {
 public:
     /// All of it outlives the call. Where `payment` is not ended afterwards, it is to be released.
+    /// `model` may have been asked already.
     ServedCall(Worker& worker, Exchange& exchange, const Quote& quote, Payment& payment,
-               channel::Address payer);
+               channel::Address payer, ModelCall& model);
 
     Task<void> run();
 
@@ -59,6 +61,7 @@ private:
     channel::Amount due(channel::TokenCounts tokens) const;
     Task<Settled> settle(channel::Amount amount, channel::TokenCounts tokens,
                          Payments::Unanswered unanswered);
+    void note(const Charged& charged);
     /// The text of a PAYMENT-RESPONSE.
     Task<std::string> receipt(Charged charged, std::string note);
     Task<void> answer_not_charged(Upstream::Call& call, Settled settled);
@@ -69,8 +72,7 @@ private:
     const Quote& quote_;
     Payment& payment_;
     const channel::Address payer_;
-    /// At the model server; nothing where there was none, or where it is not needed any more.
-    std::optional<UpstreamPlace> place_;
+    ModelCall& model_;
     bool is_charged_ = false;
     UsageCount count_;
     channel::Amount charged_so_far_;

@@ -64,8 +64,6 @@ ServiceAnswer answer_of(json::object& message) {
     const auto* data = error->as_object().if_contains("data");
     if (!data || !data->is_object()) return answer;
     answer.reason = text_in(data->as_object(), "reason");
-    answer.field = text_in(data->as_object(), "field");
-    answer.limit = text_in(data->as_object(), "limit");
     return answer;
 }
 
@@ -276,6 +274,7 @@ void ServiceLink::finish(std::uint64_t id, ServiceAnswer answer) {
     calls_.erase(found);
     metrics_.outstanding.Decrement();
     call->answer_ = std::move(answer);
+    call->answered_at_ = std::chrono::steady_clock::now();
     call->answered_.cancel();
     for (const auto& then : std::exchange(call->then_, {})) then(*call->answer_);
 }
@@ -360,6 +359,7 @@ std::shared_ptr<ServiceCall> ServiceLink::call(std::string_view method, std::str
         new ServiceCall(context_, id, request(id, method, params), sending));
     made->answer_ = unsendable(made->frame_, frame_bytes_max_);
     if (made->answer_) {
+        made->answered_at_ = std::chrono::steady_clock::now();
         spdlog::warn("a {} is not sent: {}", method, made->answer_->message);
         return made;
     }

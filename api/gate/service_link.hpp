@@ -29,8 +29,6 @@ struct ServiceAnswer {
     bool failed = false;
     std::string reason;
     std::string message;
-    std::string field;
-    std::string limit;
 };
 
 /// With how many connections a request may go out. One that ends on a request may have ended
@@ -42,6 +40,8 @@ enum class Sending { once, twice, until_answered };
 class ServiceCall {
 public:
     const std::optional<ServiceAnswer>& answer() const { return answer_; }
+    /// When that came.
+    std::chrono::steady_clock::time_point answered_at() const { return answered_at_; }
 
 private:
     friend class ServiceLink;
@@ -61,6 +61,7 @@ private:
     bool is_in_flight_ = false;
     unsigned ended_connections_ = 0;
     std::optional<ServiceAnswer> answer_;
+    std::chrono::steady_clock::time_point answered_at_{};
     std::vector<std::function<void(const ServiceAnswer&)>> then_;
     boost::asio::steady_timer answered_;
 };

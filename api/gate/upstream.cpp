@@ -30,6 +30,7 @@ namespace {
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::uint32_t kHeaderBytesMax = 64 * 1024;
 constexpr std::size_t kPieceBytes = 16 * 1024;
+constexpr std::chrono::seconds kResolvedFor{30};
 
 /// False once the server has closed it, or said something that nobody asked for.
 bool is_quiet(tcp::socket& socket) {
@@ -51,6 +52,9 @@ struct Upstream::Pool {
     const UpstreamLimits& limits;
     UpstreamNotices& notices;
     tcp::resolver resolver;
+    /// Where the model server was found, and when: a look-up cannot be broken off.
+    tcp::resolver::results_type places;
+    steady_clock::time_point resolved_at{};
     /// The newest last.
     std::deque<Kept> kept;
     std::set<Call*> calls;
@@ -79,16 +83,30 @@ struct Upstream::Call::State {
     Task<bool> connect() {
         stream = std::make_unique<beast::tcp_stream>(pool.context);
         const auto deadline = steady_clock::now() + pool.limits.connect_timeout;
-        const auto [error, places] =
-            co_await pool.resolver.async_resolve(pool.address.host, pool.address.port, kTuple);
-        if (error || cancelled) co_return unconnected(error);
+        if (const auto error = co_await resolve(); error || cancelled) co_return unconnected(error);
         stream->expires_at(deadline);
+        const auto places = pool.places;
         const auto [refused, place] = co_await stream->async_connect(places, kTuple);
-        if (refused) co_return unconnected(refused);
+        if (refused) {
+            if (!cancelled) pool.places = {};
+            co_return unconnected(refused);
+        }
         pool.notices.reached();
         beast::error_code ignored;
         stream->socket().set_option(tcp::no_delay(true), ignored);
         co_return true;
+    }
+
+    Task<beast::error_code> resolve() {
+        if (!pool.places.empty() && steady_clock::now() < pool.resolved_at + kResolvedFor)
+            co_return beast::error_code();
+        auto [error, places] =
+            co_await pool.resolver.async_resolve(pool.address.host, pool.address.port, kTuple);
+        if (!error) {
+            pool.places = std::move(places);
+            pool.resolved_at = steady_clock::now();
+        }
+        co_return error;
     }
 
     bool unconnected(beast::error_code error) {
@@ -166,7 +184,7 @@ struct Upstream::Call::State {
 
 Upstream::Upstream(asio::io_context& context, const UpstreamAddress& address,
                    const UpstreamLimits& limits, UpstreamNotices& notices)
-    : pool_(new Pool{context, address, limits, notices, tcp::resolver(context), {}, {}}) {}
+    : pool_(new Pool{context, address, limits, notices, tcp::resolver(context), {}, {}, {}, {}}) {}
 Upstream::~Upstream() = default;
 
 Task<void> Upstream::look() {
@@ -190,6 +208,7 @@ Upstream::Call::~Call() {
 
 Task<std::optional<UpstreamHead>> Upstream::Call::begin(UpstreamRequest given) {
     auto& state = *state_;
+    if (state.cancelled) co_return std::nullopt;
     http::request<http::span_body<const char>> request;
     request.method_string(given.method);
     request.target(state.pool.address.base_path + given.target);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/gate/channel_turns.hpp"
+#include "api/gate/charged_before.hpp"
 #include "api/gate/config.hpp"
 #include "api/gate/connection.hpp"
 #include "api/gate/metrics.hpp"
@@ -23,6 +24,9 @@
 
 namespace millrace::api::gate {
 
+/// Of so many channels a gate remembers something between their calls.
+inline constexpr std::size_t kChannelsKnownMax = 10'000;
+
 /// What all threads of a gate share. Outlives them.
 struct Shared {
     explicit Shared(const GateConfig& given)
@@ -33,6 +37,8 @@ struct Shared {
           answers({given.replies_bytes_max, given.replies_bytes_max}) {}
 
     const GateConfig& config;
+    /// Threads, each with a payment stream of its own. Set before they start.
+    std::size_t workers = 0;
     GateMetrics metrics;
     ChannelTurns turns;
     ConnectionContext connections;
@@ -42,6 +48,7 @@ struct Shared {
     std::once_flag terms_said;
     /// Of whole answers that wait to be charged and sent.
     ByteRoom answers;
+    ChargedBefore charged_before{kChannelsKnownMax};
     /// "name:boot:" of inference ids.
     std::string inference_prefix;
     /// "Bearer …" for the model server; empty: the client's own is passed on.

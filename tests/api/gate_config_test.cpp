@@ -52,6 +52,7 @@ TEST_CASE("gate config: the example names every key, and its defaults are the pr
     CHECK(given.refund_timeout == plain.refund_timeout);
     CHECK(given.charge_interval == plain.charge_interval);
     CHECK(given.turn_timeout == plain.turn_timeout);
+    CHECK(given.ahead_of_payment == plain.ahead_of_payment);
     CHECK(given.waiting_per_channel_max == plain.waiting_per_channel_max);
     CHECK(given.outstanding_max == plain.outstanding_max);
     CHECK(given.upstream.connect_timeout == plain.upstream.connect_timeout);

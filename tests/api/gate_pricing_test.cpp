@@ -203,6 +203,14 @@ TEST_CASE("gate body: what cannot be priced is refused with its member", "[gate]
     CHECK(field_of(R"({"min_tokens":-1})") == "min_tokens");
 }
 
+TEST_CASE("gate body: only calls that leave nothing behind may be begun unpaid", "[gate]") {
+    CHECK(endpoint_of(kChat).only_answers);
+    CHECK(endpoint_of("/v1/completions").only_answers);
+    for (const auto* path :
+         {"/v1/responses", "/v1/messages", "/api/chat", "/api/generate", "/v1/images"})
+        CHECK_FALSE(endpoint_of(path).only_answers);
+}
+
 TEST_CASE("gate body: usage is asked for and the output bounded, the rest stays", "[gate]") {
     const auto& chat = endpoint_of(kChat);
     const std::string body = R"( {"model":"m","temperature":0.10,"messages":["{"]})";

@@ -110,6 +110,31 @@ test("gate links: the log says what is sold and for whom, and of a trouble its b
   await several.stop();
 });
 
+test("gate links: the gate is ready when every thread of it is", async () => {
+  let logins = 0;
+  let held;
+  proxy.onRequest = (request, link) => {
+    if (request.method !== "auth.login" || ++logins !== 2) return false;
+    held = () => link.pass(request);
+    return true;
+  };
+  const two = new Gate({
+    service: proxy.url,
+    upstream: upstream.url,
+    keys: 'io_threads = 2\nname = "two"',
+  });
+  await two.run({ untilReady: false });
+  const ready = async () => (await fetch(`${two.url}/.millrace/readyz`)).json();
+  const up = () => metric(two, "millrace_gate_service_up");
+  await until(() => held, Boolean, { what: "the second login" });
+  await until(up, (count) => count === 1, { what: "the first thread" });
+  assert.equal((await ready()).service, false);
+  held();
+  await two.ready();
+  assert.equal((await ready()).service, true);
+  await two.stop();
+});
+
 test("gate links: an answer to nobody is found out to be whose it is", async () => {
   const apps = [await openApp(), await openApp(), await openApp()];
   proxy.onRequest = (request, link) => {

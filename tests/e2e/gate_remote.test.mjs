@@ -7,7 +7,7 @@ import { createServer } from "node:tls";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { Chain, devAccount } from "./chain.mjs";
 import { Client } from "./client.mjs";
@@ -22,6 +22,7 @@ let proxy;
 let domain;
 let stack;
 let upstream;
+let gate;
 
 async function freePort() {
   const server = createPlainServer().listen(0, "127.0.0.1");
@@ -66,6 +67,11 @@ before(async () => {
   upstream = await OpenAiUpstream.start();
 });
 
+afterEach(async () => {
+  await gate?.stop();
+  gate = undefined;
+});
+
 after(async () => {
   proxy?.close();
   await upstream?.stop();
@@ -84,7 +90,7 @@ test("gate remote: over TLS, by a delegated key, the receiver is paid", async ()
     ...["keys", "delegate", "--key", receiverKey, "--domain", domain, "--expires", "1d"],
     ...["--to", privateKeyToAccount(gateKey).address, "--out", delegation],
   ]);
-  const gate = await Gate.start({
+  gate = await Gate.start({
     service: `wss://${domain}`,
     upstream: upstream.url,
     key: gateKey,
@@ -93,24 +99,22 @@ test("gate remote: over TLS, by a delegated key, the receiver is paid", async ()
   });
   const chain = new Chain(stack.ready);
   const app = new X402App({ account: devAccount(1), chain, ready: stack.ready });
-  const { response, receipt } = await app.chat(gate, "tokens=6");
-  assert.equal(response.status, 200);
+  const { response, receipt, text } = await app.chat(gate, "tokens=6");
+  assert.equal(response.status, 200, text);
   assert.equal(receipt.extra.chargedAmount, String(priceOf(1, 6)));
   const provider = await Client.login(stack.ready.stream, receiver);
   const channel = await provider.get(await app.channelId(`${gate.url}/v1/chat/completions`));
   assert.equal(channel.config.receiver, receiver.address.toLowerCase());
   assert.equal(channel.chargedCumulativeAmount, String(priceOf(1, 6)));
   await provider.close();
-  await gate.stop();
 });
 
 test("gate remote: a certificate that nobody vouches for is not talked to", async () => {
-  const gate = new Gate({ service: `wss://${domain}`, upstream: upstream.url });
+  gate = new Gate({ service: `wss://${domain}`, upstream: upstream.url });
   await gate.run({ untilReady: false });
   for (;;) {
     if (/TLS: certificate verify failed/.test(gate.log)) break;
     await new Promise(setImmediate);
   }
   assert.equal((await fetch(`${gate.url}/.millrace/readyz`)).status, 503);
-  await gate.stop();
 });

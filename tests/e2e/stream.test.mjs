@@ -200,6 +200,14 @@ test("pipelined: five hundred payments without waiting are each answered once", 
   assert.equal(new Set(results.map(({ seq }) => seq)).size, 500);
 });
 
+test("metrics: the time of payments is told by stage", async () => {
+  const text = await (await fetch(`${stack.ready.url}/metrics`)).text();
+  const figure = (name) => Number(text.split(`\n${name} `)[1]?.split("\n")[0]);
+  for (const stage of ["parse", "verify", "decide", "commit", "reply"])
+    assert.ok(figure(`millrace_stage_cpu_seconds_total{stage="${stage}"}`) > 0, stage);
+  assert.ok(figure('millrace_commit_wait_seconds_total{for="database"}') > 0);
+});
+
 test("top up: the balance rises by the second deposit, on chain and here", async () => {
   const channel = await payer.open(provider.account.address, { deposit: 1000n });
   await payer.pay(channel, { id: "all" }, 1000);
