@@ -31,12 +31,12 @@ constexpr const char* kLegs = R"sql(
 constexpr const char* kNotPassed = R"sql(
     with standing as (
         select seq, network, block_number, block_hash, kind, channel_id from chain_event e
-        where network = $1 and block_number > $2::bigint - 4000
+        where network = $1 and block_number >= greatest($2::bigint - 3999, $3::bigint)
             and not exists (select from chain_reversal r where r.event_seq = e.seq)
         union all
         select seq, network, block_number, block_hash, 'opened', channel_id
         from channel_opening o
-        where network = $1 and block_number > $2::bigint - 4000
+        where network = $1 and block_number >= greatest($2::bigint - 3999, $3::bigint)
             and not exists (select from chain_reversal r where r.event_seq = o.seq))
     select seq, block_number, block_hash, kind, channel_id,
         case when kind <> 'opened'
@@ -106,11 +106,11 @@ std::shared_ptr<const PostedEvent> read_posted(pqxx::connection& connection, std
 }
 
 std::vector<StandingEvent> standing_not_passed(pqxx::transaction_base& transaction,
-                                               channel::Network network,
-                                               std::uint64_t block_number) {
+                                               channel::Network network, std::uint64_t block_number,
+                                               std::uint64_t since) {
     std::vector<StandingEvent> events;
     for (const auto& row :
-         transaction.exec_params(kNotPassed, channel::to_string(network), block_number))
+         transaction.exec_params(kNotPassed, channel::to_string(network), block_number, since))
         events.push_back(standing_from(row));
     return events;
 }

@@ -75,10 +75,10 @@ struct StandingEvent {
 /// Those of blocks that the cursor, at that number, has not passed: of blocks above, and of blocks
 /// in whose places it passed others, which happens when the chain changes between an event that is
 /// posted ahead of the cursor and the cursor's coming there. Newest entry first: the order in which
-/// they are to be undone.
+/// they are to be undone. Of blocks below `since` the caller knows that nothing stands so.
 std::vector<StandingEvent> standing_not_passed(pqxx::transaction_base& transaction,
-                                               channel::Network network,
-                                               std::uint64_t block_number);
+                                               channel::Network network, std::uint64_t block_number,
+                                               std::uint64_t since = 0);
 
 /// Channels of the network that have to be compared with the contract.
 std::vector<channel::ChannelId> channels_in_doubt(pqxx::transaction_base& transaction,

@@ -8,6 +8,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace millrace::api {
 
@@ -15,6 +17,13 @@ namespace chain = ledger::chain;
 using chain::BlockTag;
 using channel::Error;
 using channel::Refusal;
+
+namespace {
+
+/// What is posted ahead of the cursor may be late for it by some blocks, but not by so many.
+constexpr std::uint64_t kPostedLate = 256;
+
+}  // namespace
 
 Reversals::Reversals(ChainContext& context, ChainNetwork& network)
     : context_(context), network_(network) {}
@@ -88,6 +97,7 @@ Task<std::string> Reversals::go_back_to_fork() {
     };
     co_await context_.commit_in_order(work);
     network_.cursor = *fork;
+    clean_at_.reset();
     spdlog::error(
         "{}: ALARM: the chain was reorganised below its {} confirmations: block {} is no "
         "longer {}; going back {} blocks to {}, undoing what was posted above",
@@ -101,11 +111,17 @@ Task<std::string> Reversals::go_back_to_fork() {
 /// reorganisation all that is not undone yet. What is of a block that the chain has still, stays.
 Task<std::string> Reversals::undo_orphans() {
     const auto id = network_.config.network;
-    const auto above = network_.cursor->block_number;
-    const auto reading = [id, above](pqxx::transaction_base& transaction) {
-        return ledger::standing_not_passed(transaction, id, above);
+    const auto cursor = *network_.cursor;
+    const auto above = cursor.block_number;
+    const auto since = compare_from();
+    const auto reading = [id, above, since](pqxx::transaction_base& transaction) {
+        return ledger::standing_not_passed(transaction, id, above, since);
     };
     const auto standing = co_await context_.read(reading);
+    const bool is_clean = std::none_of(
+        standing.begin(), standing.end(),
+        [above](const ledger::StandingEvent& event) { return event.block.number <= above; });
+    clean_at_ = is_clean ? std::optional(cursor) : std::nullopt;
     if (standing.empty()) co_return std::string();
 
     const auto pass = co_await network_.cursor_gate.take_all();
@@ -124,6 +140,14 @@ Task<std::string> Reversals::undo_orphans() {
         if (auto wrong = co_await undo(event); !wrong.empty()) co_return wrong;
     }
     co_return std::string();
+}
+
+/// The first block that may have to be compared with what was posted of it.
+std::uint64_t Reversals::compare_from() const {
+    if (!clean_at_) return 0;
+    if (*clean_at_ == *network_.cursor) return clean_at_->block_number + 1;
+    const auto number = clean_at_->block_number;
+    return number > kPostedLate ? number - kPostedLate : 0;
 }
 
 Task<std::string> Reversals::undo(const ledger::StandingEvent& event) {

@@ -3,7 +3,7 @@
 #include "api/chain/chain_context.hpp"
 #include "ledger/posted_event.hpp"
 
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +30,7 @@ private:
     Task<std::string> go_back_to_fork();
     Task<std::string> find_fork(std::optional<ledger::chain::Cursor>& fork);
     Task<std::string> undo_orphans();
+    std::uint64_t compare_from() const;
     Task<std::string> undo(const ledger::StandingEvent& event);
     Task<std::optional<ledger::Request>> request_for(const ledger::StandingEvent& event);
 
@@ -37,6 +38,9 @@ private:
     ChainNetwork& network_;
     /// Told once, not at every poll.
     bool lost_ = false;
+    /// Where the cursor was when nothing stood of a block in whose place it had passed another:
+    /// what it passed before need not be looked at again and again.
+    std::optional<ledger::chain::Cursor> clean_at_;
     /// Whether there may be channels in doubt; nobody knows at the start.
     bool doubts_ = true;
 };

@@ -17,6 +17,8 @@ namespace millrace::ledger::chain {
 struct Cursor {
     std::uint64_t block_number = 0;
     channel::BlockHash block_hash;
+
+    bool operator==(const Cursor&) const = default;
 };
 
 /// Nullopt before the network was first followed.

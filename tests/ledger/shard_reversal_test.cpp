@@ -364,4 +364,7 @@ TEST_CASE(
     REQUIRE(left.size() == 1);
     CHECK(left[0].block.hash == block(5, 0xb0).block_hash);
     CHECK(left[0].kind == "withdraw_initiated");
+    CHECK(ledger::standing_not_passed(transaction, network, 7, 5).size() == 1);
+    CHECK(ledger::standing_not_passed(transaction, network, 7, 6).empty());
+    CHECK(ledger::standing_not_passed(transaction, network, 4, 5).size() == 1);
 }
