@@ -124,7 +124,7 @@ struct LedgerConfig {
     std::chrono::milliseconds commit_timeout{5000};
     /// Judge every voucher by its own signature, also where a later one covers it.
     bool check_every_signature = false;
-    /// Of keys that sign often, over all shards: 33 KiB each.
+    /// Of keys that sign often, over all shards: 53 KiB each.
     std::size_t key_tables_max = 4096;
 };
 

@@ -172,6 +172,7 @@ private:
             }
             co_return co_await send(rendered(*refusal, request));
         }
+        gateway_.enter(Stage::other);
         stream_.expires_never();
         auto response = co_await routed(request);
         if (const auto source = std::move(response.source))

@@ -121,6 +121,7 @@ private:
 
     void receive(const beast::flat_buffer& buffer) {
         if (!takes_frames()) return;
+        gateway_.enter(Stage::parse);
         if (!socket_.got_text()) {
             session_->refuse(stream::bad_request({}, "Expected a text frame, not a binary one."));
         } else {
@@ -177,6 +178,7 @@ private:
     /// gone, or reads too slowly.
     Task<bool> write_messages(const stream::Outbox::Messages& messages) {
         if (messages.ends.empty()) co_return true;
+        const Gateway::Writing writing(gateway_);
         be_patient();
         auto& gathered = socket_.next_layer();
         gathered.cork();

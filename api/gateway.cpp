@@ -1,6 +1,7 @@
 #include "api/gateway.hpp"
 
 #include "api/chain/chain_service.hpp"
+#include "api/metrics.hpp"
 #include "api/shards.hpp"
 #include "api/stream/render.hpp"
 
@@ -31,6 +32,9 @@ Gateway::~Gateway() = default;
 
 void Gateway::use(const Services& services) {
     services_.emplace(services);
+    clock_.emplace([&metrics = services.metrics](Stage stage, std::chrono::nanoseconds cpu) {
+        metrics.worked(stage, cpu);
+    });
     server_info_ = stream::server_info(services.config, services.chain.receiver_authorizer());
     subscriptions_.use(services.database, services.metrics);
 }
@@ -78,6 +82,7 @@ void Gateway::submit() {
 
 void Gateway::deliver(std::vector<ledger::Answer> answers) {
     asio::post(context_, [this, answers = std::move(answers)]() mutable {
+        enter(Stage::reply);
         for (auto& one : answers) answer(one);
         report_counts();
     });
@@ -89,7 +94,23 @@ void Gateway::answer(ledger::Answer& answer) {
 }
 
 void Gateway::publish(LiveEvents events) {
-    asio::post(context_, [this, events = std::move(events)] { subscriptions_.distribute(events); });
+    asio::post(context_, [this, events = std::move(events)] {
+        enter(Stage::reply);
+        subscriptions_.distribute(events);
+    });
+}
+
+void Gateway::enter(Stage stage) {
+    clock_->enter(stage);
+}
+
+Gateway::Writing::Writing(Gateway& gateway) : gateway_(gateway) {
+    ++gateway_.writers_;
+    gateway_.enter(Stage::reply);
+}
+
+Gateway::Writing::~Writing() {
+    if (--gateway_.writers_ == 0) gateway_.enter(Stage::parse);
 }
 
 void Gateway::count_paid(stream::Method method) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/services.hpp"
+#include "api/stage_clock.hpp"
 #include "api/stream/parse.hpp"
 #include "api/stream/session.hpp"
 #include "api/subscriptions.hpp"
@@ -52,6 +53,20 @@ public:
     void deliver(std::vector<ledger::Answer> answers);
     void publish(LiveEvents events);
 
+    /// What this thread's time is booked to from now on.
+    void enter(Stage stage);
+    /// While there is one, somebody writes answers to a socket; afterwards the thread reads.
+    class Writing {
+    public:
+        explicit Writing(Gateway& gateway);
+        ~Writing();
+        Writing(const Writing&) = delete;
+        Writing& operator=(const Writing&) = delete;
+
+    private:
+        Gateway& gateway_;
+    };
+
     /// A payment was answered with a result; counted in bulk.
     void count_paid(stream::Method method);
 
@@ -70,6 +85,9 @@ private:
 
     std::uint32_t index_;
     const Config& config_;
+    // Outlive what still runs in the context.
+    std::optional<StageClock> clock_;
+    std::size_t writers_ = 0;
     boost::asio::io_context context_;
     std::optional<Services> services_;
     std::string server_info_;

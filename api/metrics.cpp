@@ -125,6 +125,14 @@ Metrics::Metrics()
         const auto name = ledger::to_string(static_cast<ledger::PaymentKind>(kind));
         payments_[kind] = &payments.Add({{"kind", std::string(name)}});
     }
+    auto& stages = counters(registry_, "millrace_stage_cpu_seconds_total",
+                            "CPU time of the threads that see every payment, by stage");
+    for (const auto stage : kStages)
+        stage_cpu_[static_cast<std::size_t>(stage)] =
+            &stages.Add({{"stage", std::string(to_string(stage))}});
+    auto& waits = counters(registry_, "millrace_commit_wait_seconds_total",
+                           "Time that shards waited with a batch, by what they waited for");
+    commit_waits_ = {&waits.Add({{"for", "turn"}}), &waits.Add({{"for", "database"}})};
 }
 
 prometheus::Counter& Metrics::request_counter(std::string_view method, std::string_view outcome) {
@@ -163,6 +171,16 @@ void Metrics::batch(std::size_t requests, std::chrono::nanoseconds took) {
     batches_.Increment();
     batch_requests_.Observe(static_cast<double>(requests));
     batch_seconds_.Observe(std::chrono::duration<double>(took).count());
+}
+
+void Metrics::worked(Stage stage, std::chrono::nanoseconds cpu) {
+    stage_cpu_[static_cast<std::size_t>(stage)]->Increment(
+        std::chrono::duration<double>(cpu).count());
+}
+
+void Metrics::waited(CommitWait what, std::chrono::nanoseconds time) {
+    commit_waits_[static_cast<std::size_t>(what)]->Increment(
+        std::chrono::duration<double>(time).count());
 }
 
 /// A network without such channels has no deadline, rather than one of 0.

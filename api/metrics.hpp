@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/chain/chain_service.hpp"
+#include "api/stage_clock.hpp"
 #include "ledger/audit/breaks.hpp"
 #include "ledger/request.hpp"
 #include "ledger/stats_reader.hpp"
@@ -45,6 +46,12 @@ public:
 
     /// A shard has decided and committed a batch of so many requests in this time.
     void batch(std::size_t requests, std::chrono::nanoseconds took);
+
+    /// CPU time that payments took in the service, by stage. The sum of all stages is less than
+    /// the process's: the transparency log, the chain and readers have threads of their own.
+    void worked(Stage stage, std::chrono::nanoseconds cpu);
+    /// A shard waited for its turn to commit, or for Postgres.
+    void waited(CommitWait what, std::chrono::nanoseconds time);
 
     /// What the newest reconciliation has found, by kind; nothing is told before the first.
     void reconciled(const ledger::Breaks& breaks);
@@ -91,6 +98,8 @@ private:
     prometheus::Counter& batches_;
     prometheus::Histogram& batch_requests_;
     prometheus::Histogram& batch_seconds_;
+    std::array<prometheus::Counter*, kStages.size()> stage_cpu_{};
+    std::array<prometheus::Counter*, 2> commit_waits_{};
     prometheus::Counter& signatures_checked_;
     prometheus::Gauge& channels_;
     prometheus::Gauge& requests_queued_;

@@ -81,6 +81,12 @@ ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     settings.observed = [&metrics](std::size_t requests, std::chrono::nanoseconds took) {
         metrics.batch(requests, took);
     };
+    settings.worked = [&metrics](Stage stage, std::chrono::nanoseconds cpu) {
+        metrics.worked(stage, cpu);
+    };
+    settings.waited = [&metrics](CommitWait what, std::chrono::nanoseconds time) {
+        metrics.waited(what, time);
+    };
     boost::system::error_code ignored;
     settings.holder = boost::asio::ip::host_name(ignored) + ":" + std::to_string(::getpid());
     return settings;

@@ -4,7 +4,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <unordered_set>
 
 #include <pqxx/pqxx>
@@ -44,9 +46,59 @@ std::vector<ledger::Request> take_batch(std::vector<ledger::Request>& waiting) {
     return batch;
 }
 
+/// Times the stages of one shard's batches.
+class BatchTimes {
+public:
+    using BatchStage = ledger::BatchStage;
+
+    explicit BatchTimes(const ShardsSettings& settings)
+        : clock_(settings.worked), waited_(settings.waited) {}
+
+    void enter(BatchStage stage) {
+        const auto cpu = clock_.enter(stage_of(stage));
+        const bool waits = stage == BatchStage::turn || stage == BatchStage::commit;
+        if (!waits && !waits_for_) return;
+        const auto now = std::chrono::steady_clock::now();
+        // What it did itself, such as sending a long batch, was no waiting.
+        if (waits_for_) waited_(*waits_for_, std::max(0ns, now - since_ - cpu));
+        waits_for_.reset();
+        if (waits) waits_for_ = stage == BatchStage::turn ? CommitWait::turn : CommitWait::database;
+        since_ = now;
+    }
+
+private:
+    static Stage stage_of(BatchStage stage) {
+        switch (stage) {
+            case BatchStage::decide:
+                return Stage::decide;
+            case BatchStage::verify:
+                return Stage::verify;
+            case BatchStage::turn:
+            case BatchStage::commit:
+                return Stage::commit;
+            case BatchStage::publish:
+                break;
+        }
+        return Stage::reply;
+    }
+
+    StageClock clock_;
+    std::function<void(CommitWait, std::chrono::nanoseconds)> waited_;
+    std::optional<CommitWait> waits_for_;
+    std::chrono::steady_clock::time_point since_;
+};
+
 }  // namespace
 
 struct Shards::Worker {
+    explicit Worker(const ShardsSettings& settings) {
+        if (settings.worked && settings.waited) times.emplace(settings);
+    }
+    void enter(ledger::BatchStage stage) {
+        if (times) times->enter(stage);
+    }
+
+    std::optional<BatchTimes> times;
     std::unique_ptr<ledger::Shard> shard;
     std::mutex mutex;
     std::condition_variable arrived;
@@ -81,11 +133,12 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
             if (!std::exchange(told, true)) waiting(ledger::lease_holder(connection, shard));
             std::this_thread::sleep_for(kLeaseRetry);
         }
-        auto worker = std::make_unique<Worker>();
+        auto worker = std::make_unique<Worker>(settings_);
         worker->shard = std::make_unique<ledger::Shard>(
             ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
                                   settings_.checking, settings_.commit_timeout,
-                                  settings_.key_tables_max / static_cast<std::size_t>(count)},
+                                  settings_.key_tables_max / static_cast<std::size_t>(count),
+                                  [&worker = *worker](auto stage) { worker.enter(stage); }},
             assets_, *lease, order_);
         workers_.push_back(std::move(worker));
     }
@@ -144,7 +197,9 @@ void Shards::run(Worker& worker) {
             std::map<std::uint32_t, std::vector<ledger::Answer>> by_gateway;
             const auto size = batch.size();
             const auto begun = std::chrono::steady_clock::now();
-            for (auto& answer : worker.shard->process(std::move(batch), now()))
+            auto decided = worker.shard->process(std::move(batch), now());
+            worker.enter(ledger::BatchStage::publish);
+            for (auto& answer : decided)
                 by_gateway[answer.reply_to.gateway].push_back(std::move(answer));
             if (settings_.observed)
                 settings_.observed(size, std::chrono::steady_clock::now() - begun);

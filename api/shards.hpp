@@ -1,5 +1,6 @@
 #pragma once
 
+#include "api/stage_clock.hpp"
 #include "ledger/request.hpp"
 #include "ledger/shard.hpp"
 
@@ -29,6 +30,10 @@ struct ShardsSettings {
     std::string holder;
     /// Told on a shard's thread of each batch's size and the time it took, if there is anybody.
     std::function<void(std::size_t requests, std::chrono::nanoseconds took)> observed{};
+    /// Told the same way of the CPU time of each stage of a batch.
+    std::function<void(Stage stage, std::chrono::nanoseconds cpu)> worked{};
+    /// And of the time that passed while the shard had nothing to do itself.
+    std::function<void(CommitWait what, std::chrono::nanoseconds time)> waited{};
 };
 
 /// One thread per shard, each with a mailbox: takes all that waits, has it decided and committed,

@@ -12,7 +12,7 @@ namespace curve {
 class PointTable;
 }
 
-/// A key with a table of its multiples (32 KiB), which makes its signatures several times as quick
+/// A key with a table of its multiples (52 KiB), which makes its signatures several times as quick
 /// to check as `recover` and `verify` do. Worth its making, which costs as much as some of those
 /// checks, for keys that sign again and again. Immutable: any thread may use it.
 class KnownKey {
@@ -39,6 +39,9 @@ struct SignatureQuestion {
     /// signatures end here only if they were made to.
     bool is_good = false;
 };
+
+/// Makes what all keys share, which takes some 10 ms. The first `answer` does so otherwise.
+void prepare_known_keys();
 
 /// Answers many at once, which is what makes it quick: R = u1·G + u2·Q (SEC 1, section 4.1.4) for
 /// all of them as sums from tables, in affine coordinates that share their inversions. Checks the

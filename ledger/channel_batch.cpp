@@ -73,7 +73,7 @@ class Run {
 public:
     enum class Signatures { at_once, later };
     Run(LiveChannel& channel, const PaymentHistory& history, const channel::Limits& limits,
-        Signatures signatures, std::uint64_t& checks)
+        Signatures signatures, Checks& checks)
         : channel_(channel),
           history_(history),
           limits_(limits),
@@ -226,8 +226,12 @@ private:
                    const channel::SignedVoucher& voucher) {
         if (channel_.terms->voucher_signer == channel::VoucherSigner::contract)
             return verdict == ContractVerdict::valid;
-        ++checks_;
-        return item.is_signed || check_signature(channel_, voucher);
+        ++checks_.count;
+        if (item.is_signed) return true;
+        if (checks_.entered) checks_.entered(BatchStage::verify);
+        const bool good = check_signature(channel_, voucher);
+        if (checks_.entered) checks_.entered(BatchStage::decide);
+        return good;
     }
 
     void decide_request(BatchItem& item, const OpenChannel& request) {
@@ -366,7 +370,7 @@ private:
     const PaymentHistory& history_;
     const channel::Limits& limits_;
     Signatures signatures_;
-    std::uint64_t& checks_;
+    Checks& checks_;
     std::unordered_map<channel::InferenceId, std::vector<const BatchItem*>> fresh_;
 };
 
@@ -462,21 +466,25 @@ std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Chec
     return found;
 }
 
-void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                    const PaymentHistory& history, const channel::Limits& limits, Checking checking,
-                    std::uint64_t& signatures_checked) {
+bool decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
+                    const PaymentHistory& history, const channel::Limits& limits, Checks& checks) {
     // A contract has judged each voucher by itself: what it says of one says nothing of another.
-    if (channel.terms->voucher_signer == channel::VoucherSigner::key) {
-        const auto before = channel.state;
-        Run optimistic(channel, history, limits, Run::Signatures::later, signatures_checked);
-        for (auto* item : items) optimistic.decide(*item);
-        if (check_newest_first(channel, items, checking, signatures_checked)) {
-            keep_proven(channel, before.signed_max, items);
-            return;
-        }
-        channel.state = before;
+    const bool of_key = channel.terms->voucher_signer == channel::VoucherSigner::key;
+    const auto signatures = of_key ? Run::Signatures::later : Run::Signatures::at_once;
+    Run run(channel, history, limits, signatures, checks);
+    for (auto* item : items) run.decide(*item);
+    return of_key;
+}
+
+void check_channel(LiveChannel& channel, const channel::State& before,
+                   const std::vector<BatchItem*>& items, const PaymentHistory& history,
+                   const channel::Limits& limits, Checking checking, Checks& checks) {
+    if (check_newest_first(channel, items, checking, checks.count)) {
+        keep_proven(channel, before.signed_max, items);
+        return;
     }
-    Run strict(channel, history, limits, Run::Signatures::at_once, signatures_checked);
+    channel.state = before;
+    Run strict(channel, history, limits, Run::Signatures::at_once, checks);
     for (auto* item : items) strict.decide(*item);
 }
 

@@ -3,9 +3,11 @@
 #include "channel/secp256k1.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/batch.hpp"
+#include "ledger/batch_stage.hpp"
 #include "ledger/payment_history.hpp"
 #include "ledger/posted_event.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -84,23 +86,35 @@ struct BatchItem {
     std::shared_ptr<const PostedEvent> undoes{};
 };
 
-/// Decides the requests of one channel in their order, against and into its state, and checks
-/// signatures newest first: a valid voucher covers those below it that came before it, back to the
-/// last event of the channel, which tells the highest voucher's signature to all. When any
-/// signature is bad, every voucher of the group is judged by its own signature instead, so that a
-/// bad one harms no other (stream-protocol, Voucher rule). With `Checking::each` the covered ones
-/// are checked as well, save for v; since v is not proven, their evidence is still the covering
-/// one. What the receiver hands in (payment.accept) is always judged by its own signature, because
-/// the payer did not ask for it itself. Whatever is stored as a signature passes `ecrecover`. Where
-/// a contract signs, each voucher is judged by itself: by the verdict that came with the request.
-/// Counts checks in `signatures_checked`.
-/// Does not check again what `is_signed` already.
-enum class Checking { newest_first, each };
-void decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                    const PaymentHistory& history, const channel::Limits& limits, Checking checking,
-                    std::uint64_t& signatures_checked);
+/// The signature checks of a shard.
+struct Checks {
+    std::uint64_t count = 0;
+    /// Told before a check while requests are decided, `verify`, and after it, `decide`; if there
+    /// is anybody.
+    std::function<void(BatchStage)> entered{};
+};
 
-/// The vouchers whose signatures `decide_channel` will ask for, as far as can be told before it.
+/// Decides the requests of one channel in their order, against and into its state. Where a contract
+/// signs, each voucher is judged by itself: by the verdict that came with the request. What the
+/// receiver hands in (payment.accept) is judged at once by its own signature, because the payer did
+/// not ask for it itself. True if all other vouchers were taken for signed, and `check_channel` has
+/// to follow.
+bool decide_channel(LiveChannel& channel, const std::vector<BatchItem*>& items,
+                    const PaymentHistory& history, const channel::Limits& limits, Checks& checks);
+
+/// Checks the signatures of what was decided, newest first: a valid voucher covers those below it
+/// that came before it, back to the last event of the channel, which tells the highest voucher's
+/// signature to all. When any signature is bad, all is decided again from the state `before`, and
+/// every voucher of the group judged by its own signature instead, so that a bad one harms no other
+/// (stream-protocol, Voucher rule). With `Checking::each` the covered ones are checked as well,
+/// save for v; since v is not proven, their evidence is still the covering one. Whatever is stored
+/// as a signature passes `ecrecover`. Does not check again what `is_signed` already.
+enum class Checking { newest_first, each };
+void check_channel(LiveChannel& channel, const channel::State& before,
+                   const std::vector<BatchItem*>& items, const PaymentHistory& history,
+                   const channel::Limits& limits, Checking checking, Checks& checks);
+
+/// The vouchers whose signatures will be asked for, as far as can be told before it.
 std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Checking checking);
 /// That a payment request came with; null for others.
 const channel::SignedVoucher* voucher_of(const BatchItem& item);

@@ -19,6 +19,10 @@ std::size_t KeyTables::HashOfKey::operator()(const channel::PublicKey& key) cons
     return hash;
 }
 
+KeyTables::KeyTables(std::size_t most) : most_(most) {
+    if (most > 0) channel::prepare_known_keys();
+}
+
 const channel::KnownKey* KeyTables::find(const channel::PublicKey& key, std::uint32_t signatures,
                                          Time now) {
     if (const auto found = by_key_.find(key); found != by_key_.end()) {

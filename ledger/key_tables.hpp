@@ -14,7 +14,7 @@ namespace millrace::ledger {
 /// The tables of the keys that signed most lately, `most` at once.
 class KeyTables {
 public:
-    explicit KeyTables(std::size_t most) : most_(most) {}
+    explicit KeyTables(std::size_t most);
 
     /// The key's table, which is there until it was not asked for a while and others are wanted; or
     /// null. It is made when the key has `signatures` enough behind it, few in one batch.

@@ -37,7 +37,8 @@ public:
           assets_(std::move(assets)),
           order_(order),
           writer_(settings_.postgres, lease, settings_.commit_timeout),
-          key_tables_(settings_.key_tables_max) {
+          key_tables_(settings_.key_tables_max),
+          checks_{0, settings_.entered} {
         auto& database = connection();
         insert_asset_accounts(database, assets_);
         for (auto& stored : load_channels(database, settings_.shard, settings_.shard_count)) {
@@ -92,6 +93,7 @@ private:
                                                    Lookup thoroughness) {
         // What an earlier batch left must not be put back by this one's failure.
         forget_groups();
+        enter(BatchStage::decide);
         std::deque<BatchItem> items;
         for (const auto& request : requests) items.emplace_back().request = &request;
         open_channels(items, now);
@@ -100,10 +102,10 @@ private:
         const auto history =
             read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
         group(items);
+        enter(BatchStage::verify);
         check_ahead(now);
-        for (auto* group : group_order_)
-            decide_channel(*group->channel, group->items, history, settings_.limits,
-                           settings_.checking, checks_);
+        enter(BatchStage::decide);
+        decide(history);
         if (refused_what_was_accepted_before(items)) {
             restore();
             return std::nullopt;
@@ -117,7 +119,21 @@ private:
             remember(items);
             return draft_answers(items);
         }
-        return commit(batch, items, now);
+        return commit(batch, items, requests, now);
+    }
+
+    /// The signatures of all channels behind the decisions of all, so that the stages are few.
+    void decide(const PaymentHistory& history) {
+        std::vector<Group*> unchecked;
+        for (auto* group : group_order_)
+            if (decide_channel(*group->channel, group->items, history, settings_.limits, checks_))
+                unchecked.push_back(group);
+        for (auto* group : unchecked) {
+            enter(BatchStage::verify);
+            check_channel(*group->channel, group->before, group->items, history, settings_.limits,
+                          settings_.checking, checks_);
+        }
+        enter(BatchStage::decide);
     }
 
     /// A refusal stands only if the inference is not an old one that memory has forgotten.
@@ -234,13 +250,13 @@ private:
         for (auto& item : items) {
             const auto* request = std::get_if<PaymentRequest>(item.request);
             if (!request) continue;
-            const auto key = SeenInferences::key(request->channel, inference_of(*request));
             const auto& inference = inference_of(*request);
+            const auto key = SeenInferences::key(request->channel, inference);
             item.is_known_new = !opens_inference(*request) && uses[key] == 1 &&
                                 seen_steps_.is_new(request->channel, inference, item.content);
             item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
                            (!item.is_known_new && is_suspect(*request, key));
-            if (item.suspect) keys.emplace(request->channel, inference_of(*request));
+            if (item.suspect) keys.emplace(request->channel, inference);
         }
         suspects_.assign(keys.begin(), keys.end());
         return !suspects_.empty();
@@ -320,47 +336,41 @@ private:
                 continue;
             }
             const auto& asset = assets_.at(posted->asset_id);
+            const auto record = [&](const char* kind, channel::Amount amount) {
+                const auto inclusions = item.standing.inclusions;
+                batch.chain_events.push_back(
+                    {item.ordinal, asset.network, posted->log, kind, {}, amount, inclusions, 0});
+            };
             if (const auto* settled = std::get_if<Settled>(&posted->event)) {
                 // The contract sweeps all that the receiver ever claimed; ours is what we booked.
                 const auto ours = claimed_balance(connection(), asset.id, settled->receiver);
                 const auto amount = std::min(settled->amount, ours);
                 add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
                                      escrow_account(asset.id), amount, "settle", item.ordinal});
-                batch.chain_events.push_back({item.ordinal,
-                                              asset.network,
-                                              posted->log,
-                                              "settled",
-                                              {},
-                                              settled->amount,
-                                              item.standing.inclusions,
-                                              0});
+                record("settled", settled->amount);
             } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
                 add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
                                      wallet_account(asset.id), fee->amount, "fee", item.ordinal});
-                batch.chain_events.push_back({item.ordinal,
-                                              asset.network,
-                                              posted->log,
-                                              "fee_paid",
-                                              {},
-                                              fee->amount,
-                                              item.standing.inclusions,
-                                              0});
+                record("fee_paid", fee->amount);
             }
         }
     }
 
     std::optional<std::vector<Answer>> commit(Batch& batch, std::deque<BatchItem>& items,
-                                              Time now) {
+                                              const std::vector<Request>& requests, Time now) {
         auto prepared = writer_.prepare(batch, now);
         auto answers = draft_answers(items);
         {
+            enter(BatchStage::turn);
             const std::lock_guard lock(order_.mutex);
+            enter(BatchStage::commit);
             const auto outcome = writer_.commit(prepared);
+            enter(BatchStage::publish);
             if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
                 restore();
                 error_ = failure->message;
                 if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
-                return refuse_all(items);
+                return refuse_all(requests);
             }
             const auto base = std::get<BatchWriter::Committed>(outcome).base;
             for (std::size_t at = 0; at < answers.size(); ++at)
@@ -371,8 +381,13 @@ private:
                                   static_cast<std::uint64_t>(batch.ordinals), now,
                                   std::move(batch.payments), std::move(batch.transfers)});
         }
+        enter(BatchStage::decide);
         remember(items);
         return answers;
+    }
+
+    void enter(BatchStage stage) const {
+        if (settings_.entered) settings_.entered(stage);
     }
 
     /// Puts every channel back to what it was before the batch.
@@ -391,7 +406,7 @@ private:
     void remember(const std::deque<BatchItem>& items) {
         created_.clear();
         channel_count_ = channels_.size();
-        checks_published_ = checks_;
+        checks_published_ = checks_.count;
         for (const auto& item : items) {
             if (const auto* open = std::get_if<OpenChannel>(item.request))
                 channels_.at(open->terms.id).opened = true;
@@ -429,12 +444,6 @@ private:
         return answers;
     }
 
-    static std::vector<Answer> refuse_all(const std::deque<BatchItem>& items) {
-        std::vector<Answer> answers;
-        for (const auto& item : items) answers.push_back(refuse(*item.request, Error::unavailable));
-        return answers;
-    }
-
     ShardSettings settings_;
     Assets assets_;
     CommitOrder& order_;
@@ -445,7 +454,7 @@ private:
     SeenSteps seen_steps_;
     KeyTables key_tables_;
     std::string error_;
-    std::uint64_t checks_ = 0;
+    Checks checks_;
     std::atomic<std::size_t> channel_count_ = 0;
     std::atomic<std::uint64_t> checks_published_ = 0;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ledger/asset.hpp"
+#include "ledger/batch_stage.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/proof/committed_batch.hpp"
@@ -27,8 +28,10 @@ struct ShardSettings {
     Checking checking = Checking::newest_first;
     /// A request is refused as unavailable when the database cannot be reached for this long.
     std::chrono::milliseconds commit_timeout{5000};
-    /// Of keys that sign often: 33 KiB each.
+    /// Of keys that sign often: 53 KiB each.
     std::size_t key_tables_max = 1024;
+    /// Told within `process` what it goes over to, by the shard's thread, if there is anybody.
+    std::function<void(BatchStage)> entered{};
 };
 
 /// Serialises commits of this process and hears of them in commit order: whoever commits holds

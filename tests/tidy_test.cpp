@@ -99,7 +99,7 @@ TEST_CASE("tidy: api has no SQL") {
 TEST_CASE("tidy: Beast is seen by connections and clients alone") {
     const std::set<std::string> allowed{"api/asio.cpp",
                                         "api/chain/rpc_client.cpp",
-                                        "api/cli/bench/load.cpp",
+                                        "api/cli/bench/load_connection.cpp",
                                         "api/cli/http_client.cpp",
                                         "api/cli/stream_client.cpp",
                                         "api/coalescing_stream.hpp",

@@ -14,6 +14,9 @@ struct DevOptions {
     std::filesystem::path data = ".dev/stack";
     /// Mines a block at this interval; none: one for every transaction.
     std::optional<unsigned> block_seconds;
+    /// How often the chain writes down its state, all of it each time; what came since is lost when
+    /// it is killed.
+    unsigned chain_state_seconds = 5;
 };
 
 /// Runs Postgres, a chain with our contracts, and the service, all on this machine, until SIGTERM

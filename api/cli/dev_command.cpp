@@ -1,4 +1,5 @@
 #include "api/cli/bench/bench.hpp"
+#include "api/cli/bench/report.hpp"
 #include "api/cli/commands.hpp"
 #include "api/cli/demo.hpp"
 #include "api/cli/dev.hpp"
@@ -8,6 +9,33 @@
 #include <CLI/CLI.hpp>
 
 namespace millrace::api {
+namespace {
+
+constexpr auto kBenchFooter =
+    "Suites, each on a development stack of its own that shares the machine with the load:\n"
+    "  payments     durable payments over the WebSocket: rates, latencies, ratios to raw speed\n"
+    "  gate         what `millrace gate` adds to the answers of a model server that streams\n"
+    "  connections  ten thousand connections, each paying once a second\n"
+    "  channels     a hundred thousand open channels: memory of each, start-up\n"
+    "  growth       whether rates hold with many channels and a long history\n\n"
+    "Examples:\n"
+    "  millrace bench                                      all of payments, some minutes\n"
+    "  millrace bench payments --rounds 5 --json new.json  medians, kept\n"
+    "  millrace bench --compare old.json new.json          what became faster, what slower\n"
+    "  millrace bench --only 'one in flight' --json -\n"
+    "  millrace bench gate\n"
+    "  millrace bench --only '100 channels' --key-file payer.key \\\n"
+    "    --server ws://127.0.0.1:8402/v1/stream\n\n"
+    "--server takes the payer's own tokens, the first that the service names. It opens as many\n"
+    "channels as its largest row has (1,000), whose deposits the service relays at its own cost,\n"
+    "with just what is paid on each: 6,030,000 base units in all for each round, 94,300 with\n"
+    "--quick, less with --only. All of it is paid to --receiver, who gets it back by one\n"
+    "`millrace claim`. Should the run break off, `millrace channel refund` with the same key\n"
+    "returns the rest. Vouchers are signed by that one key, whereas other runs have one for each\n"
+    "channel; ratios are to the machine that this runs on.\n\n"
+    "Exit codes: 0 done, 1 something was refused or could not be measured";
+
+}  // namespace
 
 void add_dev(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand(
@@ -20,6 +48,10 @@ void add_dev(CLI::App& app, Action& action) {
         ->type_name("DIR");
     auto* blocks = command->add_option("--block-seconds", *block_seconds,
                                        "Mine a block this often; default: one per transaction");
+    command
+        ->add_option("--chain-state-seconds", options->chain_state_seconds,
+                     "How often the chain writes down its state, all of it each time")
+        ->check(CLI::Range(1u, 86'400u));
     command->footer(
         "Prints one line of JSON to standard output when all is ready, and again when "
         "something that\ndied was started again. Stops on SIGTERM or Ctrl-C.\n\n"
@@ -63,20 +95,61 @@ void add_bench(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand(
         "bench", "Measure this machine, and the service on it through its WebSocket");
     const auto options = std::make_shared<BenchOptions>();
-    command->add_flag("--quick", options->quick, "A hundredth of the work");
-    command->add_flag("--gate", options->gate,
-                      "Measure what `millrace gate` adds to a model server's answers instead");
-    command->add_option("--only", options->only, "Only measurements whose name contains this");
+    const auto compared = std::make_shared<std::vector<std::string>>();
+    command->add_option("suite", options->suite, "What is measured")
+        ->type_name("SUITE")
+        ->check(CLI::IsMember(bench_suites()))
+        ->capture_default_str();
+    command->add_flag("--quick", options->quick,
+                      "A hundredth of the work: shows that everything works, not how fast");
+    command->add_option("--only", options->only,
+                        "payments, growth: only measurements whose name contains this");
     command
         ->add_option("--rounds", options->rounds,
-                     "How often each is measured, in turns: the run of the median rate is told")
+                     "payments, growth: how often each is measured; the median run is told")
         ->check(CLI::Range(1u, 99u));
-    command->add_flag("--json", options->json, "The report as JSON, and no table");
-    command->footer("Example:\n  millrace bench --only 'one in flight' --json");
-    command->callback([&action, options] {
-        action = [options] {
+    command->add_option("--history", options->history, "growth: rows of history")
+        ->default_str("20,000,000, with --quick 2,000");
+    command->add_flag("--costs", options->costs,
+                      "payments: CPU and bytes of an update, too; between rows Postgres is made to "
+                      "write out all that it holds, which slows the next one down a little");
+    auto* server = command
+                       ->add_option("--server", options->server,
+                                    "payments: measure a service that runs already, by its stream")
+                       ->type_name("ws://HOST:PORT/v1/stream");
+    command
+        ->add_option("--key-file", options->key_file,
+                     "Of the payer whose own tokens are deposited; as `keys new` makes it")
+        ->type_name("FILE")
+        ->needs(server);
+    command
+        ->add_option(
+            "--receiver", options->receiver,
+            "Whom all of it is paid to; default: the payer itself, who can then charge, too")
+        ->type_name("ADDRESS")
+        ->needs(server);
+    command
+        ->add_option("--domain", options->domain,
+                     "The service's server.domain, where it is not --server's HOST:PORT")
+        ->type_name("NAME")
+        ->needs(server);
+    command
+        ->add_option("--json", options->json,
+                     "Write the report there as well; -: to standard output, and no table")
+        ->type_name("FILE");
+    command
+        ->add_option("--compare", *compared,
+                     "Measure nothing: compare two files that --json wrote, row by row")
+        ->expected(2)
+        ->default_str("")
+        ->type_name("OLD NEW");
+    command->footer(kBenchFooter);
+    command->callback([&action, options, compared] {
+        action = [options, compared] {
             start_log({"warn", "console"});
-            return run_bench(*options);
+            if (compared->empty()) return run_bench(*options);
+            bench::compare_reports(compared->at(0), compared->at(1));
+            return kExitDone;
         };
     });
 }

@@ -30,15 +30,19 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
         const ledger::Facilitated what{FacilitatedAction::claim, network_.config.network,
                                        request.requirements.pay_to, request.requirements.asset,
                                        request.caller};
+        auto found = co_await due_of(payload.claims, std::move(request.requirements));
+        if (auto* objection = std::get_if<Objection>(&found))
+            co_return Relay::unsent(std::move(*objection), before);
+        auto& due = std::get<Due>(found);
+        if (due.rows.empty()) co_return Settlement{};
         if (auto dear = co_await relay_.object_to_cost(what))
             co_return Relay::unsent(*dear, before);
-        auto consented = co_await consent(std::move(payload.claims), std::move(payload.signature),
-                                          std::move(request.requirements), request.caller,
-                                          kClaimSimulationFailed);
+        auto consented = co_await consent_to(std::move(due), std::move(payload.claims),
+                                             std::move(payload.signature), request.caller,
+                                             kClaimSimulationFailed);
         if (auto* objection = std::get_if<Objection>(&consented))
             co_return Relay::unsent(std::move(*objection), before);
         const auto& claim = std::get<Consented>(consented);
-        if (claim.rows.empty()) co_return Settlement{};
         auto call = chain::claim_with_signature_call(claim.rows, claim.signature);
         const auto gas_max = ledger::claim_gas(claim.weight) + chain::kErc1271GasMax;
         auto draft =
@@ -59,15 +63,19 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
 Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::consent(
     Rows rows, AuthorizerSignature given, Requirements requirements,
     std::optional<channel::Address> caller, std::string_view refused_reason) {
-    if (auto wrong = object_to_rows(network_.escrow_separator, rows, requirements))
-        co_return std::move(*wrong);
-    if (!network_.token_config(requirements.asset)) co_return objection(Error::token_mismatch);
-    const auto authorizer = rows.front().config.receiver_authorizer;
-    const auto digest = chain::claims_digest(network_.escrow, rows);
-    auto found = co_await due_of(rows);
+    auto found = co_await due_of(rows, std::move(requirements));
     if (auto* wrong = std::get_if<Objection>(&found)) co_return std::move(*wrong);
     auto& due = std::get<Due>(found);
     if (due.rows.empty()) co_return Consented{};
+    co_return co_await consent_to(std::move(due), std::move(rows), std::move(given), caller,
+                                  refused_reason);
+}
+
+Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::consent_to(
+    Due due, Rows rows, AuthorizerSignature given, std::optional<channel::Address> caller,
+    std::string_view refused_reason) {
+    const auto authorizer = rows.front().config.receiver_authorizer;
+    const auto digest = chain::claims_digest(network_.escrow, rows);
     if (given) {
         auto signature = *given;
         if (auto wrong = co_await verifier_.object_to_consent(authorizer, digest, *given))
@@ -83,7 +91,11 @@ Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::consent(
 }
 
 /// The contract passes over rows that claim nothing more.
-Task<std::variant<ClaimSettler::Due, Objection>> ClaimSettler::due_of(Rows rows) {
+Task<std::variant<ClaimSettler::Due, Objection>> ClaimSettler::due_of(Rows rows,
+                                                                      Requirements requirements) {
+    if (auto wrong = object_to_rows(network_.escrow_separator, rows, requirements))
+        co_return std::move(*wrong);
+    if (!network_.token_config(requirements.asset)) co_return objection(Error::token_mismatch);
     std::vector<channel::ChannelId> ids;
     for (const auto& row : rows) ids.push_back(id_of(row));
     const auto found = co_await verifier_.views(ids);

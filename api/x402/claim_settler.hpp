@@ -20,7 +20,8 @@ public:
     ClaimSettler(ChainContext& context, ChainNetwork& network, Verifier& verifier, Relay& relay,
                  SigningShare& share);
 
-    /// A claim whose rows are all claimed already is a success without a transaction.
+    /// A claim whose rows are all claimed already is a success without a transaction, whatever has
+    /// been spent.
     Task<Settlement> settle(FacilitatorRequest request, ClaimPayload payload);
 
     /// Rows that the contract will take, with their consent. Empty: all of them are claimed
@@ -51,7 +52,13 @@ private:
         /// By so much, together.
         channel::Amount value;
     };
-    Task<std::variant<Due, Objection>> due_of(Rows rows);
+    /// Checks each row as the contract will; signs nothing.
+    Task<std::variant<Due, Objection>> due_of(Rows rows, Requirements requirements);
+    /// Of rows of which some are due.
+    Task<std::variant<Consented, Objection>> consent_to(Due due, Rows rows,
+                                                        AuthorizerSignature given,
+                                                        std::optional<channel::Address> caller,
+                                                        std::string_view refused_reason);
     Task<std::optional<Objection>> object_to_delegation(const Rows& rows,
                                                         std::optional<channel::Address> caller);
     Task<std::variant<Consented, Objection>> sign(Due due, std::string_view refused_reason);

@@ -203,11 +203,11 @@ Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
     if (!Relay::stands(before)) {
         const ledger::Facilitated what{FacilitatedAction::refund, network_.config.network,
                                        config.receiver, config.token, request.caller};
-        if (auto dear = co_await relay_.object_to_cost(what))
-            co_return refused(config.payer, Relay::unsent(std::move(*dear), before));
         auto left = co_await left_of(payload);
         if (auto* wrong = std::get_if<Objection>(&left))
             co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
+        if (auto dear = co_await relay_.object_to_cost(what))
+            co_return refused(config.payer, Relay::unsent(std::move(*dear), before));
         // What is signed here has the payer's word as well, and is for no more than there is.
         if (!payload.completion->refund_signature) {
             auto signer =

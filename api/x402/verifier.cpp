@@ -74,9 +74,12 @@ Task<Verdict> Verifier::verify(FacilitatorRequest request) {
     if (auto* voucher = std::get_if<VoucherPayload>(&payload))
         co_return co_await verify_voucher(std::move(voucher->paid), std::move(request.requirements),
                                           VoucherUse::payment);
-    if (auto* refund = std::get_if<RefundPayload>(&payload))
+    if (auto* refund = std::get_if<RefundPayload>(&payload)) {
+        if (refund->amount && refund->amount->is_zero())
+            co_return refused(refund->paid.config.payer, objection(Error::refund_amount_invalid));
         co_return co_await verify_voucher(std::move(refund->paid), std::move(request.requirements),
                                           VoucherUse::refund);
+    }
     Verdict verdict;
     verdict.objection =
         Objection{kPayloadType, "Only what payers send is verified: voucher, deposit, refund."};
@@ -191,9 +194,9 @@ Task<std::optional<Objection>> Verifier::object_to_consent(channel::Address auth
 }
 
 Task<channel::Result<std::vector<chain::ChannelViews>>> Verifier::views(
-    std::vector<channel::ChannelId> ids) {
-    const auto answer = co_await network_.node.call(
-        network_.config.contract, chain::channel_views_call(ids), BlockTag::latest());
+    std::vector<channel::ChannelId> ids, BlockTag as_of) {
+    const auto answer = co_await network_.node.call(network_.config.contract,
+                                                    chain::channel_views_call(ids), as_of);
     if (!answer) co_return Error::rpc_read_failed;
     co_return chain::decode_channel_views(*answer, ids.size());
 }
@@ -203,10 +206,7 @@ Task<std::optional<Verifier::AsOf>> Verifier::newest(channel::ChannelId id) {
     if (!block || !*block) co_return std::nullopt;
     const auto number = (*block)->number;
     const std::vector<channel::ChannelId> ids{id};
-    const auto answer = co_await network_.node.call(
-        network_.config.contract, chain::channel_views_call(ids), BlockTag::number(number));
-    if (!answer) co_return std::nullopt;
-    const auto found = chain::decode_channel_views(*answer, ids.size());
+    const auto found = co_await views(ids, BlockTag::number(number));
     if (!found) co_return std::nullopt;
     co_return AsOf{number, {id, found->front()}};
 }

@@ -48,9 +48,10 @@ public:
                                                      channel::Digest digest,
                                                      channel::VoucherSignature signature);
 
-    /// All of one block, the newest.
+    /// All of one block.
     Task<channel::Result<std::vector<ledger::chain::ChannelViews>>> views(
-        std::vector<channel::ChannelId> ids);
+        std::vector<channel::ChannelId> ids,
+        ledger::chain::BlockTag as_of = ledger::chain::BlockTag::latest());
 
     /// Of a channel in the newest block, once that is not before the receipt's. Nothing when it
     /// cannot be read within some seconds, or x402.wait.

@@ -1,5 +1,9 @@
 #pragma once
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -20,18 +24,33 @@ inline std::uint64_t high(DoubleLimb value) {
     return static_cast<std::uint64_t>(value >> 64);
 }
 
-/// a + b + carry; `carry` becomes what does not fit.
-inline std::uint64_t add_carry(std::uint64_t a, std::uint64_t b, std::uint64_t& carry) {
+/// a + b + carry, where carry is 0 or 1; `carry` becomes what does not fit.
+[[gnu::always_inline]] inline std::uint64_t add_carry(std::uint64_t a, std::uint64_t b,
+                                                      std::uint64_t& carry) {
+#ifdef __x86_64__
+    // Compilers keep the carry in its flag for this, and for nothing else.
+    unsigned long long sum = 0;
+    carry = _addcarry_u64(static_cast<unsigned char>(carry), a, b, &sum);
+    return sum;
+#else
     const auto sum = static_cast<DoubleLimb>(a) + b + carry;
     carry = high(sum);
     return low(sum);
+#endif
 }
 
-/// a − b − borrow; `borrow` becomes 1 when that is below zero.
-inline std::uint64_t subtract_borrow(std::uint64_t a, std::uint64_t b, std::uint64_t& borrow) {
+/// a − b − borrow, where borrow is 0 or 1; `borrow` becomes 1 when that is below zero.
+[[gnu::always_inline]] inline std::uint64_t subtract_borrow(std::uint64_t a, std::uint64_t b,
+                                                            std::uint64_t& borrow) {
+#ifdef __x86_64__
+    unsigned long long difference = 0;
+    borrow = _subborrow_u64(static_cast<unsigned char>(borrow), a, b, &difference);
+    return difference;
+#else
     const auto difference = static_cast<DoubleLimb>(a) - b - borrow;
     borrow = high(difference) & 1;
     return low(difference);
+#endif
 }
 
 /// a · b + c + carry, which always fits; `carry` becomes its upper half.

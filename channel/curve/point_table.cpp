@@ -1,10 +1,21 @@
 #include "channel/curve/point_table.hpp"
 
 namespace millrace::channel::curve {
+namespace {
+
+/// The 64 bits of the number from `bit` on, or what there is of them.
+std::uint64_t bits_from(const Limbs& limbs, std::size_t bit) {
+    const auto at = bit / 64;
+    const auto shift = bit % 64;
+    const auto first = limbs[at] >> shift;
+    return shift == 0 || at + 1 == limbs.size() ? first : first | limbs[at + 1] << (64 - shift);
+}
+
+}  // namespace
 
 PointTable::PointTable(const Point& point, unsigned bits)
     : bits_(bits), per_digit_(std::size_t{1} << (bits - 1)) {
-    const std::size_t digits = 256 / bits;
+    const std::size_t digits = (255 + bits) / bits;
     const auto bases = doubled_on(point, bits, digits);
     multiples_.resize(digits * per_digit_);
     for (std::size_t digit = 0; digit < digits; ++digit)
@@ -30,7 +41,7 @@ void PointTable::add_terms(const Scalar& factor, std::vector<Point>& terms) cons
     const std::uint64_t half = per_digit_;
     std::uint64_t carry = 0;
     for (std::size_t bit = 0, digit = 0; bit < 256; bit += bits_, ++digit) {
-        auto value = (limbs[bit / 64] >> (bit % 64) & mask) + carry;
+        auto value = (bits_from(limbs, bit) & mask) + carry;
         carry = value > half ? 1 : 0;
         const bool is_negative = carry != 0;
         if (is_negative) value = mask + 1 - value;

@@ -13,7 +13,8 @@ namespace millrace::channel::curve {
 /// the digit's weight: a digit above half is taken as a negative one with a carry.
 class PointTable {
 public:
-    /// `bits`: 4 (32 KiB, 64 points in a sum) or 8 (256 KiB, 32 points in a sum).
+    /// `bits`, at most 16: with 5 it is 52 KiB, and 52 points in a sum at most; with 12 2.8 MiB,
+    /// and 22 points.
     PointTable(const Point& point, unsigned bits);
 
     /// Puts the points whose sum is factor · point behind `terms`.

@@ -365,12 +365,21 @@ TEST_CASE("rest: metrics count what was asked", "[rest]") {
     stack.get("/nowhere");
     stack.metrics.batch(3, std::chrono::milliseconds{2});
     stack.metrics.payment(ledger::PaymentKind::charge, 4);
+    stack.metrics.worked(api::Stage::verify, std::chrono::milliseconds{250});
+    stack.metrics.waited(api::CommitWait::turn, std::chrono::milliseconds{500});
     const auto text = stack.get("/metrics").response.body;
     for (const auto* line :
          {"millrace_requests_total{method=\"GET /v1/networks\",outcome=\"ok\"} 1\n",
           "millrace_requests_total{method=\"unknown\",outcome=\"404\"} 1\n",
           "millrace_batch_requests_sum 3\n", "millrace_payments_total{kind=\"charge\"} 4\n",
-          "millrace_database_up 1\n", "millrace_claims{status=\"queued\"} 0\n",
+          "millrace_stage_cpu_seconds_total{stage=\"parse\"} 0\n",
+          "millrace_stage_cpu_seconds_total{stage=\"verify\"} 0.25\n",
+          "millrace_stage_cpu_seconds_total{stage=\"decide\"} 0\n",
+          "millrace_stage_cpu_seconds_total{stage=\"commit\"} 0\n",
+          "millrace_stage_cpu_seconds_total{stage=\"reply\"} 0\n",
+          "millrace_commit_wait_seconds_total{for=\"turn\"} 0.5\n",
+          "millrace_commit_wait_seconds_total{for=\"database\"} 0\n", "millrace_database_up 1\n",
+          "millrace_claims{status=\"queued\"} 0\n",
           "millrace_chain_following{network=\"eip155:31337\"} 1\n"}) {
         CAPTURE(text);
         CHECK_THAT(text, Catch::Contains(line));

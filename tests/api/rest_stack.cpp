@@ -119,17 +119,18 @@ RestStack::RestStack(bool metrics_public, std::chrono::milliseconds exports_last
                                       chain.chain(), tokens_, challenges_, metrics},
                         draining} {}
 
-std::string RestStack::token(unsigned account) const {
+std::string RestStack::token(const api::SessionOwner& owner) const {
     const auto now =
         std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-    return tokens_.issue(Anvil::key(account).address(), now).first;
+    return tokens_.issue(owner, now).first;
+}
+
+std::string RestStack::token(unsigned account) const {
+    return token(api::SessionOwner{Anvil::key(account).address(), {}});
 }
 
 std::string RestStack::delegate_token(unsigned account, unsigned delegate) const {
-    const auto now =
-        std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
-    const api::SessionOwner owner{Anvil::key(account).address(), Anvil::key(delegate).address()};
-    return tokens_.issue(owner, now).first;
+    return token(api::SessionOwner{Anvil::key(account).address(), Anvil::key(delegate).address()});
 }
 
 RestAnswer RestStack::request(const std::string& method, const std::string& path, const Ask& ask) {

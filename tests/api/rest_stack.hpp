@@ -69,6 +69,8 @@ public:
     api::Metrics metrics;
 
 private:
+    std::string token(const api::SessionOwner& owner) const;
+
     api::Tokens tokens_;
     api::Challenges challenges_;
     api::RestContext context_;

@@ -18,6 +18,7 @@
 #include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 namespace support {
 
@@ -128,6 +129,12 @@ public:
         faults_ = faults;
     }
 
+    unsigned asked(const std::string& method, const std::string& about) {
+        const std::lock_guard lock(mutex_);
+        const auto found = asked_.find({method, about});
+        return found == asked_.end() ? 0 : found->second;
+    }
+
 private:
     enum class Fault { none, drop, lose_answer, error_after, swallow };
 
@@ -173,6 +180,7 @@ private:
         http::read(connection, buffer, request);
         const auto call = json::parse(request.body()).as_object();
         const auto method = std::string(call.at("method").as_string());
+        count(method, call.at("params"));
         const auto draw = draw_for(method);
         if (draw.fault == Fault::drop) return false;
         if (draw.late) ::poll(nullptr, 0, kDelayMilliseconds);
@@ -187,6 +195,13 @@ private:
         response.prepare_payload();
         http::write(connection, response);
         return true;
+    }
+
+    void count(const std::string& method, const json::value& params) {
+        const auto* list = params.if_array();
+        if (!list || list->empty() || !list->front().is_string()) return;
+        const std::lock_guard lock(mutex_);
+        ++asked_[{method, std::string(list->front().as_string())}];
     }
 
     Draw draw_for(const std::string& method) {
@@ -307,6 +322,7 @@ private:
     std::mt19937_64 random_;
     std::mutex mutex_;
     Faults faults_;
+    std::map<std::pair<std::string, std::string>, unsigned> asked_;
     std::set<int> open_;
     std::vector<std::thread> serving_;
     std::atomic<bool> stopping_ = false;
@@ -325,6 +341,10 @@ std::string RpcProxy::url() const {
 
 void RpcProxy::set(const Faults& faults) {
     server_->set(faults);
+}
+
+unsigned RpcProxy::asked(const std::string& method, const std::string& about) const {
+    return server_->asked(method, about);
 }
 
 }  // namespace support

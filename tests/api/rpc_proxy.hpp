@@ -68,6 +68,8 @@ public:
 
     std::string url() const;
     void set(const Faults& faults);
+    /// How often it was asked this, about what the first parameter says.
+    unsigned asked(const std::string& method, const std::string& about) const;
 
 private:
     class Server;

@@ -63,6 +63,8 @@ StreamStack::StreamStack(const Change& change) {
     settings.postgres = config.ledger.postgres;
     settings.queue_max = config.limits.shard_queue_max;
     settings.holder = "test";
+    settings.worked = [this](auto... work) { metrics_.worked(work...); };
+    settings.waited = [this](auto... wait) { metrics_.waited(wait...); };
     shards_ = std::make_unique<api::Shards>(
         settings, books.assets,
         [this](std::uint32_t gateway, std::vector<ledger::Answer> answers) {

@@ -40,6 +40,7 @@ public:
 
     api::Server& server() { return *server_; }
     api::Shards& shards() { return *shards_; }
+    api::Metrics& metrics() { return metrics_; }
     std::uint16_t port() const { return server_->port(); }
 
     /// A channel of payer number n with receiver number 900 + `receiver`, open with that balance.

@@ -395,3 +395,45 @@ TEST_CASE("x402 settle: what is sent for others has a price of its own", "[x402]
     test.open(5000);
     check_books(test);
 }
+
+TEST_CASE("x402 settle: what costs nothing is answered while nothing more may be spent", "[x402]") {
+    X402Stack test;
+    const auto one = test.funded(test.delegated(1), 5000);
+    const auto two = test.funded(test.delegated(2), 5000);
+    const auto required = test.requirements(one);
+    const auto receiver = test.token(X402Stack::kProvider);
+    const auto claim = [&](std::vector<Object> rows) {
+        return test.settle(X402Stack::claim(std::move(rows)), required, receiver);
+    };
+    const auto first = claim({test.row(one, 700, 700)});
+    REQUIRE(first.text("/success") == "true");
+    const auto all = claim({test.row(two, 5000, 5000)});
+    REQUIRE(all.text("/success") == "true");
+    const auto paid = test.settle(test.settlement(), required);
+    REQUIRE(paid.text("/success") == "true");
+    test.chain.config.x402.cost_per_hour_max = Amount{1};
+
+    // More of it would cost.
+    CHECK(reason_of(claim({test.row(one, 701, 701)})) == "rate_limited");
+    CHECK(reason_of(test.settle(test.completed(one, 700, 100, 0), required, receiver)) ==
+          "rate_limited");
+    // Claimed already, in other claims than these, with less or with nothing of it.
+    for (const auto& rows :
+         {std::vector{test.row(one, 700, 699)}, std::vector{test.row(one, 900, 0)},
+          std::vector{test.row(one, 700, 700), test.row(two, 5000, 5000)}}) {
+        const auto answer = claim(rows);
+        INFO(answer.response.body);
+        CHECK(answer.text("/success") == "true");
+        CHECK(answer.text("/transaction").empty());
+    }
+    // What was sent is told again, and what is wrong is told as it is.
+    CHECK(claim({test.row(one, 700, 700)}).text("/transaction") == first.text("/transaction"));
+    CHECK(test.settle(test.settlement(), required).text("/transaction") ==
+          paid.text("/transaction"));
+    CHECK(reason_of(claim({test.row(one, 5001, 5001)})) == "cumulative_exceeds_balance");
+    CHECK(reason_of(test.settle(test.completed(two, 5000, 100, 0), required, receiver)) ==
+          "refund_no_balance");
+    CHECK(test.sent("claim") == "2");
+    CHECK(test.sent("refund") == "0");
+    check_books(test);
+}

@@ -173,7 +173,7 @@ TEST_CASE("known key: sums whose halves meet are found good, and bad with the ot
     CHECK(good > asked * 9 / 10);
 }
 
-// Of the key of −1, t·G and t·Q cancel out on the way to R = 16·k·Q: the point at infinity has no
+// Of the key of −1, t·G and t·Q cancel out on the way to R = 32·k·Q: the point at infinity has no
 // place in this arithmetic, so that libsecp256k1 has to be asked.
 TEST_CASE("known key: a sum that passes through infinity is left open, and harms no other",
           "[channel][known_key]") {
@@ -184,8 +184,8 @@ TEST_CASE("known key: a sum that passes through infinity is left open, and harms
     const KnownKey plain_key(secret.public_key());
     for (std::uint64_t t = 1; t <= 8; ++t) {
         for (std::uint64_t k = 1; k <= 8; ++k) {
-            const Scalar part{{16 * k}};
-            const auto made = made_of({{t}}, {{t + 16 * k}}, -part);
+            const Scalar part{{32 * k}};
+            const auto made = made_of({{t}}, {{t + 32 * k}}, -part);
             REQUIRE(made);
             const auto plain = secret.sign(made->digest);
             std::array<SignatureQuestion, 3> questions{

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { FileStorage, MemoryStorage, Millrace, SpendingCapExceeded } from "@millrace/client";
+import { WebSocket } from "ws";
 import { LyingService } from "./proxy.mjs";
 import { devAccount, newAccount, Stack } from "./support.mjs";
 
@@ -28,6 +29,7 @@ const connect = (index, options) =>
     url: service.url,
     domain: new URL(stack.ready.stream).host,
     account: devAccount(index),
+    WebSocket,
     ...options,
   });
 const opened = (app) => app.openChannel({ receiver: newAccount().address, deposit: kDeposit });
@@ -101,7 +103,7 @@ test("a single payment, a single deposit, all deposits: nothing is signed above"
 test("what was authorized and not charged does not use the cap up", async () => {
   const receiver = newAccount();
   const app = await connect(4, { spendingCap: { total: 1_000n } });
-  const provider = await Millrace.connect({ url: stack.ready.stream, account: receiver });
+  const provider = await Millrace.connect({ url: stack.ready.stream, account: receiver, WebSocket });
   const channel = await app.openChannel({ receiver: receiver.address, deposit: kDeposit });
   const listening = await provider.provider().onAuthorized(async () => 10n);
   for (let n = 0; n < 5; n += 1) {

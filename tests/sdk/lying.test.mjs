@@ -5,6 +5,7 @@ import { FileStorage, kEscrow, MemoryStorage, Millrace, ServerMismatch } from "@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WebSocket } from "ws";
 import { LyingService } from "./proxy.mjs";
 import { devAccount, newAccount, Stack, until } from "./support.mjs";
 
@@ -20,7 +21,7 @@ before(async () => {
   stack = await Stack.start();
   service = await LyingService.start(stack.ready.stream);
   app = await connect();
-  receiving = await Millrace.connect({ url: stack.ready.stream, account: receiver });
+  receiving = await Millrace.connect({ url: stack.ready.stream, account: receiver, WebSocket });
   provider = receiving.provider();
 });
 
@@ -34,7 +35,7 @@ after(async () => {
 /** Its logins are for the real service's name. */
 function connect(options = {}) {
   const domain = new URL(stack.ready.stream).host;
-  return Millrace.connect({ url: service.url, domain, account: devAccount(1), ...options });
+  return Millrace.connect({ url: service.url, domain, account: devAccount(1), WebSocket, ...options });
 }
 
 const opened = () => app.openChannel({ receiver: receiver.address, deposit: kDeposit });

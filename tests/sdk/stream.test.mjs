@@ -20,6 +20,7 @@ import {
   TimedOut,
 } from "@millrace/client";
 import { createWalletClient, http } from "viem";
+import { WebSocket } from "ws";
 import { assertBalanced, Chain, devAccount, newAccount, query, Stack, until } from "./support.mjs";
 
 const kDeposit = 1_000_000n;
@@ -39,7 +40,7 @@ after(async () => {
 });
 
 async function connect(account, options = {}) {
-  const one = await Millrace.connect({ url: stack.ready.stream, account, ...options });
+  const one = await Millrace.connect({ url: stack.ready.stream, account, WebSocket, ...options });
   open.push(one);
   return one;
 }
@@ -464,7 +465,12 @@ test("time-outs and signals end the waiting, and what is not signed stays so", a
   app.close();
   await assert.rejects(channel.pay({ model, amount: 5n }), ConnectionClosed);
   await assert.rejects(
-    Millrace.connect({ url: "ws://127.0.0.1:1/v1/stream", account: newAccount(), connectTimeoutMs: 300 }),
+    Millrace.connect({
+      url: "ws://127.0.0.1:1/v1/stream",
+      account: newAccount(),
+      connectTimeoutMs: 300,
+      WebSocket,
+    }),
     (error) =>
       error instanceof ConnectionClosed &&
       /connect to ws:\/\/127\.0\.0\.1:1\/v1\/stream: .*ECONNREFUSED.*Does the service run/.test(error.message),

@@ -11,6 +11,7 @@ import {
   SpendingCapExceeded,
 } from "@millrace/client";
 import { createPublicClient, http } from "viem";
+import { WebSocket } from "ws";
 import {
   Chain,
   devAccount,
@@ -318,6 +319,7 @@ test("millrace gate: calls that cost what they came to, with a login and without
     url: stack.ready.stream,
     account: devAccount(7),
     spendingCap: { perPayment: 50_000n },
+    WebSocket,
   });
   let charged = 0n;
   for (const count of [3, 17, 1]) {
@@ -337,6 +339,17 @@ test("millrace gate: calls that cost what they came to, with a login and without
   assert.ok(back > 0n);
   app.close();
   await assert.rejects(payer(8).refund(`${gate.url}/nowhere`), reason("payment_refused"));
+});
+
+test("millrace gate: a payer without tokens is told so", async () => {
+  const poor = new ResourcePayer({ account: newAccount(), tokens });
+  const url = `${gate.url}/v1/chat/completions`;
+  const body = JSON.stringify({ model: "small", messages: [{ role: "user", content: "tokens=1" }] });
+  const request = { method: "POST", headers: { "Content-Type": "application/json" }, body };
+  await assert.rejects(
+    poor.fetch(url, request, { maxAmount: 5_000n }),
+    ({ reason, message }) => /insufficient_balance$/.test(reason) && /holds less of the token/.test(message),
+  );
 });
 
 test("millrace gate: streams, whose price comes at their end", async () => {

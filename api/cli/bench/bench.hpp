@@ -1,25 +1,41 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace millrace::api {
 
 struct BenchOptions {
-    /// A hundredth of the updates: shows that everything works, not how fast.
+    /// What is measured: one of bench_suites().
+    std::string suite = "payments";
+    /// A hundredth of the work: shows that everything works, not how fast.
     bool quick = false;
-    /// What a gate adds to a model server's answers, instead of the service's own rates.
-    bool gate = false;
     /// Only measurements whose name contains this.
     std::string only;
-    /// How often each is measured, in turns; the report has the run of the median rate.
+    /// How often each is measured, in turns; the report has the median run.
     unsigned rounds = 1;
-    /// The report as JSON, and no table.
-    bool json = false;
+    /// Where the report goes as JSON; "-": standard output, without the table; empty: nowhere.
+    std::string json;
+    /// Rows of history before the second measurement of `growth`; 0: as many as usual.
+    std::uint64_t history = 0;
+    /// What an update costs in CPU and bytes, too: `payments` on a stack of its own.
+    bool costs = false;
+    /// `payments` of a service that runs already, as "ws://host:port/v1/stream"; empty: on a stack
+    /// of its own. Then the next three count.
+    std::string server;
+    /// Of the payer, whose own tokens are deposited.
+    std::string key_file;
+    /// Of the payments; empty: the payer itself.
+    std::string receiver;
+    /// The service's own name for itself in logins; empty: the server's host and port.
+    std::string domain;
 };
 
-/// Measures this machine, then a development stack of its own on it through its WebSocket, and
-/// prints both and their ratios. Postgres, the chain and the load generator share the machine's
-/// cores. Gives 0, or 1 when an update was refused. Throws std::runtime_error when it cannot go on.
+std::vector<std::string> bench_suites();
+
+/// Measures what the suite is about, and prints it and how it relates to this machine's own speed.
+/// Gives 0, or 1 when something was refused. Throws std::runtime_error when it cannot go on.
 int run_bench(const BenchOptions& options);
 
 }  // namespace millrace::api

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
@@ -15,11 +16,20 @@ namespace {
 
 /// Calls of channel.open that are on their way at once.
 constexpr std::size_t kOpeningMax = 64;
+/// Between two looks at a channel whose deposit is not confirmed yet.
+constexpr std::chrono::milliseconds kLook{20};
 
 void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
     const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
-    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
-    }
+    while (party.stream().call("channel.get", params).at("status").as_string() != "open")
+        party.stream().receive_within(kLook);
+}
+
+std::shared_ptr<const channel::SecretKey> signer_of(VoucherSigner who, const DemoParty& payer) {
+    if (who == VoucherSigner::payer)
+        return {std::shared_ptr<const channel::SecretKey>(), &payer.key()};
+    return std::make_shared<const channel::SecretKey>(
+        std::move(channel::SecretKey::from_bytes(random_word().view()).value()));
 }
 
 }  // namespace
@@ -29,7 +39,8 @@ void say(const std::string& text) {
 }
 
 std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
-                                       const channel::Address& receiver, std::size_t count) {
+                                       const Opening& opening) {
+    const auto count = opening.deposits.size();
     std::vector<LoadChannel> channels;
     std::size_t answered = 0;
     const auto take_answer = [&] {
@@ -40,11 +51,10 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
         if (++answered % 100 == 0) say(fmt::format("opened {} of {} channels", answered, count));
     };
     for (std::size_t n = 0; n < count; ++n) {
-        const auto signer = std::make_shared<const channel::SecretKey>(
-            std::move(channel::SecretKey::from_bytes(random_word().view()).value()));
+        const auto signer = signer_of(opening.signer, party);
         channel::ChannelConfig config{party.address(),
                                       signer->address(),
-                                      receiver,
+                                      opening.receiver,
                                       network.receiver_authorizer,
                                       network.token,
                                       network.withdraw_delay_seconds,
@@ -52,12 +62,18 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
         config.salt.bytes = random_word().bytes;
         channels.push_back({channel::channel_id(network.escrow_separator, config), config,
                             network.escrow_separator, signer, 0});
-        party.stream().send("channel.open", open_params(network, party, config, "bench", kDeposit));
+        party.stream().send("channel.open",
+                            open_params(network, party, config, "bench", opening.deposits[n]));
         if (n + 1 - answered >= kOpeningMax) take_answer();
     }
     while (answered < count) take_answer();
     for (const auto& one : channels) wait_until_open(party, one.id);
     return channels;
+}
+
+std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
+                                       const channel::Address& receiver, std::size_t count) {
+    return open_channels(network, party, {receiver, std::vector(count, kDeposit)});
 }
 
 }  // namespace millrace::api::bench

@@ -1,6 +1,7 @@
 #include "api/cli/bench/gate_bench.hpp"
 
 #include "api/cli/bench/channels.hpp"
+#include "api/cli/bench/report.hpp"
 #include "api/cli/bench/sse_load.hpp"
 #include "api/cli/bench/sse_upstream.hpp"
 #include "api/cli/demo/chain.hpp"
@@ -18,6 +19,8 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -36,6 +39,17 @@ constexpr std::string_view kBody =
     R"({"model":"bench","stream":true,"max_tokens":1000,"messages":[{"role":"user","content":"hi"}]})";
 constexpr channel::Price kPrice{channel::Amount{10}, channel::Amount{500}, channel::Amount{2000}};
 constexpr std::chrono::seconds kReadyPatience{30};
+/// What a gate may add, to the first token as to each other.
+constexpr double kAddedMilliseconds = 5;
+
+/// How long the model takes until its first token: not at all, which no model does and which shows
+/// all that the gate takes, and as long as for any other token.
+struct Prompt {
+    std::string_view name;
+    std::chrono::milliseconds takes;
+};
+constexpr std::array kPrompts{Prompt{"first token at once", std::chrono::milliseconds{0}},
+                              Prompt{"first token after 50 ms", std::chrono::milliseconds{50}}};
 
 struct Plan {
     std::size_t lanes = 200;
@@ -55,12 +69,12 @@ Plan plan_of(bool quick) {
     return small;
 }
 
-std::string http_request(const std::string& payment) {
+std::string http_request(const Prompt& prompt, const std::string& payment) {
     return fmt::format(
         "POST {} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
-        "Connection: close\r\n{}Content-Length: {}\r\n\r\n{}",
-        kPath, payment.empty() ? "" : "PAYMENT-SIGNATURE: " + payment + "\r\n", kBody.size(),
-        kBody);
+        "Connection: close\r\n{}: {}\r\n{}Content-Length: {}\r\n\r\n{}",
+        kPath, kPromptTimeField, prompt.takes.count(),
+        payment.empty() ? "" : "PAYMENT-SIGNATURE: " + payment + "\r\n", kBody.size(), kBody);
 }
 
 /// `millrace gate` as an operator runs it, in front of the bench's own model server.
@@ -131,23 +145,16 @@ std::string payment(const LoadChannel& on, const json::object& offer) {
     const auto amount = channel::parse_amount(std::string(offer.at("amount").as_string())).value();
     const channel::Amount most{on.charged + amount.units()};
     const auto digest = channel::digest(on.escrow_separator, channel::Voucher{on.id, most});
-    const auto& config = on.config;
-    const json::object channel_config{
-        {"payer", channel::to_hex(config.payer)},
-        {"payerAuthorizer", channel::to_hex(config.payer_authorizer)},
-        {"receiver", channel::to_hex(config.receiver)},
-        {"receiverAuthorizer", channel::to_hex(config.receiver_authorizer)},
-        {"token", channel::to_hex(config.token)},
-        {"withdrawDelay", config.withdraw_delay_seconds},
-        {"salt", channel::to_hex(config.salt)}};
     const json::object voucher{{"channelId", channel::to_hex(on.id)},
                                {"maxClaimableAmount", channel::to_string(most)},
                                {"signature", channel::to_hex(on.signer->sign(digest))}};
-    return x402::encode_header(json::serialize(json::object{
-        {"x402Version", 2},
-        {"accepted", offer},
-        {"payload",
-         {{"type", "voucher"}, {"channelConfig", channel_config}, {"voucher", voucher}}}}));
+    return x402::encode_header(
+        json::serialize(json::object{{"x402Version", 2},
+                                     {"accepted", offer},
+                                     {"payload",
+                                      {{"type", "voucher"},
+                                       {"channelConfig", channel_config_json(on.config)},
+                                       {"voucher", voucher}}}}));
 }
 
 struct Figures {
@@ -168,11 +175,12 @@ struct Figures {
 
 /// Of one payment after the other on a channel, each by the strict rule: what the ones before cost
 /// is known, because every answer has as many tokens.
-SseLane lane_of(LoadChannel& on, const Plan& plan, const json::object& offer) {
+SseLane lane_of(LoadChannel& on, const Plan& plan, const Prompt& prompt,
+                const json::object& offer) {
     const auto price = channel::cost(kPrice, {kPromptTokens, plan.answer.tokens}).value();
     SseLane lane;
     for (std::size_t n = 0; n < plan.streams; ++n) {
-        lane.push_back(http_request(payment(on, offer)));
+        lane.push_back(http_request(prompt, payment(on, offer)));
         on.charged += static_cast<std::uint64_t>(price.units());
     }
     return lane;
@@ -192,17 +200,7 @@ double milliseconds(std::uint32_t microseconds) {
     return microseconds / 1000.0;
 }
 
-json::object as_json(Figures& figures) {
-    return {{"streams", figures.streams},
-            {"refused", figures.refused},
-            {"firstByteP50Microseconds", figures.first_byte.percentile(500)},
-            {"firstByteP99Microseconds", figures.first_byte.percentile(990)},
-            {"tokens", figures.token.count()},
-            {"tokenP50Microseconds", figures.token.percentile(500)},
-            {"tokenP99Microseconds", figures.token.percentile(990)}};
-}
-
-void print_row(std::string_view name, Figures& figures) {
+void print_row(std::string_view name, const Figures& figures) {
     fmt::print("{:<26}{:>12.2f}{:>12.2f}{:>12.2f}{:>12.2f}\n", name,
                milliseconds(figures.first_byte.percentile(500)),
                milliseconds(figures.first_byte.percentile(990)),
@@ -214,11 +212,16 @@ double added(std::uint32_t gate, std::uint32_t direct) {
     return milliseconds(gate) - milliseconds(direct);
 }
 
-void print_table(const Plan& plan, Figures& direct, Figures& gate,
-                 const std::vector<std::uint64_t>& resident) {
-    fmt::print("{} streams at once, {} in all; {} tokens each, one every {} ms\n", plan.lanes,
-               gate.streams, plan.answer.tokens, plan.answer.between.count());
-    fmt::print("{:<26}{:>24}{:>24}\n", "", "to the first token, ms", "per token, ms");
+/// Of a model server with one of kPrompts.
+struct Comparison {
+    const Prompt& prompt;
+    Figures direct;
+    Figures gate;
+};
+
+void print_table(const Comparison& one) {
+    const auto& [prompt, direct, gate] = one;
+    fmt::print("{:<26}{:>24}{:>24}\n", prompt.name, "to the first token, ms", "per token, ms");
     fmt::print("{:<26}{:>12}{:>12}{:>12}{:>12}\n", "", "p50", "p99", "p50", "p99");
     print_row("model server alone", direct);
     print_row("through the gate, paid", gate);
@@ -227,6 +230,9 @@ void print_table(const Plan& plan, Figures& direct, Figures& gate,
                added(gate.first_byte.percentile(990), direct.first_byte.percentile(990)),
                added(gate.token.percentile(500), direct.token.percentile(500)),
                added(gate.token.percentile(990), direct.token.percentile(990)));
+}
+
+void print_memory(const std::vector<std::uint64_t>& resident) {
     const auto mebibytes = [](std::uint64_t bytes) {
         return static_cast<double>(bytes) / (1024 * 1024);
     };
@@ -236,10 +242,49 @@ void print_table(const Plan& plan, Figures& direct, Figures& gate,
         mebibytes(resident.back()));
 }
 
+void add_row(Report& report, std::string name, const Latencies& latencies, std::size_t refused) {
+    Row row;
+    row.name = std::move(name);
+    row.count = latencies.count();
+    row.refused = refused;
+    row.latency = figures_of(latencies);
+    report.rows.push_back(std::move(row));
+}
+
+void add(Report& report, const Comparison& one) {
+    const auto& [prompt, direct, gate] = one;
+    const std::string name(prompt.name);
+    add_row(report, name + ", alone: to the first token", direct.first_byte, direct.refused);
+    add_row(report, name + ", alone: per token", direct.token, direct.refused);
+    add_row(report, name + ", gate: to the first token", gate.first_byte, gate.refused);
+    add_row(report, name + ", gate: per token", gate.token, gate.refused);
+    report.marks.push_back(
+        {name + ": added to the first token, p99 ms",
+         added(gate.first_byte.percentile(990), direct.first_byte.percentile(990)), Bound::at_most,
+         kAddedMilliseconds});
+    report.marks.push_back({name + ": added per token, p99 ms",
+                            added(gate.token.percentile(990), direct.token.percentile(990)),
+                            Bound::at_most, kAddedMilliseconds});
+    report.figures.push_back({name + ", alone: streams", static_cast<double>(direct.streams)});
+    report.figures.push_back({name + ", gate: streams", static_cast<double>(gate.streams)});
+}
+
+void add_memory(Report& report, const std::vector<std::uint64_t>& resident) {
+    const auto [least, most] = std::minmax_element(resident.begin(), resident.end());
+    const auto add_one = [&](std::string name, std::uint64_t bytes) {
+        report.figures.push_back({std::move(name), static_cast<double>(bytes)});
+    };
+    add_one("gateResidentBytesStart", resident.front());
+    add_one("gateResidentBytesLeast", *least);
+    add_one("gateResidentBytesMost", *most);
+    add_one("gateResidentBytesEnd", resident.back());
+}
+
 }  // namespace
 
-int run_gate_bench(bool quick, bool as_json_text) {
-    const auto plan = plan_of(quick);
+int run_gate_bench(const BenchOptions& options) {
+    auto report = begin_report(options);
+    const auto plan = plan_of(options.quick);
     say("starting a development stack");
     const DemoStack own(Afterwards::stop);
     const auto& stack = own.ready();
@@ -255,40 +300,50 @@ int run_gate_bench(bool quick, bool as_json_text) {
     auto channels = open_channels(network, party, gate.receiver(), plan.lanes);
     const auto offer = gate.offer();
 
-    Figures direct;
-    Figures paid;
+    std::vector<Comparison> all;
+    for (const auto& prompt : kPrompts) all.push_back({prompt, {}, {}});
     std::size_t wrong = 0;
     std::vector<std::uint64_t> resident{gate.resident_bytes()};
     SseLoadPlan load;
     load.tokens = plan.answer.tokens;
     load.spread = plan.answer.between * static_cast<std::int64_t>(plan.answer.tokens);
     for (unsigned round = 0; round < plan.rounds; ++round) {
-        say(fmt::format("round {} of {}", round + 1, plan.rounds));
-        load.port = upstream.port();
-        load.each_second = {};
-        const SseLane plain(plan.streams, http_request({}));
-        direct.add(run_sse_load(load, std::vector<SseLane>(plan.lanes, plain)));
-        std::vector<SseLane> lanes;
-        for (auto& one : channels) lanes.push_back(lane_of(one, plan, offer));
-        load.port = gate.port();
-        load.each_second = [&] { resident.push_back(gate.resident_bytes()); };
-        const auto through = run_sse_load(load, lanes);
-        paid.add(through);
-        wrong += not_charged(channels, through);
-        resident.push_back(gate.resident_bytes());
+        for (auto& one : all) {
+            say(fmt::format("round {} of {}, {}", round + 1, plan.rounds, one.prompt.name));
+            load.port = upstream.port();
+            load.each_second = {};
+            const SseLane plain(plan.streams, http_request(one.prompt, {}));
+            one.direct.add(run_sse_load(load, std::vector<SseLane>(plan.lanes, plain)));
+            std::vector<SseLane> lanes;
+            for (auto& channel : channels)
+                lanes.push_back(lane_of(channel, plan, one.prompt, offer));
+            load.port = gate.port();
+            load.each_second = [&] { resident.push_back(gate.resident_bytes()); };
+            const auto through = run_sse_load(load, lanes);
+            one.gate.add(through);
+            wrong += not_charged(channels, through);
+            resident.push_back(gate.resident_bytes());
+        }
     }
-    if (paid.refused > 0) say("refused or cut off: " + paid.first_refusal);
+    std::size_t refused = 0;
+    for (const auto& one : all) {
+        refused += one.direct.refused + one.gate.refused;
+        if (one.gate.refused > 0) say("refused or cut off: " + one.gate.first_refusal);
+    }
     if (wrong > 0) say(fmt::format("{} channels were not charged what their calls cost", wrong));
-    if (as_json_text) {
-        json::array memory(resident.begin(), resident.end());
-        fmt::print("{}\n", json::serialize(json::object{{"direct", as_json(direct)},
-                                                        {"gate", as_json(paid)},
-                                                        {"notCharged", wrong},
-                                                        {"gateResidentBytes", memory}}));
-    } else {
-        print_table(plan, direct, paid, resident);
+    for (const auto& one : all) add(report, one);
+    add_memory(report, resident);
+    report.figures.push_back({"channelsNotChargedRight", static_cast<double>(wrong)});
+    if (has_table(options)) {
+        fmt::print("{} streams at once, {} in all; {} tokens each, one every {} ms\n", plan.lanes,
+                   all.size() * all.front().gate.streams, plan.answer.tokens,
+                   plan.answer.between.count());
+        for (const auto& one : all) print_table(one);
+        print_memory(resident);
+        fmt::print("\n{}", marks_text(report));
     }
-    return paid.refused + direct.refused + wrong > 0 ? 1 : 0;
+    write_report(options, report);
+    return refused + wrong > 0 ? 1 : 0;
 }
 
 }  // namespace millrace::api::bench

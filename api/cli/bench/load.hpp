@@ -6,6 +6,7 @@
 #include "channel/secp256k1.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,7 +25,7 @@ struct LoadChannel {
 };
 
 struct LoadPlan {
-    std::string name;
+    std::string name{};
     std::size_t channels = 1;
     /// Updates of one channel that may be unanswered at once; 1: one in flight.
     std::size_t window = 1;
@@ -32,6 +33,11 @@ struct LoadPlan {
     /// Most requests put into one JSON-RPC array; 1: a message for each.
     std::size_t array_max = 1;
     std::uint64_t updates = 0;
+    /// Open loop: payments are due at this rate, evenly and in turn over all channels, whether the
+    /// ones before are answered or not; 0: closed loop.
+    std::uint64_t offered_per_second = 0;
+    /// Called when everything is signed and connected, just before the clock starts.
+    std::function<void()> before_start{};
 };
 
 struct LoadResult {
@@ -40,12 +46,17 @@ struct LoadResult {
     /// Text of the first refusal, for the report.
     std::string first_refusal;
     double seconds = 0;
+    /// Of what was acknowledged: closed loop, from handing it to the socket; open loop, from when
+    /// it was due, however long it had to wait here.
     Latencies latencies;
+    /// Open loop: how late the generator itself came to each payment.
+    Latencies lateness;
 };
 
 /// Closed loop: every channel keeps `window` payments in flight until `updates` are acknowledged.
-/// All vouchers are signed before the clock starts, as the apps' own cost is not the service's.
-/// Throws std::runtime_error when a connection fails.
+/// Open loop: every payment is sent when it is due, or, while `window` of its channel are
+/// unanswered, as soon after as they are not. All vouchers are signed before the clock starts, as
+/// the apps' own cost is not the service's. Throws std::runtime_error when a connection fails.
 LoadResult run_load(const std::string& host, const std::string& port, const std::string& token,
                     std::vector<LoadChannel>& channels, const LoadPlan& plan);
 

@@ -93,10 +93,10 @@ double fdatasync_in(const std::string& directory) {
 
 RawFigures measure_raw(const std::string& directory) {
     RawFigures figures;
-    figures.cores = std::max(1u, std::thread::hardware_concurrency());
+    const auto cores = std::max(1u, std::thread::hardware_concurrency());
     const Signatures signatures;
     figures.verify_per_second_one_core = verify_on(1, signatures);
-    figures.verify_per_second_all_cores = verify_on(figures.cores, signatures);
+    figures.verify_per_second_all_cores = verify_on(cores, signatures);
     figures.fdatasync_per_second = fdatasync_in(directory);
     return figures;
 }

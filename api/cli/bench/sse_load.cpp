@@ -21,11 +21,6 @@ namespace {
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kEndingBytes = 2048;
 
-std::uint32_t microseconds(Clock::duration time) {
-    return static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(time).count());
-}
-
 /// Finds the marks of tokens in what comes, however it is cut.
 class Tokens {
 public:
@@ -44,7 +39,7 @@ public:
             std::int64_t sent = 0;
             std::from_chars(text_.data() + begin, text_.data() + end, sent);
             const Clock::time_point then{std::chrono::nanoseconds(sent)};
-            result_.token.add(microseconds(now - then));
+            result_.token.add(now - then);
             ++count_;
             looked_at_ = end;
         }
@@ -81,7 +76,7 @@ Task<std::string> stream(tcp::endpoint place, const std::string& request, std::s
         const auto now = Clock::now();
         const bool is_first = found.count() == 0;
         found.take({buffer.data(), count}, now);
-        if (is_first && found.count() > 0) result.first_byte.add(microseconds(now - sent));
+        if (is_first && found.count() > 0) result.first_byte.add(now - sent);
     }
     if (found.count() != tokens && result.refused++ == 0) result.first_refusal = found.text();
     co_return found.text();

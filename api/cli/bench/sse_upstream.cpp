@@ -30,15 +30,15 @@ std::string lower_case(std::string_view text) {
     return lower;
 }
 
-/// `head` in lower case.
-std::size_t content_length(std::string_view head) {
-    constexpr std::string_view kName = "content-length:";
-    const auto at = head.find(kName);
+/// The number in a field of `head`, which is in lower case; 0 where there is none.
+std::size_t number_in(std::string_view head, std::string_view field) {
+    const auto line = fmt::format("\r\n{}:", field);
+    const auto at = head.find(line);
     if (at == std::string_view::npos) return 0;
-    const auto begin = head.find_first_not_of(' ', at + kName.size());
-    std::size_t length = 0;
-    std::from_chars(head.data() + begin, head.data() + head.size(), length);
-    return length;
+    const auto begin = head.find_first_not_of(' ', at + line.size());
+    std::size_t number = 0;
+    std::from_chars(head.data() + begin, head.data() + head.size(), number);
+    return number;
 }
 
 std::string chunk(std::string_view data) {
@@ -60,15 +60,18 @@ std::string last(std::size_t tokens) {
            chunk("[DONE]") + "0\r\n\r\n";
 }
 
-enum class Behind { another, nothing };
+struct Request {
+    bool is_last = false;
+    std::chrono::milliseconds prompt_time{0};
+};
 
-/// Reads one request to its end, and tells what may follow; nullopt when the client has gone.
-Task<std::optional<Behind>> read_request(tcp::socket& socket, std::string& text) {
+/// To its end; nullopt when the client has gone.
+Task<std::optional<Request>> read_request(tcp::socket& socket, std::string& text) {
     const auto [error, head] =
         co_await asio::async_read_until(socket, asio::dynamic_buffer(text), kHeadEnd, kTuple);
     if (error) co_return std::nullopt;
     const auto lower = lower_case(std::string_view(text).substr(0, head));
-    const auto whole = head + content_length(lower);
+    const auto whole = head + number_in(lower, "content-length");
     if (text.size() < whole) {
         const auto [cut_off, count] =
             co_await asio::async_read(socket, asio::dynamic_buffer(text),
@@ -76,20 +79,23 @@ Task<std::optional<Behind>> read_request(tcp::socket& socket, std::string& text)
         if (cut_off) co_return std::nullopt;
     }
     text.erase(0, whole);
-    const bool closes = lower.find("connection: close") != std::string::npos;
-    co_return closes ? Behind::nothing : Behind::another;
+    Request request;
+    request.is_last = lower.find("connection: close") != std::string::npos;
+    request.prompt_time = std::chrono::milliseconds(number_in(lower, kPromptTimeField));
+    co_return request;
 }
 
 Task<void> serve(tcp::socket socket, SseAnswer answer) {
     socket.set_option(tcp::no_delay(true));
     asio::steady_timer pace(socket.get_executor());
     for (std::string text;;) {
-        const auto behind = co_await read_request(socket, text);
-        if (!behind) co_return;
+        const auto request = co_await read_request(socket, text);
+        if (!request) co_return;
         std::string out =
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
             "Transfer-Encoding: chunked\r\n\r\n";
-        pace.expires_at(Clock::now());
+        pace.expires_at(Clock::now() + request->prompt_time);
+        if (request->prompt_time.count() > 0) co_await pace.async_wait(kTuple);
         for (std::size_t n = 0; n < answer.tokens; ++n) {
             out += token();
             const auto [error, count] =
@@ -101,7 +107,7 @@ Task<void> serve(tcp::socket socket, SseAnswer answer) {
         }
         out = last(answer.tokens);
         const auto [error, count] = co_await asio::async_write(socket, asio::buffer(out), kTuple);
-        if (error || behind == Behind::nothing) co_return;
+        if (error || request->is_last) co_return;
     }
 }
 

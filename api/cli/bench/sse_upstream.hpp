@@ -18,6 +18,9 @@ struct SseAnswer {
 /// which all processes of the machine share.
 inline constexpr std::string_view kTokenMark = "t=";
 inline constexpr std::uint64_t kPromptTokens = 20;
+/// A field of the request, in small letters: how many milliseconds the prompt takes, before the
+/// head and the first token come. Without it they come at once.
+inline constexpr std::string_view kPromptTimeField = "bench-prompt-time";
 
 /// A model server that writes tokens at a steady pace, as OpenAI's chat completions are streamed,
 /// on a thread of its own.

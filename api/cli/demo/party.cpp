@@ -1,5 +1,6 @@
 #include "api/cli/demo/party.hpp"
 
+#include "api/cli/service_client.hpp"
 #include "channel/address.hpp"
 #include "channel/amount.hpp"
 #include "channel/eip712.hpp"
@@ -14,6 +15,7 @@
 #include <openssl/rand.h>
 #include <chrono>
 #include <stdexcept>
+#include <utility>
 
 namespace millrace::api {
 namespace {
@@ -34,6 +36,10 @@ std::uint64_t unix_seconds() {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     return static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+std::string authority(const StreamAddress& address) {
+    return address.host + ":" + address.port;
 }
 
 std::string deposit_json(const DemoNetwork& network, const DemoParty& payer,
@@ -83,34 +89,58 @@ DemoNetwork demo_network(StreamClient& client, const channel::Address& collector
     return network;
 }
 
+std::string log_in(StreamClient& stream, const channel::SecretKey& key, const std::string& domain) {
+    const auto challenge = stream.call(
+        "auth.challenge", fmt::format(R"({{"address":"{}"}})", channel::to_hex(key.address())));
+    const auto message = text(challenge, "message");
+    check_login_message(message, domain, channel::to_checksum(key.address()));
+    const auto signature = key.sign(channel::personal_message_digest(message));
+    const auto session = stream.call(
+        "auth.login", json::serialize(json::object{{"message", message},
+                                                   {"signature", channel::to_hex(signature)}}));
+    return text(session, "token");
+}
+
+std::string log_in(const StreamAddress& address, const channel::SecretKey& key) {
+    StreamClient stream(address);
+    return log_in(stream, key, authority(address));
+}
+
 DemoParty DemoParty::make() {
     return DemoParty(channel::SecretKey::from_bytes(random_word().view()).value());
 }
 
+DemoParty DemoParty::of(channel::SecretKey key) {
+    return DemoParty(std::move(key));
+}
+
+void DemoParty::connect(const StreamAddress& address, const std::string& token) {
+    stream_ = std::make_unique<StreamClient>(address, token);
+}
+
 void DemoParty::connect(const StreamAddress& address) {
     stream_ = std::make_unique<StreamClient>(address);
-    const auto challenge = stream_->call(
-        "auth.challenge", fmt::format(R"({{"address":"{}"}})", channel::to_hex(address_)));
-    const auto message = text(challenge, "message");
-    const auto signature = key_.sign(channel::personal_message_digest(message));
-    stream_->call("auth.login",
-                  json::serialize(json::object{{"message", message},
-                                               {"signature", channel::to_hex(signature)}}));
+    log_in(*stream_, key_, authority(address));
+}
+
+json::object channel_config_json(const channel::ChannelConfig& config) {
+    return {{"payer", channel::to_hex(config.payer)},
+            {"payerAuthorizer", channel::to_hex(config.payer_authorizer)},
+            {"receiver", channel::to_hex(config.receiver)},
+            {"receiverAuthorizer", channel::to_hex(config.receiver_authorizer)},
+            {"token", channel::to_hex(config.token)},
+            {"withdrawDelay", config.withdraw_delay_seconds},
+            {"salt", channel::to_hex(config.salt)}};
 }
 
 std::string open_params(const DemoNetwork& network, const DemoParty& payer,
                         const channel::ChannelConfig& config, const std::string& app,
                         channel::Amount deposit) {
     const auto id = channel::channel_id(network.escrow_separator, config);
-    return fmt::format(
-        R"({{"network":"{}","app":"{}","channelConfig":{{"payer":"{}","payerAuthorizer":"{}",)"
-        R"("receiver":"{}","receiverAuthorizer":"{}","token":"{}","withdrawDelay":{},)"
-        R"("salt":"{}"}},"deposit":{}}})",
-        channel::to_string(network.network), app, channel::to_hex(config.payer),
-        channel::to_hex(config.payer_authorizer), channel::to_hex(config.receiver),
-        channel::to_hex(config.receiver_authorizer), channel::to_hex(config.token),
-        config.withdraw_delay_seconds, channel::to_hex(config.salt),
-        deposit_json(network, payer, id, deposit));
+    return fmt::format(R"({{"network":"{}","app":"{}","channelConfig":{},"deposit":{}}})",
+                       channel::to_string(network.network), app,
+                       json::serialize(channel_config_json(config)),
+                       deposit_json(network, payer, id, deposit));
 }
 
 std::string top_up_params(const DemoNetwork& network, const DemoParty& payer,

@@ -6,6 +6,8 @@
 #include "channel/network.hpp"
 #include "channel/secp256k1.hpp"
 
+#include <boost/json/object.hpp>
+
 #include <memory>
 #include <string>
 
@@ -25,14 +27,25 @@ struct DemoNetwork {
 /// As `server.info` has it.
 DemoNetwork demo_network(StreamClient& client, const channel::Address& collector);
 
+/// Logs in by ERC-4361 at a service that calls itself `domain`, and signs for no other. Gives the
+/// token. Throws CommandError where the service asks for something else to be signed.
+std::string log_in(StreamClient& stream, const channel::SecretKey& key, const std::string& domain);
+
+/// The same over a connection of its own, at a service that is called by its address.
+std::string log_in(const StreamAddress& address, const channel::SecretKey& key);
+
 /// A key of its own, logged in on the stream.
 class DemoParty {
 public:
     /// Of a new key; nobody is connected yet.
     static DemoParty make();
+    /// Of a key that is there already.
+    static DemoParty of(channel::SecretKey key);
 
     /// Connects and logs in by ERC-4361.
     void connect(const StreamAddress& address);
+    /// Connects by the token of a login.
+    void connect(const StreamAddress& address, const std::string& token);
     StreamClient& stream() { return *stream_; }
     const channel::SecretKey& key() const { return key_; }
     const channel::Address& address() const { return address_; }
@@ -45,6 +58,8 @@ private:
     std::unique_ptr<StreamClient> stream_;
 };
 
+/// As `channelConfig` has it.
+boost::json::object channel_config_json(const channel::ChannelConfig& config);
 /// Parameters of channel.open and channel.topUp, with a gasless deposit that the party signs.
 std::string open_params(const DemoNetwork& network, const DemoParty& payer,
                         const channel::ChannelConfig& config, const std::string& app,

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <deque>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include <fcntl.h>
@@ -62,11 +63,12 @@ ReadyStack parse_ready_line(const std::string& line) {
     return ready;
 }
 
-DemoStack::DemoStack(Afterwards afterwards) : afterwards_(afterwards), directory_(new_directory()) {
+DemoStack::DemoStack(Afterwards afterwards, std::vector<std::string> more)
+    : afterwards_(afterwards), directory_(new_directory()) {
     const auto interruptions = interruption_signals();
     pthread_sigmask(SIG_BLOCK, &interruptions, nullptr);
     try {
-        start();
+        start(std::move(more));
     } catch (const std::exception& error) {
         const auto words = last_words();
         interruptions_ = {};
@@ -105,17 +107,19 @@ void DemoStack::stop_when_interrupted(const std::stop_token& over) {
     }
 }
 
-void DemoStack::start() {
+void DemoStack::start(std::vector<std::string> more) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     const int log_file = open(log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    std::vector<std::string> arguments{"dev",    "--port",           "0", "--rpc-port", "0",
+                                       "--data", directory_.string()};
+    std::move(more.begin(), more.end(), std::back_inserter(arguments));
     const bool stays = afterwards_ == Afterwards::keep_running;
-    auto process = Process::start(
-        {.program = "/proc/self/exe",
-         .arguments = {"dev", "--port", "0", "--rpc-port", "0", "--data", directory_.string()},
-         .death_signal = stays ? 0 : SIGTERM,
-         .standard_output = ends[1],
-         .standard_error = log_file});
+    auto process = Process::start({.program = "/proc/self/exe",
+                                   .arguments = std::move(arguments),
+                                   .death_signal = stays ? 0 : SIGTERM,
+                                   .standard_output = ends[1],
+                                   .standard_error = log_file});
     pid_ = process.pid();
     process_.emplace(std::move(process));
     interruptions_ = std::jthread([this](std::stop_token over) { stop_when_interrupted(over); });

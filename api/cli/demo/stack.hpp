@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace millrace::api {
 
@@ -29,9 +30,9 @@ enum class Afterwards { stop, keep_running };
 /// lives, SIGINT and SIGTERM stop the stack, remove the directory and end this process with 130.
 class DemoStack {
 public:
-    /// Waits until it is ready. Throws std::runtime_error with the end of its log when it does not
-    /// come up.
-    explicit DemoStack(Afterwards afterwards);
+    /// `more` are arguments of `millrace dev`. Waits until it is ready. Throws std::runtime_error
+    /// with the end of its log when it does not come up.
+    explicit DemoStack(Afterwards afterwards, std::vector<std::string> more = {});
     /// Stops it and removes its directory, which is also its data directory, unless it was let go.
     ~DemoStack();
     DemoStack(const DemoStack&) = delete;
@@ -46,7 +47,7 @@ public:
     std::filesystem::path log() const { return directory_ / "stack.log"; }
 
 private:
-    void start();
+    void start(std::vector<std::string> more);
     void stop_when_interrupted(const std::stop_token& over);
     std::string read_line(int descriptor);
     std::string last_words() const;

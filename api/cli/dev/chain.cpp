@@ -28,7 +28,6 @@ constexpr channel::Amount kTokensEach{1'000'000ull * 1'000'000ull};
 constexpr std::string_view kRelayerCoin = "0x21e19e0c9bab2400000";
 /// EIP-7825 caps a transaction's gas; a block holds several.
 constexpr auto kBlockGasLimit = "60000000";
-constexpr auto kStateSeconds = "5";
 
 fs::path find_anvil() {
     if (const char* named = std::getenv("MILLRACE_ANVIL"); named && *named) {
@@ -74,7 +73,7 @@ Process DevChain::start() const {
                                        "--hardfork",       "prague",
                                        "--state",          (settings_.data / "state.json").string(),
                                        "--silent",         "--enable-tx-gas-limit",
-                                       "--state-interval", kStateSeconds,
+                                       "--state-interval", std::to_string(settings_.state_seconds),
                                        "--gas-limit",      kBlockGasLimit};
     if (settings_.block_seconds) {
         arguments.push_back("--block-time");

@@ -23,6 +23,7 @@ struct DevChainSettings {
     LoopbackPort port;
     /// Mines at this interval; none: a block for every transaction.
     std::optional<unsigned> block_seconds;
+    unsigned state_seconds = 5;
 };
 
 /// The development chain: anvil with chain id 31337 and its well-known ten accounts, whose state

@@ -90,7 +90,7 @@ DevStack::DevStack(const DevOptions& options)
       rpc_port_(chosen(options.rpc_port, "--rpc-port")),
       secrets_(dev_secrets(data_ / "keys")),
       postgres_(data_),
-      chain_({data_ / "chain", rpc_port_, options.block_seconds}),
+      chain_({data_ / "chain", rpc_port_, options.block_seconds, options.chain_state_seconds}),
       postgres_process_("postgres", [this] { return postgres_.start(); }),
       chain_process_("chain", [this] { return chain_.start(); }),
       service_process_("service", [this] {

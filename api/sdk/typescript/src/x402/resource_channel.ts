@@ -248,7 +248,8 @@ export class ResourceChannel {
     this.#demand(
       !this.#record.isKnown || charged <= this.#maybeBefore,
       "chargedCumulativeAmount",
-      `${charged}, and at most ${this.#maybeBefore} can have been charged`,
+      `${charged}, and at most ${this.#maybeBefore} can have been charged; has another program, or one with another storage, ` +
+        "paid with this key?",
     );
     const balance = this.#adoptableBalance(channel.balance, chain?.balance);
     const signed = larger(record.signed, voucher?.signedMax ?? 0n);

@@ -158,6 +158,7 @@ export class ResourcePayer {
     settled: Deferred<void>,
   ): Promise<Response> {
     let isCorrected = false;
+    let whyNoDeposit: MillraceError | undefined;
     for (let busy = 0; ; ) {
       const payload = await channel.prepare(asked, options);
       const paid = request.clone();
@@ -170,8 +171,12 @@ export class ResourcePayer {
         isCorrected = true;
       } else if (reason === kChannelBusy && busy < kBusyAttempts) {
         await sleep(backoff(busy++, 100, 2_000), request.signal);
-      } else if (payload.type !== "deposit" || !isAboutDeposit(reason) || !channel.takeAsArrived()) {
-        throw new MillraceError(reason, message, { field: request.url });
+      } else {
+        const refused = new MillraceError(reason, message, { field: request.url });
+        if (payload.type !== "deposit" || !isAboutDeposit(reason) || !channel.takeAsArrived())
+          throw whyNoDeposit ?? refused;
+        // It may have arrived before; where it has not, this is why.
+        whyNoDeposit = refused;
       }
     }
   }
@@ -336,8 +341,15 @@ async function refusalOf(
     ({ network, asset, payTo }) =>
       network === asked.network && isSameAddress(asset, asked.asset) && isSameAddress(payTo, asked.payTo),
   );
-  return { reason, entry, message: `the payment was refused (HTTP ${response.status}): ${reason}` };
+  const meaning = kMeanings.find(([ending]) => reason.endsWith(ending))?.[1];
+  const message = `the payment was refused (HTTP ${response.status}): ${meaning ? `${meaning} (${reason})` : reason}`;
+  return { reason, entry, message };
 }
+
+const kMeanings: readonly (readonly [string, string])[] = [
+  ["insufficient_balance", "the payer holds less of the token than the deposit asks for"],
+  ["refund_no_balance", "nothing is left to refund"],
+];
 
 /**
  * The same stream; what its payment event says is told when it has ended. A reader that stops reading holds up the next payment
