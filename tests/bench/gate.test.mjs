@@ -18,6 +18,9 @@ test("bench: streams through a gate are all paid for, and every token is measure
   assert.equal(report.version, 1);
   assert.equal(report.suite, "gate");
   assert.equal(report.figures.channelsNotChargedRight, 0);
+  const disk = report.rows.pop();
+  assert.equal(disk.name, "fdatasync, by itself");
+  assert.ok(disk.count > 20 && disk.p99Microseconds >= disk.p50Microseconds);
   assert.equal(report.rows.length, 8);
   for (const row of report.rows) {
     assert.equal(row.count, row.name.endsWith("per token") ? 200 : 20, row.name);

@@ -41,6 +41,9 @@ constexpr channel::Price kPrice{channel::Amount{10}, channel::Amount{500}, chann
 constexpr std::chrono::seconds kReadyPatience{30};
 /// What a gate may add, to the first token as to each other.
 constexpr double kAddedMilliseconds = 5;
+/// The gate's calls have some hundred commits a second.
+constexpr std::chrono::milliseconds kBetweenWrites{5};
+constexpr std::string_view kDisk = "fdatasync, by itself";
 
 /// How long the model takes until its first token: not at all, which no model does and which shows
 /// all that the gate takes, and as long as for any other token.
@@ -232,6 +235,12 @@ void print_table(const Comparison& one) {
                added(gate.token.percentile(990), direct.token.percentile(990)));
 }
 
+/// What no commit is faster than.
+void print_disk(const Latencies& disk) {
+    fmt::print("{:<26}{:>12.2f}{:>12.2f}\n", kDisk, milliseconds(disk.percentile(500)),
+               milliseconds(disk.percentile(990)));
+}
+
 void print_memory(const std::vector<std::uint64_t>& resident) {
     const auto mebibytes = [](std::uint64_t bytes) {
         return static_cast<double>(bytes) / (1024 * 1024);
@@ -300,6 +309,7 @@ int run_gate_bench(const BenchOptions& options) {
     auto channels = open_channels(network, party, gate.receiver(), plan.lanes);
     const auto offer = gate.offer();
 
+    Latencies disk;
     std::vector<Comparison> all;
     for (const auto& prompt : kPrompts) all.push_back({prompt, {}, {}});
     std::size_t wrong = 0;
@@ -313,7 +323,9 @@ int run_gate_bench(const BenchOptions& options) {
             load.port = upstream.port();
             load.each_second = {};
             const SseLane plain(plan.streams, http_request(one.prompt, {}));
+            DiskProbe probe(own.directory(), kBetweenWrites);
             one.direct.add(run_sse_load(load, std::vector<SseLane>(plan.lanes, plain)));
+            disk.add(probe.take());
             std::vector<SseLane> lanes;
             for (auto& channel : channels)
                 lanes.push_back(lane_of(channel, plan, one.prompt, offer));
@@ -332,6 +344,7 @@ int run_gate_bench(const BenchOptions& options) {
     }
     if (wrong > 0) say(fmt::format("{} channels were not charged what their calls cost", wrong));
     for (const auto& one : all) add(report, one);
+    add_row(report, std::string(kDisk), disk, 0);
     add_memory(report, resident);
     report.figures.push_back({"channelsNotChargedRight", static_cast<double>(wrong)});
     if (has_table(options)) {
@@ -339,6 +352,7 @@ int run_gate_bench(const BenchOptions& options) {
                    all.size() * all.front().gate.streams, plan.answer.tokens,
                    plan.answer.between.count());
         for (const auto& one : all) print_table(one);
+        print_disk(disk);
         print_memory(resident);
         fmt::print("\n{}", marks_text(report));
     }

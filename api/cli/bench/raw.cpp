@@ -72,20 +72,35 @@ double verify_on(unsigned cores, const Signatures& signatures) {
     return per_second(count, begin);
 }
 
+/// A file that nobody else sees.
+class DiskFile {
+public:
+    explicit DiskFile(const std::string& directory) : directory_(directory) {
+        std::string path = directory + "/millrace-bench-XXXXXX";
+        file_ = mkstemp(path.data());
+        if (file_ < 0) throw std::runtime_error("cannot make a file in " + directory);
+        unlink(path.c_str());
+    }
+    ~DiskFile() { close(file_); }
+    DiskFile(const DiskFile&) = delete;
+    DiskFile& operator=(const DiskFile&) = delete;
+
+    void write_through() {
+        const std::array<char, 4096> page{};
+        if (write(file_, page.data(), page.size()) < 0 || fdatasync(file_) != 0)
+            throw std::runtime_error("cannot write in " + directory_);
+    }
+
+private:
+    std::string directory_;
+    int file_ = -1;
+};
+
 double fdatasync_in(const std::string& directory) {
-    std::string path = directory + "/millrace-bench-XXXXXX";
-    const int file = mkstemp(path.data());
-    if (file < 0) throw std::runtime_error("cannot make a file in " + directory);
-    unlink(path.c_str());
-    const std::array<char, 4096> page{};
+    DiskFile file(directory);
     std::uint64_t count = 0;
     const auto begin = Clock::now();
-    while (Clock::now() < begin + 1s) {
-        if (write(file, page.data(), page.size()) < 0 || fdatasync(file) != 0)
-            throw std::runtime_error("cannot write in " + directory);
-        ++count;
-    }
-    close(file);
+    for (; Clock::now() < begin + 1s; ++count) file.write_through();
     return per_second(count, begin);
 }
 
@@ -99,6 +114,34 @@ RawFigures measure_raw(const std::string& directory) {
     figures.verify_per_second_all_cores = verify_on(cores, signatures);
     figures.fdatasync_per_second = fdatasync_in(directory);
     return figures;
+}
+
+class DiskProbe::File : public DiskFile {
+public:
+    using DiskFile::DiskFile;
+};
+
+DiskProbe::DiskProbe(const std::string& directory, std::chrono::milliseconds between)
+    : file_(std::make_unique<File>(directory)),
+      thread_([this, between](const std::stop_token& stop) {
+          try {
+              for (; !stop.stop_requested(); std::this_thread::sleep_for(between)) {
+                  const auto begun = Clock::now();
+                  file_->write_through();
+                  latencies_.add(Clock::now() - begun);
+              }
+          } catch (...) {
+              failure_ = std::current_exception();
+          }
+      }) {}
+
+DiskProbe::~DiskProbe() = default;
+
+Latencies DiskProbe::take() {
+    thread_.request_stop();
+    thread_.join();
+    if (failure_) std::rethrow_exception(failure_);
+    return std::move(latencies_);
 }
 
 }  // namespace millrace::api::bench

@@ -1,6 +1,12 @@
 #pragma once
 
+#include "api/cli/bench/percentiles.hpp"
+
+#include <chrono>
+#include <exception>
+#include <memory>
 #include <string>
+#include <thread>
 
 namespace millrace::api::bench {
 
@@ -12,10 +18,29 @@ struct RawFigures {
     double verify_per_second_all_cores = 0;
     /// write of 4 KiB and fdatasync, one after the other.
     double fdatasync_per_second = 0;
-    unsigned cores = 0;
 };
 
 /// Takes about three seconds. `directory` is where the file for fdatasync is made and removed.
 RawFigures measure_raw(const std::string& directory);
+
+/// What the disk takes while something else is measured: writes 4 KiB and waits for fdatasync, on a
+/// thread of its own, time and again with so much between.
+class DiskProbe {
+public:
+    /// Begins. Throws std::runtime_error where no file can be made in `directory`.
+    DiskProbe(const std::string& directory, std::chrono::milliseconds between);
+    ~DiskProbe();
+
+    /// Ends it. Throws what kept it from writing.
+    Latencies take();
+
+private:
+    class File;
+
+    std::unique_ptr<File> file_;
+    Latencies latencies_;
+    std::exception_ptr failure_;
+    std::jthread thread_;
+};
 
 }  // namespace millrace::api::bench
