@@ -108,18 +108,14 @@ Task<void> ServedCall::overloaded() {
 
 Task<void> ServedCall::not_served(Upstream::Call& call, std::optional<UpstreamHead> head) {
     worker_.shared.metrics.request("upstream_failed");
-    // Not by the model server: the payment came too late for it, or the gate ends.
-    const bool is_broken_off = call.fault() == UpstreamFault::cancelled;
-    if (!head && !is_broken_off) worker_.shared.metrics.upstream_faults.Increment();
+    if (!head) worker_.shared.metrics.upstream_faults.Increment();
     auto more = co_await let_go();
     if (exchange_.is_gone()) co_return;
     if (head) {
         co_await relay(exchange_, call, std::move(*head), std::move(more));
         co_return;
     }
-    auto failed = is_broken_off
-                      ? problem_reply(503, "unavailable", "The call was broken off; try again.")
-                      : fault_reply(call.fault());
+    auto failed = fault_reply(call.fault());
     failed.fields.insert(failed.fields.end(), more.begin(), more.end());
     co_await exchange_.answer(std::move(failed));
 }
