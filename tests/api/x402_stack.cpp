@@ -1,5 +1,6 @@
 #include "tests/api/x402_stack.hpp"
 
+#include "api/cli/demo/party.hpp"
 #include "api/x402/reasons.hpp"
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
@@ -15,16 +16,6 @@ namespace chain_of = ledger::chain;
 namespace {
 
 const ledger::chain::EscrowContract kEscrow{{Anvil::kChainId}, escrow_address()};
-
-json::object config_json(const channel::ChannelConfig& config) {
-    return {{"payer", channel::to_hex(config.payer)},
-            {"payerAuthorizer", channel::to_hex(config.payer_authorizer)},
-            {"receiver", channel::to_hex(config.receiver)},
-            {"receiverAuthorizer", channel::to_hex(config.receiver_authorizer)},
-            {"token", channel::to_hex(config.token)},
-            {"withdrawDelay", config.withdraw_delay_seconds},
-            {"salt", channel::to_hex(config.salt)}};
-}
 
 json::object deposit_json(const api::GaslessDeposit& deposit) {
     json::object authorization;
@@ -88,7 +79,7 @@ X402Stack::Object X402Stack::voucher(const channel::ChannelConfig& config,
                                      std::uint64_t max_claimable) const {
     const auto voucher = chain.voucher(kPayer, config, max_claimable);
     return {{"type", "voucher"},
-            {"channelConfig", config_json(config)},
+            {"channelConfig", api::channel_config_json(config)},
             {"voucher",
              {{"channelId", channel::to_hex(chain.id(config))},
               {"maxClaimableAmount", channel::to_string(voucher.max_claimable)},
@@ -122,11 +113,11 @@ X402Stack::Object X402Stack::refund(const channel::ChannelConfig& config,
 X402Stack::Object X402Stack::row(const channel::ChannelConfig& config, std::uint64_t max_claimable,
                                  std::uint64_t total) const {
     const auto signed_voucher = chain.voucher(kPayer, config, max_claimable);
-    return {
-        {"voucher",
-         {{"channel", config_json(config)}, {"maxClaimableAmount", std::to_string(max_claimable)}}},
-        {"signature", channel::to_hex(signed_voucher.signature)},
-        {"totalClaimed", std::to_string(total)}};
+    return {{"voucher",
+             {{"channel", api::channel_config_json(config)},
+              {"maxClaimableAmount", std::to_string(max_claimable)}}},
+            {"signature", channel::to_hex(signed_voucher.signature)},
+            {"totalClaimed", std::to_string(total)}};
 }
 
 X402Stack::Object X402Stack::claim(std::vector<Object> rows) {

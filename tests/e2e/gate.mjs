@@ -95,6 +95,12 @@ export class Gate {
     );
   }
 
+  /** A figure of its own, without labels. */
+  async metric(name) {
+    const text = await (await fetch(`${this.url}/.millrace/metrics`)).text();
+    return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1]);
+  }
+
   get log() {
     return this.#log.join("\n");
   }

@@ -66,15 +66,23 @@ function holdAccepts() {
   return held;
 }
 
+/** Keeps payments from the service, to be refused when the test says so. */
+function refuseAccepts() {
+  const refusals = [];
+  proxy.onRequest = (request, link) => {
+    if (!isAccept(request)) return false;
+    refusals.push(() => link.refuse(request, "channel_not_open"));
+    return true;
+  };
+  return refusals;
+}
+
 /** Rounds that the gate needs one of, if it is to ask the model server. */
 async function rounds(on = gate) {
   for (let n = 0; n < 50; ++n) await fetch(`${on.url}/.millrace/healthz`);
 }
 
-async function inVain() {
-  const text = await (await fetch(`${gate.url}/.millrace/metrics`)).text();
-  return Number(/^millrace_gate_ahead_in_vain_total (\d+)/m.exec(text)[1]);
-}
+const inVain = () => gate.metric("millrace_gate_ahead_in_vain_total");
 
 for (const stream of [false, true])
   test(`gate ahead: ${stream ? "a stream" : "an answer"} is begun with its payment, and comes out behind it`, async () => {
@@ -104,19 +112,14 @@ for (const stream of [false, true])
 
 test("gate ahead: a payment that is refused when the answer is there keeps it from the payer", async () => {
   const app = await openApp();
-  let refuse;
-  proxy.onRequest = (request, link) => {
-    if (!isAccept(request)) return false;
-    refuse = () => link.refuse(request, "channel_not_open");
-    return true;
-  };
+  const refusals = refuseAccepts();
   const asked = upstream.calls.length;
   const call = app.chat(gate, "tokens=3");
   await until(() => upstream.calls.length > asked && upstream.last.output === 3, Boolean, {
     what: "the model's answer",
   });
   await rounds();
-  refuse();
+  refusals.shift()();
   const { response, text } = await call;
   assert.equal(response.status, 402);
   assert.doesNotMatch(text, /word/);
@@ -173,18 +176,13 @@ test("gate ahead: what the channel does not cover waits for its payment, and is 
 test("gate ahead: a payment that is refused ends the call, and the next one waits", async () => {
   const app = await openApp();
   const vain = await inVain();
-  let refuse;
-  proxy.onRequest = (request, link) => {
-    if (!isAccept(request)) return false;
-    refuse = () => link.refuse(request, "channel_not_open");
-    return true;
-  };
+  const refusals = refuseAccepts();
   const asked = upstream.calls.length;
   const call = app.chat(gate, "hang");
-  await until(() => upstream.calls.length > asked && refuse !== undefined, Boolean, {
+  await until(() => upstream.calls.length > asked && refusals.length > 0, Boolean, {
     what: "the model server to be asked",
   });
-  refuse();
+  refusals.shift()();
   assert.equal((await call).response.status, 402);
   const begun = upstream.last;
   await until(() => begun.isAborted, Boolean, { what: "the end of the model's work" });

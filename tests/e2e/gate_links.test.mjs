@@ -58,11 +58,6 @@ const released = (app) =>
     { what: "the end of the reservation" },
   );
 
-async function metric(of, name) {
-  const text = await (await fetch(`${of.url}/.millrace/metrics`)).text();
-  return Number(new RegExp(`^${name} (\\d+)`, "m").exec(text)?.[1]);
-}
-
 /** An app with a channel that has been paid through once. */
 async function openApp() {
   const app = newApp();
@@ -99,7 +94,7 @@ test("gate links: the log says what is sold and for whom, and of a trouble its b
   assert.match(receiver, new RegExp(`to ${several.account.address} on ${network}, in .*\\(${token}\\)`, "i"));
   assert.ok(receiver.includes(several.account.address));
   assert.deepEqual(more, []);
-  const up = () => metric(several, "millrace_gate_service_up");
+  const up = () => several.metric("millrace_gate_service_up");
   await until(up, (count) => count === 3, { what: "all connections" });
   for (const client of proxy.server.clients) if (!others.has(client)) client.terminate();
   await until(() => said(/the payment stream is up again/g), Boolean, { what: "the end of the trouble" });
@@ -125,7 +120,7 @@ test("gate links: the gate is ready when every thread of it is", async () => {
   });
   await two.run({ untilReady: false });
   const ready = async () => (await fetch(`${two.url}/.millrace/readyz`)).json();
-  const up = () => metric(two, "millrace_gate_service_up");
+  const up = () => two.metric("millrace_gate_service_up");
   await until(() => held, Boolean, { what: "the second login" });
   await until(up, (count) => count === 1, { what: "the first thread" });
   assert.equal((await ready()).service, false);

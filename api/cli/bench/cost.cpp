@@ -12,8 +12,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <sstream>
 #include <stdexcept>
 
 #include <unistd.h>
@@ -35,17 +33,6 @@ std::optional<std::chrono::nanoseconds> time_of(clockid_t clock) {
     timespec time{};
     if (clock_gettime(clock, &time) != 0) return std::nullopt;
     return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
-}
-
-/// The fields of /proc/PID/stat behind the name, which may hold anything; none when it is gone.
-std::vector<std::string> stat_of(pid_t process) {
-    std::ifstream file(fmt::format("/proc/{}/stat", process));
-    std::string text;
-    std::getline(file, text);
-    const auto name_end = text.rfind(')');
-    if (name_end == std::string::npos) return {};
-    std::istringstream words(text.substr(name_end + 1));
-    return {std::istream_iterator<std::string>(words), {}};
 }
 
 std::optional<std::uint64_t> own_bytes_written(pid_t process) {

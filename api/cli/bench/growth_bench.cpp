@@ -53,7 +53,7 @@ Row measure(const std::string& name, const StreamAddress& address, const std::st
     say(name + ": signing, then measuring");
     std::vector<Row> rows;
     for (std::size_t n = 0; n <= runs; ++n) {
-        const auto result = run_load(address.host, address.port, token, channels, plan);
+        const auto result = run_load(address, token, channels, plan);
         if (result.refused > 0)
             throw std::runtime_error("a payment was refused: " + result.first_refusal);
         Row row;

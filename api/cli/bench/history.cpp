@@ -79,8 +79,7 @@ void History::make(const std::string& token, std::vector<LoadChannel>& channels,
             plan.array_max = 64;
             const auto each = (std::min(left, kRowsAtOnce) + mine.size() - 1) / mine.size();
             plan.updates = each * mine.size();
-            const auto result =
-                run_load(stack_.ready().stream.host, stack_.ready().stream.port, token, mine, plan);
+            const auto result = run_load(stack_.ready().stream, token, mine, plan);
             if (result.refused > 0)
                 throw std::runtime_error("a payment was refused: " + result.first_refusal);
             left -= std::min(left, plan.updates);

@@ -137,10 +137,10 @@ private:
 
 }  // namespace
 
-LoadResult run_load(const std::string& host, const std::string& port, const std::string& token,
+LoadResult run_load(const StreamAddress& address, const std::string& token,
                     std::vector<LoadChannel>& channels, const LoadPlan& plan) {
     Load load(plan, channels);
-    return load.run({host, port}, token);
+    return load.run(address, token);
 }
 
 }  // namespace millrace::api::bench

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/cli/bench/percentiles.hpp"
+#include "api/cli/stream_client.hpp"
 #include "channel/bytes.hpp"
 #include "channel/config.hpp"
 #include "channel/secp256k1.hpp"
@@ -57,7 +58,7 @@ struct LoadResult {
 /// Open loop: every payment is sent when it is due, or, while `window` of its channel are
 /// unanswered, as soon after as they are not. All vouchers are signed before the clock starts, as
 /// the apps' own cost is not the service's. Throws std::runtime_error when a connection fails.
-LoadResult run_load(const std::string& host, const std::string& port, const std::string& token,
+LoadResult run_load(const StreamAddress& address, const std::string& token,
                     std::vector<LoadChannel>& channels, const LoadPlan& plan);
 
 }  // namespace millrace::api::bench

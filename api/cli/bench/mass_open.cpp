@@ -5,7 +5,6 @@
 #include "api/cli/dev/chain.hpp"
 #include "channel/address.hpp"
 #include "channel/hex.hpp"
-#include "channel/receive_authorization.hpp"
 #include "channel/uint256.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/json_rpc.hpp"
@@ -35,7 +34,6 @@ constexpr std::size_t kChannelsPerPayer = 1000;
 /// What a payer has tokens for: some open channels twice.
 constexpr std::size_t kDepositsPerPayerMax = 2 * kChannelsPerPayer;
 constexpr std::size_t kProgressSteps = 20;
-constexpr std::uint64_t kValidFor = 86'400;
 constexpr std::chrono::seconds kPatience{60};
 
 json::value ask_chain(LoopbackPort rpc, const chain::RpcCall& call) {
@@ -47,28 +45,13 @@ json::value ask_chain(LoopbackPort rpc, const chain::RpcCall& call) {
     return std::move(*result);
 }
 
-std::uint64_t unix_seconds() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::seconds>(now).count());
-}
-
 channel::Bytes deposit_call(const DemoNetwork& network, const DemoParty& payer,
                             const LoadChannel& on, channel::Amount amount) {
-    const auto salt = random_word();
-    const auto valid_before = channel::word_from(unix_seconds() + kValidFor);
-    const auto digest = channel::digest(
-        network.token_separator,
-        channel::ReceiveAuthorization{.from = payer.address(),
-                                      .to = network.collector,
-                                      .value = amount,
-                                      .valid_after = {},
-                                      .valid_before = valid_before,
-                                      .nonce = channel::deposit_nonce(on.id, salt)});
-    const auto signature = payer.key().sign(digest);
+    const auto deposit = sign_deposit(network, payer, on.id, amount);
     return chain::deposit_call(
         on.config, amount, network.collector,
-        chain::erc3009_collector_data({}, valid_before, salt, signature.view()));
+        chain::erc3009_collector_data({}, channel::word_from(deposit.valid_before), deposit.salt,
+                                      deposit.signature.view()));
 }
 
 LoadChannel new_channel(const DemoNetwork& network, const channel::Address& payer,

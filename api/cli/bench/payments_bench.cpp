@@ -61,9 +61,8 @@ Row row_of(const Measurement& wanted, const LoadResult& result, const RawFigures
 }
 
 LoadResult run(const Measurement& wanted, const LoadPlan& plan, Place& place) {
-    const auto& [host, port] = place.stream;
     if (wanted.payments == Payments::pay)
-        return run_load(host, port, place.tokens.payer, place.channels, plan);
+        return run_load(place.stream, place.tokens.payer, place.channels, plan);
     return run_pair_load(place.stream, place.tokens, place.channels, plan);
 }
 

@@ -16,6 +16,30 @@
 #include <vector>
 
 namespace millrace::api::bench {
+/// A file that nobody else sees.
+class DiskFile {
+public:
+    explicit DiskFile(const std::string& directory) : directory_(directory) {
+        std::string path = directory + "/millrace-bench-XXXXXX";
+        file_ = mkstemp(path.data());
+        if (file_ < 0) throw std::runtime_error("cannot make a file in " + directory);
+        unlink(path.c_str());
+    }
+    ~DiskFile() { close(file_); }
+    DiskFile(const DiskFile&) = delete;
+    DiskFile& operator=(const DiskFile&) = delete;
+
+    void write_through() {
+        const std::array<char, 4096> page{};
+        if (write(file_, page.data(), page.size()) < 0 || fdatasync(file_) != 0)
+            throw std::runtime_error("cannot write in " + directory_);
+    }
+
+private:
+    std::string directory_;
+    int file_ = -1;
+};
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -72,30 +96,6 @@ double verify_on(unsigned cores, const Signatures& signatures) {
     return per_second(count, begin);
 }
 
-/// A file that nobody else sees.
-class DiskFile {
-public:
-    explicit DiskFile(const std::string& directory) : directory_(directory) {
-        std::string path = directory + "/millrace-bench-XXXXXX";
-        file_ = mkstemp(path.data());
-        if (file_ < 0) throw std::runtime_error("cannot make a file in " + directory);
-        unlink(path.c_str());
-    }
-    ~DiskFile() { close(file_); }
-    DiskFile(const DiskFile&) = delete;
-    DiskFile& operator=(const DiskFile&) = delete;
-
-    void write_through() {
-        const std::array<char, 4096> page{};
-        if (write(file_, page.data(), page.size()) < 0 || fdatasync(file_) != 0)
-            throw std::runtime_error("cannot write in " + directory_);
-    }
-
-private:
-    std::string directory_;
-    int file_ = -1;
-};
-
 double fdatasync_in(const std::string& directory) {
     DiskFile file(directory);
     std::uint64_t count = 0;
@@ -116,13 +116,8 @@ RawFigures measure_raw(const std::string& directory) {
     return figures;
 }
 
-class DiskProbe::File : public DiskFile {
-public:
-    using DiskFile::DiskFile;
-};
-
 DiskProbe::DiskProbe(const std::string& directory, std::chrono::milliseconds between)
-    : file_(std::make_unique<File>(directory)),
+    : file_(std::make_unique<DiskFile>(directory)),
       thread_([this, between](const std::stop_token& stop) {
           try {
               for (; !stop.stop_requested(); std::this_thread::sleep_for(between)) {

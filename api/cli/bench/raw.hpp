@@ -23,6 +23,8 @@ struct RawFigures {
 /// Takes about three seconds. `directory` is where the file for fdatasync is made and removed.
 RawFigures measure_raw(const std::string& directory);
 
+class DiskFile;
+
 /// What the disk takes while something else is measured: writes 4 KiB and waits for fdatasync, on a
 /// thread of its own, time and again with so much between.
 class DiskProbe {
@@ -35,9 +37,7 @@ public:
     Latencies take();
 
 private:
-    class File;
-
-    std::unique_ptr<File> file_;
+    std::unique_ptr<DiskFile> file_;
     Latencies latencies_;
     std::exception_ptr failure_;
     std::jthread thread_;

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -23,6 +24,8 @@ constexpr std::chrono::seconds kPatience{180};
 constexpr std::chrono::milliseconds kLookAgain{2};
 constexpr std::chrono::milliseconds kStatsAge{1500};
 constexpr std::chrono::milliseconds kLookAtLog{20};
+/// Of what stands behind the name in /proc/PID/stat.
+constexpr std::size_t kBegunField = 19;
 
 std::string whole(const std::string& path) {
     std::ifstream file(path);
@@ -41,12 +44,7 @@ std::uint64_t status_bytes(pid_t pid, const std::string& name) {
 
 /// When it began, in seconds since the machine did (proc(5), field 22 of stat).
 double begun_at(pid_t pid) {
-    const auto text = whole(fmt::format("/proc/{}/stat", pid));
-    // The name, in parentheses, may hold spaces.
-    std::istringstream fields(text.substr(text.rfind(')') + 1));
-    std::string field;
-    for (int number = 3; number <= 22; ++number) fields >> field;
-    return std::stod(field) / static_cast<double>(sysconf(_SC_CLK_TCK));
+    return std::stod(stat_of(pid).at(kBegunField)) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
 double since_boot() {
@@ -66,6 +64,16 @@ void wait_until(IsSo is_so, const char* otherwise) {
 }
 
 }  // namespace
+
+std::vector<std::string> stat_of(pid_t process) {
+    std::ifstream file(fmt::format("/proc/{}/stat", process));
+    std::string text;
+    std::getline(file, text);
+    const auto name_end = text.rfind(')');
+    if (name_end == std::string::npos) return {};
+    std::istringstream words(text.substr(name_end + 1));
+    return {std::istream_iterator<std::string>(words), {}};
+}
 
 double figure_in(const std::string& metrics, const std::string& name) {
     const auto at = metrics.find("\n" + name + " ");

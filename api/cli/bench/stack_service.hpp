@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -12,6 +13,10 @@ namespace millrace::api::bench {
 
 /// A figure without further labels out of what /metrics says; 0 for one that is not there.
 double figure_in(const std::string& metrics, const std::string& name);
+
+/// The fields of /proc/PID/stat behind the name (proc(5): from the third on), which may hold
+/// anything; none when it is gone.
+std::vector<std::string> stat_of(pid_t process);
 
 /// The service of a development stack, as the machine sees it.
 class StackService {

@@ -44,21 +44,12 @@ std::string authority(const StreamAddress& address) {
 
 std::string deposit_json(const DemoNetwork& network, const DemoParty& payer,
                          const channel::ChannelId& id, channel::Amount amount) {
-    const auto salt = random_word();
-    const auto valid_before = unix_seconds() + kDepositValiditySeconds;
-    const auto digest = channel::digest(
-        network.token_separator,
-        channel::ReceiveAuthorization{.from = payer.address(),
-                                      .to = network.collector,
-                                      .value = amount,
-                                      .valid_after = {},
-                                      .valid_before = channel::word_from(valid_before),
-                                      .nonce = channel::deposit_nonce(id, salt)});
+    const auto deposit = sign_deposit(network, payer, id, amount);
     return fmt::format(
         R"({{"amount":"{}","authorization":{{"erc3009Authorization":{{"validAfter":"0",)"
         R"("validBefore":"{}","salt":"{}","signature":"{}"}}}}}})",
-        channel::to_string(amount), valid_before, channel::to_hex(salt),
-        channel::to_hex(payer.key().sign(digest)));
+        channel::to_string(amount), deposit.valid_before, channel::to_hex(deposit.salt),
+        channel::to_hex(deposit.signature));
 }
 
 }  // namespace
@@ -121,6 +112,21 @@ void DemoParty::connect(const StreamAddress& address, const std::string& token) 
 void DemoParty::connect(const StreamAddress& address) {
     stream_ = std::make_unique<StreamClient>(address);
     log_in(*stream_, key_, authority(address));
+}
+
+SignedDeposit sign_deposit(const DemoNetwork& network, const DemoParty& payer,
+                           const channel::ChannelId& id, channel::Amount amount) {
+    const auto salt = random_word();
+    const auto valid_before = unix_seconds() + kDepositValiditySeconds;
+    const auto digest = channel::digest(
+        network.token_separator,
+        channel::ReceiveAuthorization{.from = payer.address(),
+                                      .to = network.collector,
+                                      .value = amount,
+                                      .valid_after = {},
+                                      .valid_before = channel::word_from(valid_before),
+                                      .nonce = channel::deposit_nonce(id, salt)});
+    return {salt, valid_before, payer.key().sign(digest)};
 }
 
 json::object channel_config_json(const channel::ChannelConfig& config) {

@@ -58,6 +58,15 @@ private:
     std::unique_ptr<StreamClient> stream_;
 };
 
+/// A gasless deposit (ERC-3009) that the party has signed, good for an hour from now.
+struct SignedDeposit {
+    channel::Word salt;
+    std::uint64_t valid_before = 0;
+    channel::Signature signature;
+};
+SignedDeposit sign_deposit(const DemoNetwork& network, const DemoParty& payer,
+                           const channel::ChannelId& id, channel::Amount amount);
+
 /// As `channelConfig` has it.
 boost::json::object channel_config_json(const channel::ChannelConfig& config);
 /// Parameters of channel.open and channel.topUp, with a gasless deposit that the party signs.
