@@ -1,6 +1,7 @@
 // The benchmark of a service that runs already: what it deposits is what it pays, and nothing is left over.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -18,11 +19,18 @@ before(async () => {
 });
 after(() => stack?.stop());
 
-const bench = (...args) =>
-  spawnSync(kBinary, ["bench", "--quick", "--json", "-", "--server", ...args], {
-    encoding: "utf8",
+/** Not spawnSync: the stack's log would be read by nobody meanwhile, and the stack stand still for it. */
+async function bench(...args) {
+  const child = spawn(kBinary, ["bench", "--quick", "--json", "-", "--server", ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
     timeout: 120_000,
   });
+  const run = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"])
+    child[name].setEncoding("utf8").on("data", (text) => (run[name] += text));
+  [run.status] = await once(child, "close");
+  return run;
+}
 
 async function channels() {
   const client = await Client.login(stack.ready.stream, account);
@@ -32,7 +40,7 @@ async function channels() {
 }
 
 test("bench: a running service is measured with channels whose deposits are all spent", async () => {
-  const run = bench(stack.ready.stream, "--key-file", keyFile, "--only", "100 channels");
+  const run = await bench(stack.ready.stream, "--key-file", keyFile, "--only", "100 channels");
   assert.equal(run.status, 0, run.stderr);
   const report = JSON.parse(run.stdout);
   // Not those of services that are configured otherwise.
@@ -55,7 +63,7 @@ test("bench: a running service is measured with channels whose deposits are all 
 
 test("bench: another receiver is paid, and not asked to charge", async () => {
   const receiver = newAccount().address;
-  const run = bench(stack.ready.stream, "--key-file", keyFile, "--only", "100 channels", "--receiver", receiver);
+  const run = await bench(stack.ready.stream, "--key-file", keyFile, "--only", "100 channels", "--receiver", receiver);
   assert.equal(run.status, 0, run.stderr);
   const names = JSON.parse(run.stdout).rows.map(({ name }) => name);
   assert.equal(names.length, 3);
@@ -66,7 +74,7 @@ test("bench: another receiver is paid, and not asked to charge", async () => {
   assert.equal(opened.length, 100);
 });
 
-test("bench: options that name no service, key or receiver are refused by name", () => {
+test("bench: options that name no service, key or receiver are refused by name", async () => {
   const { stream } = stack.ready;
   const refusals = [
     [[stream], /--key-file/],
@@ -78,7 +86,7 @@ test("bench: options that name no service, key or receiver are refused by name",
     [[stream, "--key-file", keyFile, "--only", "no transparency log"], /no measurement/],
   ];
   for (const [args, message] of refusals) {
-    const run = bench(...args);
+    const run = await bench(...args);
     assert.notEqual(run.status, 0, args.join(" "));
     assert.match(run.stderr, message);
   }
