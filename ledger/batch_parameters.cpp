@@ -45,8 +45,8 @@ std::int32_t int4(Integer value) {
 BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Time now,
                                  Payments payments) {
     for (std::size_t part = 0; part < kBatchParts; ++part)
-        for (const auto element : columns_of(static_cast<BatchPart>(part)))
-            arrays_[part].emplace_back(element);
+        for (const auto& column : columns_of(static_cast<BatchPart>(part)))
+            arrays_[part].emplace_back(column.type);
     if (payments == Payments::included) add_payments(batch);
     add_channels(batch);
     add_reservations(batch);
@@ -153,25 +153,47 @@ void BatchParameters::add_events(const Batch& batch) {
             row.terms->config.receiver.view(), row.data);
 }
 
+BatchRows BatchParameters::rows() const {
+    for (std::size_t part = 0; part < kBatchParts; ++part)
+        if (parts_[part] &&
+            arrays_[part].front().size() != few_rows_of(static_cast<BatchPart>(part)))
+            return BatchRows::many;
+    return BatchRows::few;
+}
+
 std::vector<std::uint32_t> BatchParameters::types() const {
     std::vector<std::uint32_t> oids(kSingleTypes.begin(), kSingleTypes.end());
-    for (std::size_t part = 0; part < kBatchParts; ++part)
-        if (parts_[part])
-            for (const auto& array : arrays_[part]) oids.push_back(array.array_oid());
+    const bool few = rows() == BatchRows::few;
+    for (std::size_t part = 0; part < kBatchParts; ++part) {
+        if (!parts_[part]) continue;
+        for (std::size_t row = 0; row < (few ? arrays_[part].front().size() : 1); ++row)
+            for (const auto& array : arrays_[part])
+                oids.push_back(few ? static_cast<std::uint32_t>(array.element())
+                                   : array.array_oid());
+    }
     return oids;
 }
 
 BatchParameters::Raw BatchParameters::raw() {
     Raw raw;
-    const auto add = [&](const std::string& bytes, int format) {
-        raw.values.push_back(bytes.data());
-        raw.lengths.push_back(static_cast<int>(bytes.size()));
+    const auto add = [&](std::optional<std::string_view> bytes, int format) {
+        raw.values.push_back(bytes ? bytes->data() : nullptr);
+        raw.lengths.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
         raw.formats.push_back(format);
     };
     for (const auto& single : singles_) add(single, 0);
-    for (std::size_t part = 0; part < kBatchParts; ++part)
-        if (parts_[part])
+    const bool few = rows() == BatchRows::few;
+    for (std::size_t part = 0; part < kBatchParts; ++part) {
+        if (!parts_[part]) continue;
+        if (!few) {
             for (auto& array : arrays_[part]) add(array.bytes(), 1);
+            continue;
+        }
+        std::vector<std::vector<std::optional<std::string_view>>> columns;
+        for (const auto& array : arrays_[part]) columns.push_back(array.values());
+        for (std::size_t row = 0; row < columns.front().size(); ++row)
+            for (const auto& column : columns) add(column[row], 1);
+    }
     return raw;
 }
 

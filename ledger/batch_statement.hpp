@@ -30,8 +30,23 @@ using BatchParts = std::bitset<kBatchParts>;
 /// numbers it takes, when it is, and how many rows of channels and accounts it changes.
 inline constexpr std::size_t kBatchSingles = 7;
 
-/// Of the arrays that a part takes as parameters, in their order.
-std::span<const PgArray::Element> columns_of(BatchPart part);
+struct BatchColumn {
+    PgArray::Element type;
+    std::string_view name;
+};
+
+/// What a part takes as parameters, in their order.
+std::span<const BatchColumn> columns_of(BatchPart part);
+
+/// How rows are given. `many`: an array for each column. `few`: a parameter for each value, which
+/// spares the server a function call and a store for each column; then each part has as many rows
+/// as `few_rows_of` says, which are those of one payment.
+enum class BatchRows { many, few };
+
+/// A charge moves an amount between two accounts; everything else is one row.
+constexpr std::size_t few_rows_of(BatchPart part) {
+    return part == BatchPart::account ? 2 : 1;
+}
 
 /// How a batch gets its numbers. In its own transaction it writes nothing at all unless the lease
 /// still has the epoch; everything else hangs on the sequence numbers, which hang on the lease. Or
@@ -40,9 +55,9 @@ enum class BatchNumbers { taken_here, taken_before };
 
 /// Everything that a batch of these parts writes: one statement, one round trip. What is not in it
 /// costs nothing: the parts that a batch lacks would take longer to be made ready than all others
-/// to be written. Takes the singles, then the arrays of each part. Returns the seq before the
-/// batch's first; no row when fenced; fails (division by zero) when fewer channels and accounts
-/// were there to be changed than $7.
-std::string batch_statement(BatchNumbers numbers, const BatchParts& parts);
+/// to be written. Takes the singles, then the columns of each part, row by row if there are few.
+/// Returns the seq before the batch's first; no row when fenced; fails (division by zero) when
+/// fewer channels and accounts were there to be changed than $7.
+std::string batch_statement(BatchNumbers numbers, const BatchParts& parts, BatchRows rows);
 
 }  // namespace millrace::ledger

@@ -125,10 +125,12 @@ public:
 private:
     Answered execute(BatchNumbers numbers, BatchParameters& parameters,
                      std::chrono::milliseconds timeout) {
-        const auto name = (numbers == BatchNumbers::taken_here ? "batch_" : "numbered_batch_") +
-                          parameters.parts().to_string();
+        const auto rows = parameters.rows();
+        const auto name =
+            fmt::format("{}{}batch_{}", numbers == BatchNumbers::taken_here ? "" : "numbered_",
+                        rows == BatchRows::few ? "small_" : "", parameters.parts().to_string());
         if (!prepared_.contains(name)) {
-            const auto text = batch_statement(numbers, parameters.parts());
+            const auto text = batch_statement(numbers, parameters.parts(), rows);
             const auto types = parameters.types();
             const bool sent = PQsendPrepare(handle_, name.c_str(), text.c_str(),
                                             static_cast<int>(types.size()), types.data());

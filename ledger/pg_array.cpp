@@ -75,6 +75,21 @@ std::uint32_t PgArray::array_oid() const {
     return 0;
 }
 
+std::vector<std::optional<std::string_view>> PgArray::values() const {
+    std::vector<std::optional<std::string_view>> all;
+    for (std::size_t at = kHeaderBytes; all.size() < size();) {
+        const auto length = int32_at(bytes_, at);
+        at += 4;
+        if (length < 0) {
+            all.emplace_back();
+            continue;
+        }
+        all.emplace_back(std::string_view(bytes_).substr(at, static_cast<std::size_t>(length)));
+        at += static_cast<std::size_t>(length);
+    }
+    return all;
+}
+
 const std::string& PgArray::bytes() {
     bytes_.resize(std::max(bytes_.size(), kHeaderBytes));
     put_int32(bytes_, 0, count_ == 0 ? 0 : 1);

@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace millrace::ledger {
 
-/// A one-dimensional array parameter in Postgres's binary form, built by appending. libpqxx has no
+/// A one-dimensional array parameter in Postgres's binary form, built by appending; its values can
+/// be sent one by one as well. libpqxx has no
 /// binary arrays, and text ones cost the server a parse per value on the hot path.
 class PgArray {
 public:
@@ -38,6 +40,10 @@ public:
         value ? add(*value) : add_null();
     }
 
+    std::size_t size() const { return static_cast<std::size_t>(count_); }
+    Element element() const { return element_; }
+    /// One by one, in binary form; nullopt for a null. Points into this object.
+    std::vector<std::optional<std::string_view>> values() const;
     /// The type of the array itself (pg_type.oid).
     std::uint32_t array_oid() const;
     /// The bytes to send; may be asked for again after more was added.

@@ -44,6 +44,13 @@ void put_int64(std::string& out, std::size_t at, std::int64_t value) {
     put_big_endian(out, at, value);
 }
 
+std::int32_t int32_at(std::string_view bytes, std::size_t at) {
+    std::uint32_t value = 0;
+    for (const auto byte : bytes.substr(at, sizeof(value)))
+        value = value << 8 | static_cast<unsigned char>(byte);
+    return static_cast<std::int32_t>(value);
+}
+
 void append_value(std::string& out, std::int64_t value) {
     append_length(out, sizeof(value));
     append_big_endian(out, value);

@@ -29,5 +29,7 @@ void append_int32(std::string& out, std::int32_t value);
 /// Over what stands at `at`.
 void put_int32(std::string& out, std::size_t at, std::int32_t value);
 void put_int64(std::string& out, std::size_t at, std::int64_t value);
+/// What stands at `at`.
+std::int32_t int32_at(std::string_view bytes, std::size_t at);
 
 }  // namespace millrace::ledger

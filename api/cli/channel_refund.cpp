@@ -161,9 +161,10 @@ void add_channel_refund(CLI::App& parent, Action& action) {
         "refund", "As a payer: take unspent money back, what is charged being claimed first");
     const auto options = std::make_shared<RefundOptions>();
     options->service = add_service_options(*command, Audience::parties);
-    command->get_option("--key")->required();
-    // A delegate is no payer.
-    command->remove_option(command->get_option("--delegation-file"));
+    command->get_option("--key")->description("The payer's key, which signs")->required();
+    // A token signs nothing, and a delegate is no payer.
+    for (const auto* name : {"--token", "--delegation-file"})
+        command->remove_option(command->get_option(name));
     command->add_option("channel", options->channel, "Its id")->required()->type_name("CHANNEL");
     command->add_option("--amount", options->amount,
                         "So many base units; without it all that is neither charged nor reserved");
