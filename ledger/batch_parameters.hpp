@@ -22,7 +22,7 @@ public:
     /// What the statement has to have. Of what only the chain brings about all or nothing, so that
     /// there are few different statements.
     const BatchParts& parts() const { return parts_; }
-    /// Few when they are those of one payment.
+    /// Few when each part has as many rows as `few_rows_of` says.
     BatchRows rows() const;
     std::vector<std::uint32_t> types() const;
 

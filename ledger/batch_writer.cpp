@@ -128,7 +128,7 @@ private:
         const auto rows = parameters.rows();
         const auto name =
             fmt::format("{}{}batch_{}", numbers == BatchNumbers::taken_here ? "" : "numbered_",
-                        rows == BatchRows::few ? "small_" : "", parameters.parts().to_string());
+                        rows == BatchRows::few ? "few_" : "", parameters.parts().to_string());
         if (!prepared_.contains(name)) {
             const auto text = batch_statement(numbers, parameters.parts(), rows);
             const auto types = parameters.types();

@@ -13,8 +13,8 @@
 namespace millrace::ledger {
 
 /// A one-dimensional array parameter in Postgres's binary form, built by appending; its values can
-/// be sent one by one as well. libpqxx has no
-/// binary arrays, and text ones cost the server a parse per value on the hot path.
+/// be sent one by one as well. libpqxx has no binary parameters, and text ones cost the server a
+/// parse per value on the hot path.
 class PgArray {
 public:
     enum class Element : std::uint32_t {

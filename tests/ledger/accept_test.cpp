@@ -1,5 +1,5 @@
 #include "ledger/accept_preview.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
@@ -12,20 +12,7 @@ using ledger::Request;
 
 namespace {
 
-template <class... Requests>
-std::vector<Answer> process(ledger::Shard& shard, Requests... requests) {
-    std::vector<Request> batch;
-    (batch.push_back(std::move(requests)), ...);
-    return shard.process(std::move(batch), kNoon);
-}
-
-const ledger::PaymentCommitted& taken(const Answer& answer) {
-    if (const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome))
-        FAIL("refused: " << channel::reason(refusal->error));
-    return std::get<ledger::PaymentCommitted>(answer.outcome);
-}
-
-channel::Refusal refused(const Answer& answer) {
+channel::Refusal refusal(const Answer& answer) {
     return std::get<channel::Refusal>(answer.outcome);
 }
 
@@ -45,11 +32,11 @@ TEST_CASE("accept: reserved, charged and accepted again by the strict rule", "[a
     const auto answers =
         process(shard, app.accept("a", 100, 100), app.accept("b", 100, 100), app.charge("a", 40),
                 app.accept("b", 100, 100), app.accept("b", 100, 140));
-    CHECK(taken(answers[0]).kind == ledger::PaymentKind::authorize);
-    CHECK(taken(answers[0]).result.reserved == units(100));
-    CHECK(refused(answers[1]).error == Error::channel_busy);
-    CHECK(refused(answers[3]) == channel::Refusal{Error::cumulative_amount_mismatch, units(140)});
-    CHECK(taken(answers[4]).result.signed_max == units(140));
+    CHECK(paid(answers[0]).kind == ledger::PaymentKind::authorize);
+    CHECK(paid(answers[0]).result.reserved == units(100));
+    CHECK(refused(answers[1]) == Error::channel_busy);
+    CHECK(refusal(answers[3]) == channel::Refusal{Error::cumulative_amount_mismatch, units(140)});
+    CHECK(paid(answers[4]).result.signed_max == units(140));
     CHECK(books.query("select kind, inference_id, voucher_max, signature is not null from payment "
                       "order by seq") == "authorize|a|100|t\ncharge|a|-|f\nauthorize|b|140|t");
     CHECK(books.trial_balance() == "0");
@@ -64,26 +51,26 @@ TEST_CASE("accept: a repeat gets the first result, before and after charges and 
         auto shard = books.shard();
         process(shard, app.open(1000));
         const auto answers = process(shard, app.accept("a", 100, 100), app.accept("a", 100, 100));
-        first = taken(answers[0]).result;
-        CHECK(taken(answers[1]).repeated);
-        CHECK(taken(answers[1]).result.seq == first.seq);
+        first = paid(answers[0]).result;
+        CHECK(paid(answers[1]).repeated);
+        CHECK(paid(answers[1]).result.seq == first.seq);
         process(shard, app.charge("a", 70));
-        const auto again = taken(process(shard, app.accept("a", 100, 100))[0]);
+        const auto again = paid(process(shard, app.accept("a", 100, 100))[0]);
         CHECK(again.repeated);
         CHECK(again.result.seq == first.seq);
         CHECK(again.result.charged == units(0));
-        CHECK(refused(process(shard, app.accept("a", 101, 171))[0]).error ==
+        CHECK(refused(process(shard, app.accept("a", 101, 171))[0]) ==
               Error::idempotency_conflict);
         shard.release_lease(kNoon);
     }
     // Nothing but the database remembers it now, and by the strict rule it would be refused.
     auto shard = books.shard();
-    const auto again = taken(process(shard, app.accept("a", 100, 100))[0]);
+    const auto again = paid(process(shard, app.accept("a", 100, 100))[0]);
     CHECK(again.repeated);
     CHECK(again.result.seq == first.seq);
-    CHECK(refused(process(shard, app.accept("a", 99, 169))[0]).error ==
+    CHECK(refused(process(shard, app.accept("a", 99, 169))[0]) ==
           Error::idempotency_conflict);
-    CHECK(taken(process(shard, app.accept("b", 30, 100))[0]).result.reserved == units(30));
+    CHECK(paid(process(shard, app.accept("b", 30, 100))[0]).result.reserved == units(30));
     CHECK(books.query("select count(*) from payment where kind = 'authorize'") == "2");
 }
 
@@ -98,19 +85,19 @@ TEST_CASE("accept: only the receiver hands in, and only what the payer has signe
                                stranger.secret.address()}) {
         auto by_another = app.accept("a", 100, 100);
         by_another.caller = caller;
-        CHECK(refused(process(shard, by_another)[0]).error == Error::forbidden);
+        CHECK(refused(process(shard, by_another)[0]) == Error::forbidden);
     }
     // The payer's own later voucher does not stand in for what the receiver made up.
     const auto forged = with_signature(app.accept("a", 100, 100), stranger.voucher(100).signature);
     const auto answers =
         process(shard, app.pay("p", 1, 1), forged, app.charge("a", 100), app.pay("q", 1, 500));
-    CHECK(taken(answers[0]).result.charged == units(1));
-    CHECK(refused(answers[1]).error == Error::cumulative_amount_mismatch);
+    CHECK(paid(answers[0]).result.charged == units(1));
+    CHECK(refused(answers[1]) == Error::cumulative_amount_mismatch);
     const auto exact = with_signature(app.accept("a", 100, 102), stranger.voucher(102).signature);
     const auto more = process(shard, exact, app.charge("a", 100), app.pay("r", 1, 600));
-    CHECK(refused(more[0]).error == Error::voucher_signature);
-    CHECK(refused(more[1]).error == Error::reservation_unknown);
-    CHECK(taken(more[2]).result.charged == units(3));
+    CHECK(refused(more[0]) == Error::voucher_signature);
+    CHECK(refused(more[1]) == Error::reservation_unknown);
+    CHECK(paid(more[2]).result.charged == units(3));
     CHECK(books.query("select count(*) from payment where inference_id = 'a'") == "0");
 }
 
@@ -124,7 +111,7 @@ TEST_CASE("accept: its voucher is evidence of its own, and stands in for earlier
     const auto answers =
         process(shard, app.pay("p", 10, 10), app.accept("a", 20, 30), app.charge("a", 5),
                 app.accept("b", 5, 20), app.charge("b", 5), app.pay("q", 1, 400));
-    for (const auto& answer : answers) taken(answer);
+    for (const auto& answer : answers) paid(answer);
     // Those handed in each, and the last of the payer's, which covers its first.
     CHECK(shard.signatures_checked() == before + 3);
     CHECK(books.query("select inference_id, voucher_max, signature is not null from payment "
@@ -141,9 +128,9 @@ TEST_CASE("accept: where a contract signs, its verdict is needed", "[accept]") {
     app.terms.voucher_signer = channel::VoucherSigner::contract;
     process(shard, app.open(1000));
     auto request = app.accept("a", 10, 10);
-    CHECK(refused(process(shard, request)[0]).error == Error::voucher_signature);
+    CHECK(refused(process(shard, request)[0]) == Error::voucher_signature);
     request.verdict = ledger::ContractVerdict::valid;
-    CHECK(taken(process(shard, request)[0]).result.reserved == units(10));
+    CHECK(paid(process(shard, request)[0]).result.reserved == units(10));
 }
 
 TEST_CASE("accept preview: says what the shard would say, with the deposit in", "[accept]") {

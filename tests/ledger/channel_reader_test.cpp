@@ -1,5 +1,5 @@
 #include "ledger/channel_reader.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
@@ -16,18 +16,14 @@ std::vector<channel::ChannelId> ids(const std::vector<ledger::ChannelRecord>& ch
     return found;
 }
 
-std::vector<ledger::Answer> process(ledger::Shard& shard, std::vector<ledger::Request> batch) {
-    return shard.process(std::move(batch), kNoon);
-}
-
 }  // namespace
 
 TEST_CASE("channel reader: a channel is read as it was committed", "[reader]") {
     Books books;
     auto shard = books.shard();
     const auto app = payer(books, 1);
-    process(shard, {app.open(1000)});
-    process(shard, {app.pay("a", 100, 250), app.authorize("b", 50, 250)});
+    process(shard, app.open(1000));
+    process(shard, app.pay("a", 100, 250), app.authorize("b", 50, 250));
 
     pqxx::connection connection(books.postgres.service_url());
     const auto read = ledger::read_channel(connection, app.terms.id);
@@ -51,10 +47,10 @@ TEST_CASE("channel reader: what is reserved is read with it, the oldest first", 
     Books books;
     auto shard = books.shard();
     const auto app = payer(books, 1);
-    process(shard, {app.open(1000)});
-    process(shard, {app.authorize("z", 50, 250), app.authorize("a", 60, 250)});
-    process(shard, {app.authorize("m", 70, 250), app.authorize("gone", 1, 250)});
-    process(shard, {app.charge("a", 20, channel::Finality::partial), app.release("gone")});
+    process(shard, app.open(1000));
+    process(shard, app.authorize("z", 50, 250), app.authorize("a", 60, 250));
+    process(shard, app.authorize("m", 70, 250), app.authorize("gone", 1, 250));
+    process(shard, app.charge("a", 20, channel::Finality::partial), app.release("gone"));
 
     pqxx::connection connection(books.postgres.service_url());
     const auto read = ledger::read_channel(connection, app.terms.id);
@@ -73,7 +69,7 @@ TEST_CASE("channel reader: a row that no batch has opened yet is no channel", "[
     Books books;
     auto shard = books.shard();
     const auto app = payer(books, 1);
-    process(shard, {app.open(1000)});
+    process(shard, app.open(1000));
     pqxx::connection connection(books.postgres.service_url());
     CHECK(ledger::read_channel(connection, app.terms.id).has_value());
     {
@@ -92,7 +88,7 @@ TEST_CASE("channel reader: a party sees its own channels, page by page", "[reade
     for (unsigned n = 1; n <= 7; ++n) apps.push_back(payer(books, n, n % 2));
     std::vector<channel::ChannelId> of_receiver;
     for (const auto& app : apps) {
-        process(shard, {app.open(100)});
+        process(shard, app.open(100));
         if (app.terms.config.receiver == key(901).address()) of_receiver.push_back(app.terms.id);
     }
     std::sort(of_receiver.begin(), of_receiver.end());
@@ -121,10 +117,10 @@ TEST_CASE("channel reader: payments come oldest first with their evidence", "[re
     Books books;
     auto shard = books.shard();
     const auto app = payer(books, 1);
-    process(shard, {app.open(1000)});
-    process(shard, {app.pay("a", 10, 10, R"({"model":"m"})"), app.pay("b", 20, 30)});
-    process(shard, {app.authorize("c", 50, 80)});
-    process(shard, {app.charge("c", 40)});
+    process(shard, app.open(1000));
+    process(shard, app.pay("a", 10, 10, R"({"model":"m"})"), app.pay("b", 20, 30));
+    process(shard, app.authorize("c", 50, 80));
+    process(shard, app.charge("c", 40));
 
     pqxx::connection connection(books.postgres.service_url());
     const auto all = ledger::read_payments(connection, app.terms.id, 0, 10);

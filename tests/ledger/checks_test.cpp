@@ -1,5 +1,5 @@
-// The checks of the database, each tried with a row that only it has something against.
-#include "tests/support/ledger_fixture.hpp"
+// The checks of the database, each tried with a row that it is the first, by name, to refuse.
+#include "tests/support/answers.hpp"
 
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
@@ -105,15 +105,8 @@ TEST_CASE("checks: each refuses what it is there for, and nothing else", "[check
     auto shard = books.shard();
     const auto app = payer(books, 1);
     const auto fresh = payer(books, 2);
-    const auto process = [&](ledger::Request request) {
-        std::vector<ledger::Request> batch;
-        batch.push_back(std::move(request));
-        shard.process(std::move(batch), kNoon);
-    };
-    process(app.open(1000));
-    process(fresh.open(1000));
-    process(app.pay("a", 100, 100));
-    process(app.authorize("b", 50, 150));
+    process(shard, app.open(1000), fresh.open(1000), app.pay("a", 100, 100),
+            app.authorize("b", 50, 150));
 
     for (const auto& wrong : kWrong) {
         INFO(wrong.table << "." << wrong.column << " = " << wrong.value);

@@ -1,6 +1,6 @@
 #include "ledger/event_reader.hpp"
 #include "ledger/bytea.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
@@ -11,10 +11,6 @@ using ledger::Topic;
 namespace {
 
 const std::vector<Topic> kAllTopics{Topic::channel, Topic::payment, Topic::settlement};
-
-std::vector<ledger::Answer> process(ledger::Shard& shard, std::vector<ledger::Request> batch) {
-    return shard.process(std::move(batch), kNoon);
-}
 
 std::string names(const std::vector<ledger::StoredEvent>& events) {
     std::string text;
@@ -34,12 +30,12 @@ struct History {
     pqxx::connection connection{books.postgres.service_url()};
 
     History() {
-        process(shard, {first.open(1000)});
-        process(shard, {first.pay("a", 10, 10), first.authorize("b", 50, 60)});
-        process(shard, {second.open(1000)});
-        process(shard, {second.pay("a", 5, 5), first.charge("b", 20)});
-        process(shard, {first.authorize("c", 1, 60)});
-        process(shard, {first.release("c")});
+        process(shard, first.open(1000));
+        process(shard, first.pay("a", 10, 10), first.authorize("b", 50, 60));
+        process(shard, second.open(1000));
+        process(shard, second.pay("a", 5, 5), first.charge("b", 20));
+        process(shard, first.authorize("c", 1, 60));
+        process(shard, first.release("c"));
         add_claim_event();
     }
 

@@ -3,7 +3,7 @@
 #include "ledger/settlement/claim_store.hpp"
 #include "ledger/settlement/due.hpp"
 #include "ledger/settlement/refund_store.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
@@ -17,13 +17,6 @@ using ledger::Request;
 namespace {
 
 constexpr channel::Network kNetwork{31337};
-
-template <class... Requests>
-std::vector<Answer> process(ledger::Shard& shard, Requests... requests) {
-    std::vector<Request> batch;
-    (batch.push_back(std::move(requests)), ...);
-    return shard.process(std::move(batch), kNoon);
-}
 
 std::string outcome(const Answer& answer) {
     if (const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome))

@@ -1,6 +1,6 @@
 #include "ledger/chain/cursor.hpp"
 #include "ledger/posted_event.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
@@ -12,23 +12,6 @@ using ledger::ChannelChanged;
 using ledger::Request;
 
 namespace {
-
-template <class... Requests>
-std::vector<Answer> process(ledger::Shard& shard, Requests... requests) {
-    std::vector<Request> batch;
-    (batch.push_back(std::move(requests)), ...);
-    return shard.process(std::move(batch), kNoon);
-}
-
-const ChannelChanged& changed(const Answer& answer) {
-    if (const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome))
-        FAIL("refused: " << channel::reason(refusal->error));
-    return std::get<ChannelChanged>(answer.outcome);
-}
-
-Error refused(const Answer& answer) {
-    return std::get<channel::Refusal>(answer.outcome).error;
-}
 
 /// Log `index` of transaction number `n` as of block `number` of branch `branch`.
 ledger::ChainLog log(std::uint8_t n, std::uint64_t number, std::uint8_t branch,

@@ -1,5 +1,5 @@
 #include "ledger/lease.hpp"
-#include "tests/support/ledger_fixture.hpp"
+#include "tests/support/answers.hpp"
 
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
@@ -13,23 +13,6 @@ using ledger::PaymentCommitted;
 using ledger::Request;
 
 namespace {
-
-template <class... Requests>
-std::vector<Answer> process(ledger::Shard& shard, Requests... requests) {
-    std::vector<Request> batch;
-    (batch.push_back(std::move(requests)), ...);
-    return shard.process(std::move(batch), kNoon);
-}
-
-const PaymentCommitted& paid(const Answer& answer) {
-    if (const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome))
-        FAIL("refused: " << channel::reason(refusal->error));
-    return std::get<PaymentCommitted>(answer.outcome);
-}
-
-Error refused(const Answer& answer) {
-    return std::get<channel::Refusal>(answer.outcome).error;
-}
 
 ledger::ChainLog chain_log(std::uint8_t n) {
     ledger::ChainLog one;
