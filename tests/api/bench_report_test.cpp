@@ -128,6 +128,24 @@ TEST_CASE("bench: rows that only one of two reports has are named", "[bench]") {
     CHECK_THROWS_AS(comparison(old, fresh), CommandError);
 }
 
+TEST_CASE("bench: figures of the whole, refusals, and marks that one report has are compared",
+          "[bench]") {
+    auto old = report();
+    auto fresh = report();
+    old.figures = {{"residentBytes", 400}, {"of the old alone", 1}};
+    fresh.figures = {{"residentBytes", 300}};
+    fresh.rows[0].refused = 2;
+    old.marks.push_back({"memory", 3, Bound::at_most, 2});
+    fresh.marks.push_back({"start-up", 1, Bound::at_most, 3});
+    const auto text = comparison(old, fresh);
+    CAPTURE(text);
+    CHECK(has(text, "in all\n residentBytes 400.000 300.000 0.75x"));
+    CHECK_FALSE(has(text, "of the old alone"));
+    CHECK(has(text, "refused 0 2 -"));
+    CHECK(has(text, "memory 3.00 - -"));
+    CHECK(has(text, "start-up - 1.00 -"));
+}
+
 TEST_CASE("bench: ratios to different yardsticks are not divided", "[bench]") {
     const auto old = report();
     auto fresh = report();

@@ -1,4 +1,5 @@
-// Every x402 error string that a gate can give, by the payment that brings it about.
+// The x402 error strings that a gate gives, by the payments that bring them about; those of deposits that fail on
+// the chain are the service's, and tests/api/x402_*_test.cpp have them.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Chain, devAccount, kZeroAddress, newAccount, signVoucher } from "./chain.mjs";

@@ -16,13 +16,22 @@ namespace {
 
 /// Calls of channel.open that are on their way at once.
 constexpr std::size_t kOpeningMax = 64;
-/// Between two looks at a channel whose deposit is not confirmed yet.
+/// Between two looks at a channel whose deposit is not confirmed yet, and for how long it is looked
+/// at.
 constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::seconds kPatience{120};
 
 void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
     const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
-    while (party.stream().call("channel.get", params).at("status").as_string() != "open")
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
+        if (std::chrono::steady_clock::now() > deadline)
+            throw std::runtime_error(
+                fmt::format("channel {} is not open after {} s: its deposit is not confirmed. The "
+                            "service's log says why",
+                            channel::to_hex(id), kPatience.count()));
         party.stream().receive_within(kLook);
+    }
 }
 
 std::shared_ptr<const channel::SecretKey> signer_of(VoucherSigner who, const DemoParty& payer) {

@@ -42,6 +42,15 @@ void add_line(std::string& text, std::string_view what, const std::string& numbe
     text += fmt::format("  {:<36}{}\n", what, numbers);
 }
 
+/// Those that both have.
+std::string compared(const std::vector<Figure>& old, const std::vector<Figure>& fresh) {
+    std::string text;
+    for (const auto& figure : old)
+        if (const auto value = find_figure(fresh, figure.name))
+            add_line(text, figure.name, cells(figure.value, *value, 3));
+    return text;
+}
+
 std::string compared(const Row& old, const Row& fresh) {
     auto text = old.name + "\n";
     if (old.per_second || fresh.per_second)
@@ -62,10 +71,10 @@ std::string compared(const Row& old, const Row& fresh) {
         line("p50 ms", &LatencyFigures::p50_us);
         line("p99 ms", &LatencyFigures::p99_us);
     }
-    for (const auto& figure : old.figures)
-        if (const auto value = find_figure(fresh.figures, figure.name))
-            add_line(text, figure.name, cells(figure.value, *value, 3));
-    return text;
+    if (old.refused + fresh.refused > 0)
+        add_line(text, "refused",
+                 cells(static_cast<double>(old.refused), static_cast<double>(fresh.refused), 0));
+    return text + compared(old.figures, fresh.figures);
 }
 
 std::string described(std::string_view which, const Report& report) {
@@ -87,10 +96,15 @@ std::string compared_raw(const RawFigures& old, const RawFigures& fresh) {
 
 std::string marks_compared(const Report& old, const Report& fresh) {
     std::string text;
+    const auto value_in = [](const Report& report, const std::string& name) {
+        for (const auto& mark : report.marks)
+            if (mark.name == name) return Number(mark.value);
+        return Number();
+    };
     for (const auto& mark : fresh.marks)
-        for (const auto& before : old.marks)
-            if (before.name == mark.name)
-                add_line(text, mark.name, cells(before.value, mark.value, 2));
+        add_line(text, mark.name, cells(value_in(old, mark.name), mark.value, 2));
+    for (const auto& mark : old.marks)
+        if (!value_in(fresh, mark.name)) add_line(text, mark.name, cells(mark.value, {}, 2));
     return text.empty() ? text : "marks\n" + text;
 }
 
@@ -111,6 +125,8 @@ std::string comparison(const Report& old, const Report& fresh) {
     }
     for (const auto& row : old.rows)
         if (!find_row(fresh, row.name)) text += row.name + "\n  only in the old report\n";
+    if (const auto figures = compared(old.figures, fresh.figures); !figures.empty())
+        text += "in all\n" + figures;
     return text + marks_compared(old, fresh);
 }
 

@@ -284,6 +284,7 @@ void add_memory(Report& report, const std::vector<std::uint64_t>& resident) {
         report.figures.push_back({std::move(name), static_cast<double>(bytes)});
     };
     add_one("gateResidentBytesStart", resident.front());
+    add_one("gateResidentBytesQuarter", resident[resident.size() / 4]);
     add_one("gateResidentBytesLeast", *least);
     add_one("gateResidentBytesMost", *most);
     add_one("gateResidentBytesEnd", resident.back());
