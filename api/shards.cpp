@@ -5,8 +5,12 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <stop_token>
+#include <thread>
 #include <unordered_set>
 
 #include <pqxx/pqxx>
@@ -27,6 +31,27 @@ constexpr auto kLeaseRetry = 100ms;
 ledger::Time now() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(
         std::chrono::system_clock::now());
+}
+
+/// How often a lease is extended while it lasts.
+constexpr int kExtensions = 4;
+
+/// Extends a lease while the channels of its shard are loaded, which may take longer than it lasts.
+std::jthread keep(const std::string& postgres, const ledger::HeldLease& lease) {
+    return std::jthread([postgres, lease](const std::stop_token& stop) {
+        std::mutex mutex;
+        std::condition_variable_any wake;
+        std::unique_lock lock(mutex);
+        try {
+            pqxx::connection connection(postgres);
+            do
+                wake.wait_for(lock, stop, lease.duration / kExtensions, [] { return false; });
+            while (!stop.stop_requested() && ledger::extend_lease(connection, lease, now()));
+        } catch (const std::exception& error) {
+            // The shard meets the same, and ends for it.
+            spdlog::warn("the lease of shard {} is not extended: {}", lease.shard, error.what());
+        }
+    });
 }
 
 /// Moves the oldest of what waits into a batch, as many as one transaction should hold.
@@ -134,15 +159,17 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
             std::this_thread::sleep_for(kLeaseRetry);
         }
         auto worker = std::make_unique<Worker>(settings_);
+        const auto kept = keep(settings_.postgres, *lease);
         worker->shard = std::make_unique<ledger::Shard>(
             ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
                                   settings_.checking, settings_.commit_timeout,
                                   settings_.key_tables_max / static_cast<std::size_t>(count),
                                   [&worker = *worker](auto stage) { worker.enter(stage); }},
             assets_, *lease, order_);
-        workers_.push_back(std::move(worker));
+        // From here on its own thread keeps the lease while the next ones are waited for.
+        auto& ready = *workers_.emplace_back(std::move(worker));
+        ready.thread = std::thread([this, &ready] { run(ready); });
     }
-    for (auto& worker : workers_) worker->thread = std::thread([this, &worker] { run(*worker); });
     return true;
 }
 
@@ -177,7 +204,7 @@ std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> request
 }
 
 void Shards::run(Worker& worker) {
-    const auto heartbeat = settings_.lease_duration / 4;
+    const auto heartbeat = settings_.lease_duration / kExtensions;
     auto kept = now();
     std::vector<ledger::Request> batch;
     try {

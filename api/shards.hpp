@@ -44,7 +44,7 @@ public:
     using Deliver = std::function<void(std::uint32_t gateway, std::vector<ledger::Answer>)>;
     /// Called on a shard's thread with every committed answer in commit order, before delivery.
     using Publish = std::function<void(std::span<const ledger::Answer>)>;
-    /// Called once when a lease is lost or a shard cannot go on; the process has to end.
+    /// Called by each shard whose lease is lost or that cannot go on; the process has to end.
     using Fatal = std::function<void(const std::string& why)>;
 
     Shards(ShardsSettings settings, ledger::Assets assets, Deliver deliver, Publish publish,

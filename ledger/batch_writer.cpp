@@ -80,6 +80,8 @@ public:
         const char* values[] = {postgres.c_str(), kConnectSeconds, "millrace-shard", nullptr};
         handle_ = PQconnectdbParams(keywords, values, 1);
         if (PQstatus(handle_) != CONNECTION_OK) return;
+        // What does not fit into the socket waits in `wait`, which has a deadline.
+        if (PQsetnonblocking(handle_, 1) != 0) return;
         const auto session = command(kSession, timeout);
         ready_ = PQresultStatus(session.get()) == PGRES_COMMAND_OK;
     }
@@ -88,7 +90,10 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     bool good() const { return ready_ && PQstatus(handle_) == CONNECTION_OK; }
-    std::string error() const { return PQerrorMessage(handle_); }
+    std::string error() const {
+        const std::string said = PQerrorMessage(handle_);
+        return said.empty() ? "the database does not answer" : said;
+    }
 
     // Null when the connection broke or nothing came in time: the outcome is then unknown.
 
@@ -152,7 +157,6 @@ private:
     Answered copy(const std::string& rows, std::chrono::milliseconds timeout) {
         auto begun = command(kPaymentCopy, timeout);
         if (PQresultStatus(begun.get()) != PGRES_COPY_IN) return begun;
-        PQsetnonblocking(handle_, 1);
         if (PQputCopyData(handle_, rows.data(), static_cast<int>(rows.size())) != 1 ||
             PQputCopyEnd(handle_, nullptr) != 1)
             return nullptr;
@@ -174,7 +178,6 @@ private:
 
     /// The first error if there is one, else the last result of what was sent.
     Answered wait(std::chrono::milliseconds timeout) {
-        PQsetnonblocking(handle_, 1);
         for (int pending = PQflush(handle_); pending != 0; pending = PQflush(handle_))
             if (pending < 0 || !wait_until_readable(POLLIN | POLLOUT, timeout)) return nullptr;
         Answered kept;
@@ -186,7 +189,6 @@ private:
             if (PQresultStatus(kept.get()) != PGRES_FATAL_ERROR || !kept) kept = std::move(next);
             if (PQresultStatus(kept.get()) == PGRES_COPY_IN) break;
         }
-        PQsetnonblocking(handle_, 0);
         return PQstatus(handle_) == CONNECTION_OK ? std::move(kept) : nullptr;
     }
 

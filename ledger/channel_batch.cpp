@@ -68,6 +68,14 @@ const PaymentRequest* payment_of(const BatchItem& item) {
     return std::get_if<PaymentRequest>(item.request);
 }
 
+/// What the receiver accepts for itself, its authorizer does not.
+bool is_allowed(const channel::ChannelConfig& config, const PaymentRequest& request) {
+    if (std::holds_alternative<channel::Accept>(request.command))
+        return request.caller == config.receiver;
+    return opens_inference(request) ? is_payer_side(config, request.caller)
+                                    : is_provider_side(config, request.caller);
+}
+
 /// Runs the requests of one channel once, in order.
 class Run {
 public:
@@ -86,7 +94,7 @@ public:
 
 private:
     void decide_request(BatchItem& item, const PaymentRequest& request) {
-        if (!is_allowed(request)) {
+        if (!is_allowed(channel_.terms->config, request)) {
             item.outcome = Refusal{Error::forbidden};
             return;
         }
@@ -94,15 +102,6 @@ private:
         std::visit([&](const auto& command) { decide_command(item, command); }, request.command);
         if (item.suspect && std::holds_alternative<BatchItem::Accepted>(item.outcome))
             fresh_[inference_of(request)].push_back(&item);
-    }
-
-    /// What the receiver accepts for itself, its authorizer does not.
-    bool is_allowed(const PaymentRequest& request) const {
-        const auto& config = channel_.terms->config;
-        if (std::holds_alternative<channel::Accept>(request.command))
-            return request.caller == config.receiver;
-        return opens_inference(request) ? is_payer_side(config, request.caller)
-                                        : is_provider_side(config, request.caller);
     }
 
     /// Idempotency: the same request again is answered with the first result; the same inference
@@ -453,13 +452,16 @@ const channel::SignedVoucher* voucher_of(const BatchItem& item) {
         payment->command);
 }
 
-std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Checking checking) {
+std::vector<BatchItem*> likely_checks(const LiveChannel& channel,
+                                      const std::vector<BatchItem*>& items, Checking checking) {
     std::vector<BatchItem*> found;
     bool is_covered = false;
     for (auto it = items.rbegin(); it != items.rend(); ++it) {
         if (!voucher_of(**it)) continue;
-        const auto& command = payment_of(**it)->command;
-        const bool is_accepted = std::holds_alternative<channel::Accept>(command);
+        const auto& request = *payment_of(**it);
+        // A stranger's is refused before anybody looks at its signature.
+        if (!is_allowed(channel.terms->config, request)) continue;
+        const bool is_accepted = std::holds_alternative<channel::Accept>(request.command);
         if (!is_covered || is_accepted || checking == Checking::each) found.push_back(*it);
         is_covered = true;
     }

@@ -115,7 +115,8 @@ void check_channel(LiveChannel& channel, const channel::State& before,
                    const channel::Limits& limits, Checking checking, Checks& checks);
 
 /// The vouchers whose signatures will be asked for, as far as can be told before it.
-std::vector<BatchItem*> likely_checks(const std::vector<BatchItem*>& items, Checking checking);
+std::vector<BatchItem*> likely_checks(const LiveChannel& channel,
+                                      const std::vector<BatchItem*>& items, Checking checking);
 /// That a payment request came with; null for others.
 const channel::SignedVoucher* voucher_of(const BatchItem& item);
 /// What the payer signs: the voucher of this channel.

@@ -109,6 +109,16 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     return stored;
 }
 
+namespace {
+
+/// Of the channels of a shard, as `shard_of` tells them.
+std::string of_shard(std::int16_t shard, std::int16_t shard_count) {
+    return " where (get_byte(channel_id, 0) * 256 + get_byte(channel_id, 1)) % " +
+           std::to_string(shard_count) + " = " + std::to_string(shard);
+}
+
+}  // namespace
+
 std::vector<StoredChannel> load_channels(pqxx::connection& connection, std::int16_t shard,
                                          std::int16_t shard_count) {
     pqxx::work transaction(connection);
@@ -117,17 +127,16 @@ std::vector<StoredChannel> load_channels(pqxx::connection& connection, std::int1
         tokens[row[0].as<std::int32_t>()] = from_bytea<channel::Address>(row[1]);
     std::vector<StoredChannel> channels;
     std::unordered_map<channel::ChannelId, std::size_t> places;
-    for (const auto& row :
-         transaction.exec(std::string("select ") + kChannelColumns + " from channel")) {
+    for (const auto& row : transaction.exec(std::string("select ") + kChannelColumns +
+                                            " from channel" + of_shard(shard, shard_count))) {
         auto stored = channel_from_row(row);
-        if (shard_of(stored.terms->id, shard_count) != shard) continue;
         auto terms = std::make_shared<ChannelTerms>(*stored.terms);
         terms->config.token = tokens.at(terms->asset_id);
         stored.terms = std::move(terms);
         places.emplace(stored.terms->id, channels.size());
         channels.push_back(std::move(stored));
     }
-    for (const auto& row : transaction.exec(kReservations)) {
+    for (const auto& row : transaction.exec(kReservations + of_shard(shard, shard_count))) {
         const auto place = places.find(from_bytea<channel::ChannelId>(row[0]));
         if (place == places.end()) continue;
         channels[place->second].state.reservations.emplace(

@@ -51,10 +51,4 @@ bool extend_lease(pqxx::connection& connection, const HeldLease& lease, Time now
     return result.affected_rows() == 1;
 }
 
-void release_lease(pqxx::connection& connection, const HeldLease& lease, Time now) {
-    pqxx::work transaction(connection);
-    transaction.exec_params0(kExtend, lease.shard, lease.epoch, to_rfc3339(now));
-    transaction.commit();
-}
-
 }  // namespace millrace::ledger

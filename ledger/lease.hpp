@@ -41,7 +41,5 @@ std::string lease_holder(pqxx::connection& connection, std::int16_t shard);
 
 /// True if the lease is still held; extends it.
 bool extend_lease(pqxx::connection& connection, const HeldLease& lease, Time now);
-/// Lets the next holder in at once.
-void release_lease(pqxx::connection& connection, const HeldLease& lease, Time now);
 
 }  // namespace millrace::ledger

@@ -99,8 +99,9 @@ private:
         open_channels(items, now);
         mark_posted(items);
         read_undone(items);
-        const auto history =
-            read_history(connection_if_needed(mark_suspects(items, thoroughness)), suspects_);
+        const auto history = mark_suspects(items, thoroughness)
+                                 ? read_history(connection(), suspects_)
+                                 : PaymentHistory{};
         group(items);
         enter(BatchStage::verify);
         check_ahead(now);
@@ -164,11 +165,6 @@ private:
                 std::holds_alternative<BatchItem::Changed>(item.outcome))
                 item.ordinal = ++batch.ordinals;
         }
-    }
-
-    pqxx::connection& connection_if_needed(bool needed) {
-        // read_history of nothing asks nothing; a connection that was never made stays unmade.
-        return needed || !database_ ? connection() : *database_;
     }
 
     void open_channels(std::deque<BatchItem>& items, Time now) {
@@ -298,7 +294,7 @@ private:
         for (auto* group : group_order_) {
             auto& channel = *group->channel;
             if (!channel.signer) continue;
-            for (auto* item : likely_checks(group->items, settings_.checking)) {
+            for (auto* item : likely_checks(channel, group->items, settings_.checking)) {
                 const auto& voucher = *voucher_of(*item);
                 const auto* signature = voucher.signature.as_of_key();
                 if (!signature) continue;

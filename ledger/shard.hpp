@@ -26,7 +26,8 @@ struct ShardSettings {
     std::int16_t shard_count = 1;
     channel::Limits limits;
     Checking checking = Checking::newest_first;
-    /// A request is refused as unavailable when the database cannot be reached for this long.
+    /// So long each answer of the database is waited for. What was not sent then is refused as
+    /// unavailable; what may have been committed is asked for until that is known.
     std::chrono::milliseconds commit_timeout{5000};
     /// Of keys that sign often: 53 KiB each.
     std::size_t key_tables_max = 1024;

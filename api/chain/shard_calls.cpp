@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Longer than a shard waits for its database.
+/// Longer than a shard waits for one answer of its database.
 constexpr auto kAnswerTimeout = 30s;
 
 void set_reply_to(ledger::Request& request, const ledger::ReplyTo& reply_to) {
