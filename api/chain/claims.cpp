@@ -216,7 +216,9 @@ Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, s
     const auto least = ledger::claim_gas(weight);
     made.gas_limit = chain::gas_limit_for(estimate ? std::max(*estimate, least) : least);
     made.fees = sender_.fees();
-    const auto block = chain::BlockTag::number(network_.head.number);
+    // Nodes that are behind may have told of an older head than the books know already.
+    const auto cursor = network_.cursor ? network_.cursor->block_number : 0;
+    const auto block = chain::BlockTag::number(std::max(network_.head.number, cursor));
     const auto tried = co_await network_.node.call(made.to, call, block, made.gas_limit);
     if (!tried) {
         spdlog::warn("{}: a claim cannot be simulated: {} {}", network_.node.name(),
