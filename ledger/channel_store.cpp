@@ -63,6 +63,12 @@ Day day_of(const pqxx::field& field) {
     return Day{std::chrono::days{field.as<int>()}};
 }
 
+/// Of the channels of a shard, as `shard_of` tells them.
+std::string of_shard(std::int16_t shard, std::int16_t shard_count) {
+    return " where (get_byte(channel_id, 0) * 256 + get_byte(channel_id, 1)) % " +
+           std::to_string(shard_count) + " = " + std::to_string(shard);
+}
+
 void insert_account(pqxx::transaction_base& transaction, const AccountKey& key) {
     transaction.exec_params0(kInsertAccount, key.asset_id, std::string(key.kind),
                              to_bytea(channel::BytesView(key.owner)));
@@ -108,16 +114,6 @@ StoredChannel channel_from_row(const pqxx::row& row) {
     stored.terms = std::move(terms);
     return stored;
 }
-
-namespace {
-
-/// Of the channels of a shard, as `shard_of` tells them.
-std::string of_shard(std::int16_t shard, std::int16_t shard_count) {
-    return " where (get_byte(channel_id, 0) * 256 + get_byte(channel_id, 1)) % " +
-           std::to_string(shard_count) + " = " + std::to_string(shard);
-}
-
-}  // namespace
 
 std::vector<StoredChannel> load_channels(pqxx::connection& connection, std::int16_t shard,
                                          std::int16_t shard_count) {

@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
-import { until } from "./client.mjs";
-import { kBinary } from "./stack.mjs";
+import { Chain } from "./chain.mjs";
+import { Client, until } from "./client.mjs";
+import { OpenAiUpstream } from "./openai_upstream.mjs";
+import { kBinary, Stack } from "./stack.mjs";
 
 /** What the gate of these tests asks for. */
 export const kPrice = { request: 10n, inputPer1k: 500n, outputPer1k: 2_000n };
@@ -121,6 +123,31 @@ export class Gate {
       assert.equal(code, 0, this.log);
     }
     rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A gate before a model server, on a stack of its own; `provider` is the receiver's own login. */
+export class GateStack {
+  static async start() {
+    const all = new GateStack();
+    try {
+      all.stack = await Stack.start();
+      all.chain = new Chain(all.stack.ready);
+      all.upstream = await OpenAiUpstream.start();
+      all.gate = await Gate.start({ service: all.stack.ready.stream, upstream: all.upstream.url });
+      all.provider = await Client.login(all.stack.ready.stream, all.gate.account);
+    } catch (error) {
+      await all.stop();
+      throw error;
+    }
+    return all;
+  }
+
+  async stop() {
+    await this.gate?.stop();
+    await this.provider?.close();
+    await this.upstream?.stop();
+    await this.stack?.stop();
   }
 }
 

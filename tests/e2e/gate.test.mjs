@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { spawnSync } from "node:child_process";
 import { request } from "node:http";
-import { Chain, devAccount } from "./chain.mjs";
+import { devAccount } from "./chain.mjs";
 import { Client, until } from "./client.mjs";
-import { estimateOf, Gate, kInputTokensExtra, kOutputTokensMax, priceOf } from "./gate.mjs";
-import { OpenAiUpstream } from "./openai_upstream.mjs";
-import { assertBalanced, kBinary, Stack } from "./stack.mjs";
+import { estimateOf, Gate, GateStack, kInputTokensExtra, kOutputTokensMax, priceOf } from "./gate.mjs";
+import { assertBalanced, kBinary } from "./stack.mjs";
 import { paymentRequired, post, receiptOf, streamed, X402App } from "./x402_app.mjs";
 
+let all;
 let stack;
 let chain;
 let upstream;
@@ -16,19 +16,11 @@ let gate;
 let provider;
 
 before(async () => {
-  stack = await Stack.start();
-  chain = new Chain(stack.ready);
-  upstream = await OpenAiUpstream.start();
-  gate = await Gate.start({ service: stack.ready.stream, upstream: upstream.url });
-  provider = await Client.login(stack.ready.stream, gate.account);
+  all = await GateStack.start();
+  ({ stack, chain, upstream, gate, provider } = all);
 });
 
-after(async () => {
-  await gate?.stop();
-  await provider?.close();
-  await upstream?.stop();
-  await stack?.stop();
-});
+after(() => all?.stop());
 
 const newApp = (more = {}) =>
   new X402App({ account: devAccount(1), chain, ready: stack.ready, ...more });

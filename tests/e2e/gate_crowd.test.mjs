@@ -2,17 +2,17 @@
 // it got.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Chain, devAccount } from "./chain.mjs";
-import { Client, until } from "./client.mjs";
-import { estimateOf, Gate, priceOf } from "./gate.mjs";
-import { OpenAiUpstream } from "./openai_upstream.mjs";
-import { assertBalanced, Stack } from "./stack.mjs";
+import { devAccount } from "./chain.mjs";
+import { until } from "./client.mjs";
+import { estimateOf, GateStack, priceOf } from "./gate.mjs";
+import { assertBalanced } from "./stack.mjs";
 import { post, streamed, X402App } from "./x402_app.mjs";
 
 const kApps = 200;
 const kOpeningAtOnce = 20;
 const kTokens = 40;
 
+let all;
 let stack;
 let chain;
 let upstream;
@@ -20,19 +20,11 @@ let gate;
 let provider;
 
 before(async () => {
-  stack = await Stack.start();
-  chain = new Chain(stack.ready);
-  upstream = await OpenAiUpstream.start();
-  gate = await Gate.start({ service: stack.ready.stream, upstream: upstream.url });
-  provider = await Client.login(stack.ready.stream, gate.account);
+  all = await GateStack.start();
+  ({ stack, chain, upstream, gate, provider } = all);
 });
 
-after(async () => {
-  await gate?.stop();
-  await provider?.close();
-  await upstream?.stop();
-  await stack?.stop();
-});
+after(() => all?.stop());
 
 const chatUrl = () => `${gate.url}/v1/chat/completions`;
 const promptOf = (n) => `n=${n} tokens=${kTokens} every=25`;

@@ -19,20 +19,7 @@ constexpr std::size_t kOpeningMax = 64;
 /// Between two looks at a channel whose deposit is not confirmed yet, and for how long it is looked
 /// at.
 constexpr std::chrono::milliseconds kLook{20};
-constexpr std::chrono::seconds kPatience{120};
-
-void wait_until_open(DemoParty& party, const channel::ChannelId& id) {
-    const auto params = fmt::format(R"({{"channelId":"{}"}})", channel::to_hex(id));
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (party.stream().call("channel.get", params).at("status").as_string() != "open") {
-        if (std::chrono::steady_clock::now() > deadline)
-            throw std::runtime_error(
-                fmt::format("channel {} is not open after {} s: its deposit is not confirmed. The "
-                            "service's log says why",
-                            channel::to_hex(id), kPatience.count()));
-        party.stream().receive_within(kLook);
-    }
-}
+constexpr std::chrono::seconds kPatience{60};
 
 std::shared_ptr<const channel::SecretKey> signer_of(VoucherSigner who, const DemoParty& payer) {
     if (who == VoucherSigner::payer)
@@ -45,6 +32,19 @@ std::shared_ptr<const channel::SecretKey> signer_of(VoucherSigner who, const Dem
 
 void say(const std::string& text) {
     fmt::print(stderr, "bench: {}\n", text);
+}
+
+void wait_until_open(StreamClient& stream, const std::string& id) {
+    const auto params = fmt::format(R"({{"channelId":"{}"}})", id);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (stream.call("channel.get", params).at("status").as_string() != "open") {
+        if (std::chrono::steady_clock::now() > deadline)
+            throw std::runtime_error(
+                fmt::format("channel {} is not open after {} s: its deposit is not confirmed. The "
+                            "service's log says why",
+                            id, kPatience.count()));
+        stream.receive_within(kLook);
+    }
 }
 
 std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& party,
@@ -76,7 +76,7 @@ std::vector<LoadChannel> open_channels(const DemoNetwork& network, DemoParty& pa
         if (n + 1 - answered >= kOpeningMax) take_answer();
     }
     while (answered < count) take_answer();
-    for (const auto& one : channels) wait_until_open(party, one.id);
+    for (const auto& one : channels) wait_until_open(party.stream(), channel::to_hex(one.id));
     return channels;
 }
 

@@ -2,6 +2,7 @@
 
 #include "api/cli/bench/load.hpp"
 #include "api/cli/demo/party.hpp"
+#include "api/cli/stream_client.hpp"
 #include "channel/amount.hpp"
 #include "channel/bytes.hpp"
 
@@ -15,6 +16,10 @@ inline constexpr channel::Amount kDeposit{1'000'000'000};
 
 /// What the benchmark is doing, on standard error.
 void say(const std::string& text);
+
+/// `id`: hex digits, as the service writes it. Throws std::runtime_error when the channel's deposit
+/// is not confirmed within a minute.
+void wait_until_open(StreamClient& stream, const std::string& id);
 
 /// Who signs the vouchers of channels that are opened.
 enum class VoucherSigner { each_its_own, payer };

@@ -163,7 +163,7 @@ void Payers::open_funded(const std::vector<LoadChannel>& channels) {
     // Only now: a connection on which nothing happens ends after a while.
     for (std::size_t n = 0; n < dealt_to_; ++n) parties_[n].connect(stream_);
     std::size_t answered = 0;
-    /// Its payer's connection, and channel.get's parameters.
+    /// Its payer's connection, and the channel.
     std::vector<std::pair<StreamClient*, std::string>> pending;
     // Payers are asked in turn, and so they answer.
     const auto take_answer = [&] {
@@ -172,8 +172,7 @@ void Payers::open_funded(const std::vector<LoadChannel>& channels) {
         if (answer.failed)
             throw std::runtime_error("a channel was refused: " + json::serialize(answer.body));
         if (answer.body.at("status").as_string() != "open")
-            pending.emplace_back(
-                &stream, json::serialize(json::object{{"channelId", answer.body.at("channelId")}}));
+            pending.emplace_back(&stream, answer.body.at("channelId").as_string());
         progress.reached(++answered);
     };
     for (std::size_t n = 0; n < channels.size(); ++n) {
@@ -182,12 +181,7 @@ void Payers::open_funded(const std::vector<LoadChannel>& channels) {
     }
     while (answered < channels.size()) take_answer();
     // The books had not reached their blocks yet.
-    for (auto& [stream, params] : pending) {
-        const auto deadline = std::chrono::steady_clock::now() + kPatience;
-        while (stream->call("channel.get", params).at("status").as_string() != "open")
-            if (std::chrono::steady_clock::now() > deadline)
-                throw std::runtime_error("a funded channel does not open");
-    }
+    for (const auto& [stream, id] : pending) wait_until_open(*stream, id);
 }
 
 }  // namespace millrace::api::bench
