@@ -4,32 +4,46 @@
 #include "api/log.hpp"
 #include "api/service.hpp"
 #include "api/signer/open_signer.hpp"
+#include "ledger/connection_deadlines.hpp"
 #include "ledger/migrate.hpp"
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include <chrono>
+#include <stdexcept>
+#include <utility>
 
 #include <pqxx/pqxx>
 
 namespace millrace::api {
 namespace {
 
+std::string with_deadlines(const std::string& postgres) {
+    try {
+        return ledger::with_deadlines(postgres);
+    } catch (const std::invalid_argument& error) {
+        throw ConfigError("ledger.postgres is no connection URI: " +
+                          without_password(error.what()));
+    }
+}
+
 int serve_with(const std::string& path) {
-    const auto config = load_config(path);
+    auto config = load_config(path);
     if (config.networks.empty())
         throw ConfigError(
             "no networks are configured: name a file with --config that has "
             "[[networks]]; config/millrace.toml shows every key");
     require_signer(config);
     start_log(config.log);
+    const auto postgres =
+        std::exchange(config.ledger.postgres, with_deadlines(config.ledger.postgres));
     try {
         return serve(config);
     } catch (const pqxx::broken_connection& error) {
         throw CommandError(fmt::format(
             "the database cannot be reached at {}: {}\nStart Postgres, or set ledger.postgres.",
-            without_password(config.ledger.postgres), without_password(error.what())));
+            without_password(postgres), without_password(error.what())));
     }
 }
 
