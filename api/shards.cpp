@@ -5,7 +5,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <deque>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,7 +25,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// More than this in one transaction gains nothing and makes the first of them wait.
-constexpr std::ptrdiff_t kBatchMax = 8000;
+constexpr std::size_t kBatchMax = 8000;
 /// Each channel costs a signature check. With more of them in a batch, the cores that commit and
 /// answer have nothing to do for too long, and then too much at once.
 constexpr std::size_t kBatchChannelsMax = 192;
@@ -44,8 +47,7 @@ std::jthread keep(const std::string& postgres, const ledger::HeldLease& lease) {
         std::unique_lock lock(mutex);
         try {
             pqxx::connection connection(postgres);
-            do
-                wake.wait_for(lock, stop, lease.duration / kExtensions, [] { return false; });
+            do wake.wait_for(lock, stop, lease.duration / kExtensions, [] { return false; });
             while (!stop.stop_requested() && ledger::extend_lease(connection, lease, now()));
         } catch (const std::exception& error) {
             // The shard meets the same, and ends for it.
@@ -55,19 +57,17 @@ std::jthread keep(const std::string& postgres, const ledger::HeldLease& lease) {
 }
 
 /// Moves the oldest of what waits into a batch, as many as one transaction should hold.
-std::vector<ledger::Request> take_batch(std::vector<ledger::Request>& waiting) {
+std::vector<ledger::Request> take_batch(std::deque<ledger::Request>& waiting) {
     std::unordered_set<channel::ChannelId> channels;
-    auto end = waiting.begin();
-    for (; end != waiting.end() && end - waiting.begin() < kBatchMax; ++end) {
-        const auto* id = channel_of(*end);
-        if (!id || channels.contains(*id)) continue;
-        if (channels.size() == kBatchChannelsMax) break;
-        channels.insert(*id);
+    std::vector<ledger::Request> batch;
+    for (; !waiting.empty() && batch.size() < kBatchMax; waiting.pop_front()) {
+        auto& oldest = waiting.front();
+        if (const auto* id = channel_of(oldest); id && !channels.contains(*id)) {
+            if (channels.size() == kBatchChannelsMax) break;
+            channels.insert(*id);
+        }
+        batch.push_back(std::move(oldest));
     }
-    if (end == waiting.end()) return std::exchange(waiting, {});
-    std::vector<ledger::Request> batch(std::make_move_iterator(waiting.begin()),
-                                       std::make_move_iterator(end));
-    waiting.erase(waiting.begin(), end);
     return batch;
 }
 
@@ -122,12 +122,16 @@ struct Shards::Worker {
     void enter(ledger::BatchStage stage) {
         if (times) times->enter(stage);
     }
+    /// With the mutex held.
+    std::size_t queued() const { return arriving.size() + taken; }
 
     std::optional<BatchTimes> times;
     std::unique_ptr<ledger::Shard> shard;
     std::mutex mutex;
     std::condition_variable arrived;
-    std::vector<ledger::Request> waiting;
+    std::vector<ledger::Request> arriving;
+    /// Of those that have arrived, so many are the thread's own by now, and in no batch yet.
+    std::atomic<std::size_t> taken = 0;
     bool closing = false;
     std::thread thread;
 };
@@ -173,32 +177,27 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
     return true;
 }
 
-bool Shards::submit(ledger::Request request) {
-    std::vector<ledger::Request> one;
-    one.push_back(std::move(request));
-    return submit(std::move(one)).empty();
-}
-
 std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> requests) {
-    std::vector<ledger::Request> refused;
     const auto count = static_cast<std::int16_t>(workers_.size());
-    for (std::int16_t shard = 0; shard < count; ++shard) {
+    std::vector<std::vector<ledger::Request>> of_shard(workers_.size());
+    for (auto& request : requests) {
+        const auto* id = channel_of(request);
+        of_shard[id ? ledger::shard_of(*id, count) : 0].push_back(std::move(request));
+    }
+    std::vector<ledger::Request> refused;
+    for (std::size_t shard = 0; shard < of_shard.size(); ++shard) {
+        auto& mine = of_shard[shard];
+        if (mine.empty()) continue;
         auto& worker = *workers_[shard];
-        bool woke = false;
-        std::unique_lock lock(worker.mutex, std::defer_lock);
-        for (auto& request : requests) {
-            const auto* id = channel_of(request);
-            if ((id ? ledger::shard_of(*id, count) : 0) != shard) continue;
-            if (!lock.owns_lock()) lock.lock();
-            if (worker.closing || worker.waiting.size() >= settings_.queue_max) {
-                refused.push_back(std::move(request));
-                continue;
-            }
-            worker.waiting.push_back(std::move(request));
-            woke = true;
-        }
-        if (lock.owns_lock()) lock.unlock();
-        if (woke) worker.arrived.notify_one();
+        std::unique_lock lock(worker.mutex);
+        const auto queued = std::min(worker.queued(), settings_.queue_max);
+        const auto room = worker.closing ? 0 : settings_.queue_max - queued;
+        const auto fitting =
+            mine.begin() + static_cast<std::ptrdiff_t>(std::min(room, mine.size()));
+        std::move(mine.begin(), fitting, std::back_inserter(worker.arriving));
+        lock.unlock();
+        std::move(fitting, mine.end(), std::back_inserter(refused));
+        if (fitting != mine.begin()) worker.arrived.notify_one();
     }
     return refused;
 }
@@ -206,16 +205,26 @@ std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> request
 void Shards::run(Worker& worker) {
     const auto heartbeat = settings_.lease_duration / kExtensions;
     auto kept = now();
-    std::vector<ledger::Request> batch;
+    std::vector<ledger::Request> arrived;
+    std::deque<ledger::Request> waiting;
     try {
         for (;;) {
+            bool closing = false;
             {
                 std::unique_lock lock(worker.mutex);
-                worker.arrived.wait_for(lock, heartbeat,
-                                        [&] { return worker.closing || !worker.waiting.empty(); });
-                batch = take_batch(worker.waiting);
-                if (batch.empty() && worker.closing) break;
+                if (waiting.empty())
+                    worker.arrived.wait_for(lock, heartbeat, [&] {
+                        return worker.closing || !worker.arriving.empty();
+                    });
+                arrived.swap(worker.arriving);
+                worker.taken += arrived.size();
+                closing = worker.closing;
             }
+            std::move(arrived.begin(), arrived.end(), std::back_inserter(waiting));
+            arrived.clear();
+            auto batch = take_batch(waiting);
+            worker.taken = waiting.size();
+            if (batch.empty() && closing) break;
             if (now() - kept >= heartbeat) {
                 worker.shard->keep_lease(now());
                 kept = now();
@@ -233,7 +242,6 @@ void Shards::run(Worker& worker) {
             for (auto& [gateway, answers] : by_gateway) deliver_(gateway, std::move(answers));
             if (const auto error = worker.shard->take_error(); !error.empty())
                 spdlog::error("the database refused a batch or cannot be reached: {}", error);
-            batch.clear();
         }
         worker.shard->release_lease(now());
     } catch (const std::exception& error) {
@@ -270,7 +278,7 @@ std::size_t Shards::queued() const {
     std::size_t sum = 0;
     for (const auto& worker : workers_) {
         const std::lock_guard lock(worker->mutex);
-        sum += worker->waiting.size();
+        sum += worker->queued();
     }
     return sum;
 }

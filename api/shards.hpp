@@ -59,9 +59,8 @@ public:
     /// Makes a `start` that waits for a lease give up; from any thread, at any time.
     void give_up_waiting() { stopping_ = true; }
 
-    /// Queues a request for the shard of its channel. False when the shard's queue is full.
-    bool submit(ledger::Request request);
-    /// The same for many at once, with one lock per shard; gives back those that did not fit.
+    /// Queues requests, each for the shard of its channel. Gives back those whose shard's queue was
+    /// full.
     std::vector<ledger::Request> submit(std::vector<ledger::Request> requests);
 
     /// Decides what is queued, then stops the threads and releases the leases.

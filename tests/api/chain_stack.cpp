@@ -9,6 +9,7 @@
 #include "channel/voucher.hpp"
 #include "ledger/chain/abi.hpp"
 #include "ledger/chain/gasless_deposit.hpp"
+#include "tests/api/submit_one.hpp"
 
 #include <sys/stat.h>
 
@@ -242,8 +243,9 @@ std::optional<channel::Error> ChainStack::command(const channel::Address& caller
                                                   ledger::PaymentCommand command_of,
                                                   ledger::ContractVerdict verdict) {
     const auto number = ++payments_;
-    shards_->submit(ledger::Request{ledger::PaymentRequest{
-        {kGateway, 0, number}, caller, id_of, std::move(command_of), "{}", verdict}});
+    submit_one(*shards_,
+               ledger::PaymentRequest{
+                   {kGateway, 0, number}, caller, id_of, std::move(command_of), "{}", verdict});
     std::optional<channel::Error> error;
     const bool answered = wait([&] {
         for (const auto& answer : answers_) {

@@ -1,4 +1,6 @@
 #include "api/shards.hpp"
+
+#include "tests/api/submit_one.hpp"
 #include "tests/support/ledger_fixture.hpp"
 
 #include <catch2/catch.hpp>
@@ -71,7 +73,7 @@ TEST_CASE("shards: two writers at once keep one order of numbers and a balanced 
     std::vector<Payer> payers;
     for (unsigned n = 1; n <= kChannels; ++n) {
         payers.push_back(payer(books, n, n % 2));
-        REQUIRE(shards.submit(ledger::Request{payers.back().open(1'000'000)}));
+        REQUIRE(submit_one(shards, payers.back().open(1'000'000)));
     }
     REQUIRE(desk.wait_for(kChannels));
     for (std::size_t round = 1; round <= kPayments; ++round) {
@@ -104,7 +106,7 @@ TEST_CASE("shards: a full queue gives the request back", "[shards]") {
     CHECK(shards.submit(std::move(requests)).size() == 2);
     shards.stop();
     CHECK(desk.answers.size() == 3);
-    CHECK_FALSE(shards.submit(ledger::Request{one.pay("late", 1, 1)}));
+    CHECK_FALSE(submit_one(shards, one.pay("late", 1, 1)));
 }
 
 TEST_CASE("shards: the second process waits for the lease and the first one's release lets it in",
@@ -135,6 +137,6 @@ TEST_CASE("shards: the second process waits for the lease and the first one's re
     starter.join();
     CHECK(started);
     const auto one = payer(books, 1);
-    REQUIRE(second.submit(ledger::Request{one.open(100)}));
+    REQUIRE(submit_one(second, one.open(100)));
     CHECK(second_desk.wait_for(1));
 }

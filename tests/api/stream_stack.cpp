@@ -3,6 +3,7 @@
 #include "api/clock.hpp"
 #include "channel/hex.hpp"
 #include "channel/keccak.hpp"
+#include "tests/api/submit_one.hpp"
 
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
@@ -104,7 +105,7 @@ Payer StreamStack::opened(unsigned n, std::uint64_t balance, unsigned receiver) 
     open.reply_to.gateway = kTestGateway;
     std::unique_lock lock(mutex_);
     const auto count = opened_count_ + 1;
-    if (!shards_->submit(ledger::Request{std::move(open)})) throw std::runtime_error("refused");
+    if (!submit_one(*shards_, std::move(open))) throw std::runtime_error("refused");
     opened_.wait(lock, [&] { return opened_count_ >= count; });
     return one;
 }
