@@ -1,8 +1,11 @@
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/client";
 import { toClientEvmSigner } from "@x402/evm";
 import { decodePaymentResponseHeader, wrapFetchWithPayment, x402Client } from "@x402/fetch";
-import { randomBytes } from "node:crypto";
+import { randomBytes, webcrypto } from "node:crypto";
 import { channelIdOf } from "./chain.mjs";
+
+// The official packages ask for it, and Node 18 has it elsewhere.
+globalThis.crypto ??= webcrypto;
 
 const memberOf = (text) => JSON.parse(Buffer.from(text, "base64").toString("utf8"));
 
