@@ -1,5 +1,12 @@
-import { createServer } from "node:http";
+// A model server without a model:
+//
+//     node tests/e2e/openai_upstream.mjs 11434
+//
+// listens there on 127.0.0.1 (without a port: on any free one), says so in one line, and stays.
 import { once } from "node:events";
+import { realpathSync } from "node:fs";
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
 import { wait } from "./client.mjs";
 
 /**
@@ -147,4 +154,9 @@ function wishes(body) {
 function json(response, status, value) {
   response.writeHead(status, { "Content-Type": "application/json" });
   response.end(JSON.stringify(value));
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const { url } = await OpenAiUpstream.start(Number(process.argv[2] ?? 0));
+  console.log(`the model server listens on ${url}`);
 }
