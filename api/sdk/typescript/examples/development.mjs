@@ -9,7 +9,7 @@ export function readyLine() {
   const file = process.argv[2];
   if (!file) {
     console.error(
-      `usage: node ${process.argv[1]} READY_LINE_FILE [URL]   (millrace dev > READY_LINE_FILE &)`,
+      `usage: node ${process.argv[1]} READY_LINE_FILE [URL [MODEL]]   (millrace dev > READY_LINE_FILE &)`,
     );
     process.exit(2);
   }

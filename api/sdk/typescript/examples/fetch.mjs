@@ -1,11 +1,12 @@
 // Pays for a resource that asks for it by x402, such as a model server behind `millrace gate`.
 //
-//     node examples/fetch.mjs ready.json http://127.0.0.1:8404/v1/chat/completions
+//     node examples/fetch.mjs ready.json http://127.0.0.1:8404/v1/chat/completions llama3.2
 import { Millrace } from "@millrace/client";
 import { readyLine, richAccount, usdc } from "./development.mjs";
 
 const ready = readyLine();
 const url = process.argv[3] ?? "http://127.0.0.1:8404/v1/chat/completions";
+const model = process.argv[4] ?? "llama3.2";
 
 const app = await Millrace.connect({
   url: ready.stream,
@@ -17,7 +18,7 @@ const response = await app.fetch(url, {
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify({
-    model: "llama-3",
+    model,
     max_tokens: 30,
     messages: [{ role: "user", content: "Say something short." }],
   }),

@@ -1,11 +1,12 @@
 // A paid stream of tokens, whose price is known at its end. Needs no login: any x402 server will do.
 //
-//     node examples/stream.mjs ready.json http://127.0.0.1:8404/v1/chat/completions
+//     node examples/stream.mjs ready.json http://127.0.0.1:8404/v1/chat/completions llama3.2
 import { ResourcePayer } from "@millrace/client";
 import { readyLine, richAccount, usdc } from "./development.mjs";
 
 const ready = readyLine();
 const url = process.argv[3] ?? "http://127.0.0.1:8404/v1/chat/completions";
+const model = process.argv[4] ?? "llama3.2";
 
 const payer = new ResourcePayer({
   account: richAccount(4),
@@ -19,7 +20,7 @@ const stream = await payer.stream(
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({
-      model: "llama-3",
+      model,
       stream: true,
       max_tokens: 30,
       messages: [{ role: "user", content: "Count to ten." }],
