@@ -2,6 +2,7 @@
 
 #include "ledger/audit/csv.hpp"
 #include "ledger/audit/json_line.hpp"
+#include "ledger/audit/stray_rows.hpp"
 #include "ledger/bytea.hpp"
 
 #include <openssl/evp.h>
@@ -137,8 +138,9 @@ Export::~Export() = default;
 
 std::vector<Export::Step> Export::steps_of(ExportFormat format) {
     if (format == ExportFormat::csv) return {&Export::csv_header, &Export::csv_postings};
-    return {&Export::header,           &Export::assets,  &Export::channels, &Export::reservations,
-            &Export::opening_balances, &Export::entries, &Export::accounts, &Export::proof,
+    return {&Export::header,       &Export::assets,           &Export::channels,
+            &Export::reservations, &Export::opening_balances, &Export::strays,
+            &Export::entries,      &Export::accounts,         &Export::proof,
             &Export::trailer};
 }
 
@@ -280,6 +282,17 @@ void Export::write_balance(std::string_view type, const pqxx::row& row, std::str
         .column("debits", row["debits"])
         .column("credits", row["credits"])
         .end();
+    out += '\n';
+}
+
+/// Of every range: what has no number is in none of them.
+bool Export::strays(std::string& out) {
+    return from_cursor(stray_rows(seq_), out, &Export::write_stray);
+}
+
+void Export::write_stray(const pqxx::row& row, std::string& out) {
+    JsonLine line(out, "stray");
+    line.column("table", row[0]).column("seq", row[1]).column("key", row[2]).end();
     out += '\n';
 }
 

@@ -64,6 +64,7 @@ private:
     bool channels(std::string& out);
     bool reservations(std::string& out);
     bool opening_balances(std::string& out);
+    bool strays(std::string& out);
     bool entries(std::string& out);
     bool accounts(std::string& out);
     bool proof(std::string& out);
@@ -76,6 +77,7 @@ private:
     void write_channel(const pqxx::row& row, std::string& out);
     void write_reservation(const pqxx::row& row, std::string& out);
     void write_opening_balance(const pqxx::row& row, std::string& out);
+    void write_stray(const pqxx::row& row, std::string& out);
     void write_account(const pqxx::row& row, std::string& out);
     void write_balance(std::string_view type, const pqxx::row& row, std::string& out);
     void write_posting(const pqxx::row& row, std::string& out);

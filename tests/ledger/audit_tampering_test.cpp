@@ -1,3 +1,4 @@
+#include "ledger/proof/journal.hpp"
 #include "ledger/proof/log_store.hpp"
 #include "tests/support/audited_export.hpp"
 #include "tests/support/independent_verifier.hpp"
@@ -99,6 +100,57 @@ TEST_CASE("audit: what is committed and not sealed yet is in the export, without
     pqxx::connection connection(books.postgres.url());
     pqxx::work transaction(connection);
     CHECK_FALSE(verified(exported(books, transaction, log_signer().key().text())).has_value());
+}
+
+TEST_CASE("audit: a row of any table under a number that was never given out is named", "[audit]") {
+    Books books;
+    JournalHistory history(books, 5);
+    history.run(40);
+    disarm(books);
+    const auto key = log_signer().key();
+    pqxx::connection connection(books.postgres.url());
+    const auto last = std::stoll(books.query("select last_seq from commit_sequence"));
+    Folder folder;
+    std::string files;
+    std::vector<std::pair<std::string, std::string>> done;
+    const auto plant = [&](const std::string& table, const std::string& column,
+                           const std::string& number, ledger::ExportScope scope) {
+        pqxx::work transaction(connection);
+        transaction.exec("set local session_replication_role = replica");
+        transaction.exec("create temp table copied on commit drop as select * from " + table +
+                         " limit 1");
+        transaction.exec("update copied set " + column + " = " + number);
+        transaction.exec("insert into " + table + " select * from copied");
+        const auto text = exported(books, transaction, key.text(), scope);
+        const auto name = (number == "null" ? "no number: " : "number " + number + ": ");
+        const auto finding = verified(text, {key, {}});
+        INFO(table << " " << number);
+        REQUIRE(finding.has_value());
+        INFO(finding->rule << " " << finding->key << ": " << finding->explanation);
+        CHECK(finding->rule == "number");
+        CHECK(finding->table == table);
+        CHECK(finding->key.starts_with(name));
+        files += folder.write(std::to_string(done.size()), text) + " ";
+        done.emplace_back(table, name);
+    };
+    const ledger::ExportScope part{ledger::ExportFormat::ndjson, 5, 9};
+    for (const auto table : ledger::journal_tables()) {
+        const std::string name(ledger::to_string(table));
+        for (const auto& number : {std::to_string(last + 1), std::string("0"), std::string("null")})
+            plant(name, "seq", number, {});
+        plant(name, "seq", "-7", part);
+    }
+    plant("log_checkpoint", "size", std::to_string(last + 7), {});
+    plant("log_checkpoint", "size", "0", part);
+    const auto said = independently(files + "--key " + key.text());
+    REQUIRE(said.size() == done.size());
+    for (std::size_t n = 0; n < said.size(); ++n) {
+        INFO(json::serialize(said[n]));
+        const auto& finding = said[n].at("findings").as_array().front().as_object();
+        CHECK(finding.at("rule").as_string() == "number");
+        CHECK(finding.at("table").as_string() == done[n].first);
+        CHECK(std::string(finding.at("key").as_string()).starts_with(done[n].second));
+    }
 }
 
 TEST_CASE("audit: whatever an owner of the database does is found by both verifiers", "[audit]") {

@@ -55,6 +55,26 @@ public:
         return {"insert into " + row.table, seq, {}};
     }
 
+    /// A copy of a row under a number that was never given out, where no entry has it.
+    Tampering insert_stray() {
+        const bool is_head = below(8) == 0;
+        const auto row = is_head ? Row{"log_checkpoint", {}, {}, 0} : journal_row();
+        const auto number = is_head ? "size" : "seq";
+        const auto last = rows("select last_seq from commit_sequence")[0][0].as<std::int64_t>();
+        const auto way = below(is_head ? 3 : 4);
+        const auto away = static_cast<std::int64_t>(below(1000));
+        const auto seq = way == 0 ? last + 1 : way == 1 ? last + 2 + away : -away;
+        const auto text = std::to_string(seq);
+        exec("create temp table strayed on commit drop as select * from " + row.table +
+             (is_head ? " order by size limit 1" : " where " + row.place()));
+        exec("update strayed set " + std::string(number) + " = " + (way == 3 ? "null" : text));
+        exec("insert into " + row.table + " select * from strayed");
+        const auto name = way == 3 ? "no number: " : "number " + text + ": ";
+        const auto where = way < 2 ? " above" : way == 2 ? " below" : " without";
+        return {"insert into " + row.table + where + " all numbers",
+                way < 2 ? std::uint64_t(seq) : 0, name};
+    }
+
     /// Two rows of a channel change their places.
     Tampering reorder() {
         const auto found = rows(
@@ -75,6 +95,7 @@ public:
         for (const auto table : ledger::journal_tables())
             exec("update " + std::string(ledger::to_string(table)) +
                  " set seq = seq + 1 where seq >= " + std::to_string(from));
+        exec("update commit_sequence set last_seq = last_seq + 1");
         return {"shift all numbers", from, {}};
     }
 
@@ -416,10 +437,10 @@ Tampering tamper(pqxx::transaction_base& transaction, std::mt19937_64& random) {
     constexpr Act kActs[] = {
         &Hand::edit_journal,   &Hand::edit_journal,   &Hand::edit_journal,   &Hand::edit_journal,
         &Hand::edit_journal,   &Hand::delete_journal, &Hand::delete_journal, &Hand::insert_journal,
-        &Hand::insert_journal, &Hand::reorder,        &Hand::shift,          &Hand::partition,
-        &Hand::account,        &Hand::channel,        &Hand::channel,        &Hand::signature,
-        &Hand::reservation,    &Hand::reseal,         &Hand::rehash,         &Hand::head,
-        &Hand::leaf,           &Hand::roll_back};
+        &Hand::insert_journal, &Hand::insert_stray,   &Hand::insert_stray,   &Hand::reorder,
+        &Hand::shift,          &Hand::partition,      &Hand::account,        &Hand::channel,
+        &Hand::channel,        &Hand::signature,      &Hand::reservation,    &Hand::reseal,
+        &Hand::rehash,         &Hand::head,           &Hand::leaf,           &Hand::roll_back};
     return (hand.*kActs[random() % std::size(kActs)])();
 }
 

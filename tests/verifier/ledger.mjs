@@ -137,6 +137,8 @@ export class Ledger {
   leaves = [];
   /** [{size, root, note}] */
   heads = [];
+  /** Rows under numbers that were never given out: [{table, seq, key}] */
+  strays = [];
   channels = [];
   assets = [
     { network: kNetwork, token: kToken, name: "USD Coin", symbol: "USDC", decimals: 6, contract: kEscrow },
@@ -451,6 +453,7 @@ export class Ledger {
     if (from > 1) {
       for (const account of this.accountsTo(from - 1)) lines.push({ type: "opening_balance", ...account });
     }
+    for (const stray of this.strays) lines.push({ type: "stray", ...stray });
     const newest = this.heads.at(-1);
     const size = newest?.size ?? 0;
     for (let number = from; number <= to; number += 1) {

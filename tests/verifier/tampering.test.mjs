@@ -114,6 +114,14 @@ await expectAll([
 ]);
 
 await expectOfInsider([
+  // number
+  ["a row behind the newest number", "number", at.unsealed + 7, ({ ledger }) => {
+    ledger.strays.push({ table: "payment", seq: String(at.unsealed + 7), key: "0x00" });
+  }],
+  ["a row below all numbers", "number", undefined, ({ ledger }) => {
+    ledger.strays.push({ table: "transfer", seq: "-4", key: "leg 0" });
+  }],
+  ["a row of no number", "number", undefined, ({ ledger }) => ledger.strays.push({ table: "event", key: "opened" })],
   // channel_id
   ["a channel's receiver", "channel_id", at.unsealed, ({ a }) => { a.config.receiver = filled(0xee, 20); }],
   ["a channel's payer", "channel_id", at.refundB, ({ b }) => { b.config.payer = wallet(9).address; }],

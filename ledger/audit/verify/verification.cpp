@@ -6,6 +6,19 @@
 #include <stdexcept>
 
 namespace millrace::ledger {
+namespace {
+
+/// A row that no entry can have: its line alone says that it should not be there.
+[[noreturn]] void refuse_stray(const Fields& line) {
+    const auto number = line.optional_text("seq");
+    const auto given = channel::parse_amount(number.value_or(""));
+    const auto name = number ? "number " + std::string(*number) : std::string("no number");
+    broken("number", std::string(line.text("table")), name + ": " + std::string(line.text("key")),
+           "the row has a number that was never given out",
+           given ? static_cast<std::uint64_t>(given->units()) : 0);
+}
+
+}  // namespace
 
 void Verification::Release::operator()(EVP_MD_CTX* context) const {
     EVP_MD_CTX_free(context);
@@ -33,6 +46,7 @@ Verification::Part Verification::part_of(std::string_view type) {
         {"channel", Part::channels},
         {"reservation", Part::reservations},
         {"opening_balance", Part::opening_balances},
+        {"stray", Part::strays},
         {"entry", Part::entries},
         {"checkpoint", Part::entries},
         {"account", Part::accounts},
@@ -78,6 +92,8 @@ void Verification::take(std::string_view text, const AuditedEntry* entry) {
             break;
         case Part::opening_balances:
             break;
+        case Part::strays:
+            refuse_stray(line);
         case Part::entries:
             if (parsed.type() == "checkpoint") tree_->take_checkpoint(line);
             break;

@@ -70,6 +70,7 @@ private:
         channels,
         reservations,
         opening_balances,
+        strays,
         entries,
         accounts,
         proof,

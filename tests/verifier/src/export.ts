@@ -41,8 +41,8 @@ export interface Report {
 
 /** Kinds of lines in the order in which they may stand; entries and checkpoints take turns. */
 const kStages: Record<string, number> = {
-  header: 0, asset: 1, channel: 2, reservation: 3, opening_balance: 4, entry: 5, checkpoint: 5, account: 6,
-  proof: 7, trailer: 8,
+  header: 0, asset: 1, channel: 2, reservation: 3, opening_balance: 4, stray: 5, entry: 6, checkpoint: 6,
+  account: 7, proof: 8, trailer: 9,
 };
 const kEntryStage = kStages.entry!;
 
@@ -184,6 +184,7 @@ export class ExportCheck {
       case "channel": return this.channel(line);
       case "reservation": return this.reservation(row);
       case "opening_balance": return this.checks!.accounts.open(row, this.line);
+      case "stray": return this.stray(row);
       case "entry": return this.entry(line, row);
       case "checkpoint": return this.checkpoint(row);
       case "account": return this.checks!.accounts.compare(row, this.line);
@@ -300,6 +301,14 @@ export class ExportCheck {
     if (reservations.has(id)) throw new Malformed("the reservation is there twice");
     const max = BigInt(row.maxAmount!);
     reservations.set(id, { max, charged: BigInt(row.charged!), steps: Number(row.steps) });
+  }
+
+  /** A row that no entry has: there is nothing to check, for it should not be. */
+  private stray({ table, seq, key }: Row): void {
+    const name = seq === undefined ? "no number" : `number ${seq}`;
+    const number = seq === undefined || seq.startsWith("-") || seq === "0" ? {} : { seq: Number(seq) };
+    const place = { ...number, table: table!, key: `${name}: ${key}`, line: this.line };
+    this.findings.add("number", place, "the row has a number that was never given out");
   }
 
   private entry(line: { [name: string]: Json }, row: Row): void {

@@ -1,6 +1,6 @@
 /** The rules of the format's table "What holds". */
 export type Rule =
-  | "format" | "leaf" | "tree" | "head_signature" | "channel_id" | "content" | "evidence"
+  | "format" | "number" | "leaf" | "tree" | "head_signature" | "channel_id" | "content" | "evidence"
   | "authorization" | "payment" | "inference" | "event" | "posting" | "balance" | "channel"
   | "reversal";
 

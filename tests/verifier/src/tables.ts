@@ -88,6 +88,7 @@ export const kLines: Record<string, readonly Field[]> = {
     text("type"), bytes("channelId", 32), text("inferenceId"), int("maxAmount"), int("charged"), int("steps"),
   ],
   opening_balance: account,
+  stray: [text("type"), text("table"), int("seq", optional), text("key")],
   entry: [
     text("type"), seq("seq"), bytes("leaf", 32, optional),
     ...kTables.map(({ list }): Field => ({ name: list, kind: "list", optional: true })),
