@@ -166,13 +166,17 @@ constexpr std::array kRows{
         "The service cannot answer now; repeat the same request."},
     Row{Error::invalid_params, "invalid_params", "",
         "A parameter is missing, of the wrong kind or out of its range."},
+    Row{Error::contract_payer_refused, "contract_payer_refused", "channelConfig.payerAuthorizer",
+        "The payer is a contract, and no claims on vouchers that only a contract can check "
+        "(ERC-1271) are signed here: open a channel whose payerAuthorizer is an account with a "
+        "key, or have the operator set signer.contract_payers."},
 };
 
 constexpr bool rows_match_enumerators() {
     for (std::size_t at = 0; at < kRows.size(); ++at) {
         if (static_cast<std::size_t>(kRows[at].error) != at + 1) return false;
     }
-    return kRows.back().error == Error::invalid_params;
+    return kRows.back().error == Error::contract_payer_refused;
 }
 static_assert(rows_match_enumerators(), "one row per error, in the order of the enumerators");
 

@@ -71,6 +71,7 @@ enum class Error {
     overloaded,
     unavailable,
     invalid_params,
+    contract_payer_refused,
 };
 
 /// The name of the error on the wire (x402-batch-settlement "Error strings", stream-protocol

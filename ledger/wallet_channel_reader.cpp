@@ -6,7 +6,7 @@ namespace millrace::ledger {
 namespace {
 
 constexpr const char* kWalletChannels = R"sql(
-    select channel_id, asset_id, payer from channel where voucher_signer = 'contract')sql";
+    select channel_id, asset_id, payer, receiver_authorizer from channel where voucher_signer = 'contract')sql";
 
 }  // namespace
 
@@ -14,7 +14,8 @@ std::vector<WalletChannel> wallet_channels(pqxx::transaction_base& transaction) 
     std::vector<WalletChannel> channels;
     for (const auto& row : transaction.exec(kWalletChannels))
         channels.push_back({from_bytea<channel::ChannelId>(row[0]), row[1].as<std::int32_t>(),
-                            from_bytea<channel::Address>(row[2])});
+                            from_bytea<channel::Address>(row[2]),
+                            from_bytea<channel::Address>(row[3])});
     return channels;
 }
 

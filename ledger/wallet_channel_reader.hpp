@@ -14,6 +14,7 @@ struct WalletChannel {
     channel::ChannelId id;
     std::int32_t asset_id = 0;
     channel::Address payer;
+    channel::Address receiver_authorizer;
 };
 
 /// All there are, of any status.

@@ -25,6 +25,14 @@ ledger::Time now() {
         std::chrono::system_clock::now());
 }
 
+std::optional<channel::Refusal> ChainContext::refuse_payer(
+    const channel::Address& receiver_authorizer, channel::VoucherSigner voucher_signer) const {
+    const bool is_contract = voucher_signer == channel::VoucherSigner::contract;
+    if (!is_contract || receiver_authorizer != signer.authorizer()) return std::nullopt;
+    if (signer.contract_payers() == ledger::chain::ContractPayers::believed) return std::nullopt;
+    return channel::Refusal{channel::Error::contract_payer_refused};
+}
+
 Task<void> ChainContext::commit_in_order(Work work) {
     const auto committing = [this, work = std::move(work)](pqxx::connection& connection) {
         const std::lock_guard lock(order.mutex);

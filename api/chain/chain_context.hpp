@@ -40,6 +40,12 @@ struct ChainContext {
     std::atomic<bool> stopping = false;
     WalletChannels wallet_channels{};
 
+    /// `contract_payer_refused` where the payer is a contract, claims are this service's to sign,
+    /// and its signer signs none for such: whatever is charged there would be lost. From any
+    /// thread.
+    std::optional<channel::Refusal> refuse_payer(const channel::Address& receiver_authorizer,
+                                                 channel::VoucherSigner voucher_signer) const;
+
     /// With GCC 12 a lambda that captures has to have a name before it is handed to anything that
     /// is awaited in the same expression: it would be destroyed twice.
     ///

@@ -261,6 +261,11 @@ public:
 
     bool has_networks() const { return !networks_.empty(); }
     const WalletChannels& wallet_channels() const { return context_.wallet_channels; }
+    std::optional<Refusal> refuse_wallet(const channel::ChannelId& channel) const {
+        const auto wallet = context_.wallet_channels.find(channel);
+        if (!wallet) return std::nullopt;
+        return context_.refuse_payer(wallet->receiver_authorizer, channel::VoucherSigner::contract);
+    }
     ShardCalls& shards() { return context_.shards; }
     channel::Address authorizer() const { return context_.signer.authorizer(); }
     channel::Address relayer() const { return context_.signer.relayer(); }
@@ -306,9 +311,21 @@ private:
         for (const auto& one : wallets) {
             const auto asset = assets_.find(one.asset_id);
             if (asset != assets_.end())
-                context_.wallet_channels.add(one.id, {asset->second.network, one.payer});
+                context_.wallet_channels.add(
+                    one.id, {asset->second.network, one.payer, one.receiver_authorizer});
         }
+        warn_of_wallets();
         for (auto& network : networks_) co_await network->start();
+    }
+
+    void warn_of_wallets() const {
+        const auto count = context_.wallet_channels.size();
+        if (count == 0 || signer_->contract_payers() == ledger::chain::ContractPayers::believed)
+            return;
+        spdlog::warn(
+            "{} channels are of payers that are contracts, for which the signer signs no claims: "
+            "they take no new payments, and what is charged there waits for signer.contract_payers",
+            count);
     }
 
     /// The one door where what the database throws becomes a value.
@@ -425,6 +442,10 @@ Task<ChainService::Outcome<ClaimSummary>> ChainService::retry_claim(std::string 
 std::optional<channel::Address> ChainService::wallet_of(const channel::ChannelId& channel) const {
     const auto wallet = loop_->wallet_channels().find(channel);
     return wallet ? std::optional(wallet->address) : std::nullopt;
+}
+
+std::optional<Refusal> ChainService::refuse_wallet(const channel::ChannelId& channel) const {
+    return loop_->refuse_wallet(channel);
 }
 
 Task<ChainService::Outcome<ChainService::Valid>> ChainService::ask_wallet(

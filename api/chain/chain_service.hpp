@@ -120,6 +120,9 @@ public:
     /// The payer of a channel if that is a contract that judges its vouchers (ERC-1271): each has
     /// to be put to `ask_wallet` before its payment goes to a shard. From any thread, at once.
     std::optional<channel::Address> wallet_of(const channel::ChannelId& channel) const;
+    /// Why such a channel takes no new promises: `contract_payer_refused` while the signer signs no
+    /// claims on vouchers of contracts. From any thread, at once.
+    std::optional<channel::Refusal> refuse_wallet(const channel::ChannelId& channel) const;
     /// Whether that contract takes the voucher: `voucher_signature` if not, `rpc_read_failed`,
     /// `overloaded`.
     struct Valid {};

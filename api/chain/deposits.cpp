@@ -45,24 +45,20 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::open(channel::ChannelConfig con
                                                       std::optional<GaslessDeposit> deposit) {
     if (const auto refused = check_terms(config)) co_return *refused;
     const auto id = channel::channel_id(network_.escrow_separator, config);
-    if (co_await has_too_many(config.payer)) {
-        const auto work = [id](pqxx::connection& connection) {
-            return ledger::read_channel(connection, id).has_value();
-        };
-        const auto known = co_await context_.database.run(work);
-        if (!known)
-            co_return Refusal{Error::rate_limited,
-                              channel::Amount{context_.config.limits.channels_per_payer_max},
-                              "channelConfig.payer"};
-    }
+    if (co_await has_too_many(config.payer) && !co_await is_known(id))
+        co_return Refusal{Error::rate_limited,
+                          channel::Amount{context_.config.limits.channels_per_payer_max},
+                          "channelConfig.payer"};
+    const auto signer = co_await voucher_signer(config);
+    if (!signer) co_return Refusal{Error::rpc_read_failed};
+    const auto lost = context_.refuse_payer(config.receiver_authorizer, *signer);
+    if (lost && (deposit || !co_await is_known(id))) co_return *lost;
     Prepared prepared;
     if (deposit) {
         auto outcome = co_await prepare(id, config, *deposit);
         if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
         prepared = std::move(std::get<Prepared>(outcome));
     }
-    const auto signer = co_await voucher_signer(config);
-    if (!signer) co_return Refusal{Error::rpc_read_failed};
     const ledger::ChannelTerms terms{id, network_.asset_of(context_, config.token)->id, config,
                                      std::move(app), *signer};
     const auto outcome = co_await take_under_care(terms, deposit.has_value());
@@ -82,6 +78,9 @@ Task<Deposits::Outcome<OpenedChannel>> Deposits::top_up(ledger::ChannelRecord re
     const auto id = record.terms.id;
     if (!network_.token_config(record.terms.config.token)) co_return Error::token_mismatch;
     if (!network_.is_followed) co_return Error::unavailable;
+    const auto lost =
+        context_.refuse_payer(record.terms.config.receiver_authorizer, record.terms.voucher_signer);
+    if (lost) co_return *lost;
     auto outcome = co_await prepare(id, record.terms.config, std::move(deposit));
     if (const auto* refused = std::get_if<Refusal>(&outcome)) co_return *refused;
     OpenedChannel opened{id, record.state.status, record.state.balance, {}};
@@ -123,6 +122,13 @@ Task<bool> Deposits::has_too_many(const channel::Address& payer) {
         return ledger::has_channels(transaction, address, most);
     };
     co_return co_await context_.read(work);
+}
+
+Task<bool> Deposits::is_known(channel::ChannelId id) {
+    const auto work = [id](pqxx::connection& connection) {
+        return ledger::read_channel(connection, id).has_value();
+    };
+    co_return co_await context_.database.run(work);
 }
 
 /// A method that the token is not taken by has no collector.
@@ -290,7 +296,8 @@ Task<Deposits::Outcome<channel::State>> Deposits::take_under_care(const ledger::
     const auto answer = co_await context_.shards.call_one(request);
     if (const auto* refused = std::get_if<Refusal>(&answer.outcome)) co_return *refused;
     if (answer.terms && answer.terms->voucher_signer == channel::VoucherSigner::contract)
-        context_.wallet_channels.add(terms.id, {network_.config.network, terms.config.payer});
+        context_.wallet_channels.add(terms.id, {network_.config.network, terms.config.payer,
+                                                terms.config.receiver_authorizer});
     co_return std::get<ledger::ChannelChanged>(answer.outcome).state;
 }
 

@@ -52,6 +52,7 @@ private:
 
     Refused check_terms(const channel::ChannelConfig& config) const;
     Task<bool> has_too_many(const channel::Address& payer);
+    Task<bool> is_known(channel::ChannelId id);
     Task<Refused> check_on_chain(const channel::ChannelConfig& config,
                                  const GaslessDeposit& deposit, Prepared& prepared);
     Task<Refused> check_holdings(const channel::ChannelConfig& config,

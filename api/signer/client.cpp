@@ -90,6 +90,7 @@ bool is_by(const channel::Address& address, const channel::Digest& digest,
 SignerClient::SignerClient(std::string socket, std::chrono::milliseconds timeout)
     : path_(std::move(socket)), timeout_(timeout) {
     identity_ = hello();
+    contract_payers_ = identity_.contract_payers;
     available_ = true;
     looking_ = std::thread([this] { keep_looking(); });
 }
@@ -222,6 +223,11 @@ bool SignerClient::look(bool was_available) {
             throw SignerUnavailable("the signer at " + path_ +
                                     " has other keys now; start this service anew to use them");
         if (!was_available) spdlog::info("the signer at {} is there again", path_);
+        if (contract_payers_.exchange(found.contract_payers) != found.contract_payers)
+            spdlog::warn("the signer at {} {} for payers that are contracts now", path_,
+                         found.contract_payers == chain::ContractPayers::believed
+                             ? "signs claims"
+                             : "does not sign claims any more");
         available_ = true;
     } catch (const SignerUnavailable& error) {
         available_ = false;

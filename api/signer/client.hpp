@@ -25,6 +25,7 @@ public:
     channel::Address authorizer() const override { return identity_.authorizer; }
     channel::Address relayer() const override { return identity_.relayer; }
     ledger::chain::SignerHealth health() const override;
+    ledger::chain::ContractPayers contract_payers() const override { return contract_payers_; }
     channel::Signature sign_claims(const ledger::chain::EscrowContract& escrow,
                                    std::span<const ledger::chain::VoucherClaim> rows) override;
     channel::Signature sign_refund(const ledger::chain::EscrowContract& escrow,
@@ -52,6 +53,9 @@ private:
     Descriptor socket_{-1};
     HelloAnswer identity_;
     std::atomic<bool> available_{false};
+    /// Unlike the keys, this may be another after each start of the signer.
+    std::atomic<ledger::chain::ContractPayers> contract_payers_{
+        ledger::chain::ContractPayers::refused};
     std::atomic<std::uint64_t> refusals_{0};
     std::mutex ending_mutex_;
     std::condition_variable ending_changed_;

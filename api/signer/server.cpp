@@ -75,7 +75,7 @@ struct Ask {
     chain::Signer& signer;
 
     SignerAnswer operator()(const HelloQuestion&) const {
-        return HelloAnswer{signer.authorizer(), signer.relayer()};
+        return HelloAnswer{signer.authorizer(), signer.relayer(), signer.contract_payers()};
     }
     SignerAnswer operator()(const ClaimsQuestion& question) const {
         const auto signature = signer.sign_claims(question.escrow, question.rows);

@@ -11,6 +11,7 @@ namespace millrace::api {
 namespace {
 
 namespace json = boost::json;
+using ledger::chain::ContractPayers;
 using ledger::chain::EscrowContract;
 using ledger::chain::Transaction;
 using ledger::chain::VoucherClaim;
@@ -110,6 +111,11 @@ public:
         if (!value) throw MalformedFrame(std::string(name) + " is too large");
         return *value;
     }
+    bool flag(std::string_view name) {
+        const auto* found = member(name).if_bool();
+        if (!found) throw MalformedFrame(std::string(name) + " is neither true nor false");
+        return *found;
+    }
     const json::array& array(std::string_view name) {
         const auto* found = member(name).if_array();
         if (!found) throw MalformedFrame(std::string(name) + " is no list");
@@ -203,7 +209,8 @@ json::value parsed_json(std::string_view text) {
 struct AnswerJson {
     json::object operator()(const HelloAnswer& answer) const {
         return {{"authorizer", channel::to_hex(answer.authorizer)},
-                {"relayer", channel::to_hex(answer.relayer)}};
+                {"relayer", channel::to_hex(answer.relayer)},
+                {"contractPayers", answer.contract_payers == ContractPayers::believed}};
     }
     json::object operator()(const channel::Signature& signature) const {
         return {{"signature", channel::to_hex(signature)}};
@@ -257,8 +264,9 @@ SignerAnswer parse_answer(std::string_view text) {
         return UnavailableAnswer{std::string(members.text("unavailable"))};
     if (object->contains("malformed"))
         return MalformedAnswer{std::string(members.text("malformed"))};
-    return HelloAnswer{members.fixed<channel::Address>("authorizer"),
-                       members.fixed<channel::Address>("relayer")};
+    return HelloAnswer{
+        members.fixed<channel::Address>("authorizer"), members.fixed<channel::Address>("relayer"),
+        members.flag("contractPayers") ? ContractPayers::believed : ContractPayers::refused};
 }
 
 }  // namespace millrace::api

@@ -42,6 +42,7 @@ using SignerQuestion =
 struct HelloAnswer {
     channel::Address authorizer;
     channel::Address relayer;
+    ledger::chain::ContractPayers contract_payers = ledger::chain::ContractPayers::refused;
 };
 struct RefusedAnswer {
     std::string why;

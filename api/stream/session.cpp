@@ -39,6 +39,13 @@ const channel::SignedVoucher* voucher_of(const ledger::PaymentRequest& payment) 
     return authorize && authorize->voucher ? &*authorize->voucher : nullptr;
 }
 
+bool is_promise(const ledger::PaymentRequest& payment) {
+    const auto& command = payment.command;
+    return std::holds_alternative<channel::Pay>(command) ||
+           std::holds_alternative<channel::Authorize>(command) ||
+           std::holds_alternative<channel::Accept>(command);
+}
+
 /// What of a voucher that a key has to sign can be told without the key.
 std::optional<Failure> malformed(const channel::SignedVoucher& voucher) {
     const auto* signature = voucher.signature.as_of_key();
@@ -165,6 +172,13 @@ void Session::pay_by_wallet(ledger::PaymentRequest payment) {
         finish(payment.reply_to.request,
                failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
         return;
+    }
+    if (is_promise(payment)) {
+        const auto refused = gateway_.services().chain.refuse_wallet(payment.channel);
+        if (refused) {
+            finish(payment.reply_to.request, failure(*refused));
+            return;
+        }
     }
     const auto ticket = admissions_.add(payment);
     if (!voucher_of(payment)) {

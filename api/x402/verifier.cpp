@@ -93,6 +93,14 @@ std::optional<Objection> Verifier::object_to_service(const channel::Address& tok
     return std::nullopt;
 }
 
+/// A refund needs no more than that the payer wants it, a payment has to be claimable.
+std::optional<Objection> Verifier::object_to_payer(const channel::ChannelConfig& config,
+                                                   channel::VoucherSigner signer) const {
+    const auto refused = context_.refuse_payer(config.receiver_authorizer, signer);
+    if (!refused) return std::nullopt;
+    return objection(*refused);
+}
+
 Task<Verdict> Verifier::verify_voucher(ChannelVoucher paid, Requirements requirements,
                                        VoucherUse use) {
     const auto payer = paid.config.payer;
@@ -101,6 +109,9 @@ Task<Verdict> Verifier::verify_voucher(ChannelVoucher paid, Requirements require
     if (objection) co_return refused(payer, std::move(*objection));
     auto signer = co_await signer_of(paid.config, paid.channel, paid.voucher);
     if (auto* wrong = std::get_if<Objection>(&signer)) co_return refused(payer, std::move(*wrong));
+    if (use == VoucherUse::payment)
+        objection = object_to_payer(paid.config, std::get<channel::VoucherSigner>(signer));
+    if (objection) co_return refused(payer, std::move(*objection));
     const std::vector<channel::ChannelId> ids{paid.channel};
     const auto found = co_await views(ids);
     if (!found) co_return refused(payer, unreadable_channel());
@@ -118,6 +129,8 @@ Task<std::variant<Verifier::GoodDeposit, Objection>> Verifier::check_deposit(
     if (objection) co_return std::move(*objection);
     auto signer = co_await signer_of(paid.config, paid.channel, paid.voucher);
     if (auto* wrong = std::get_if<Objection>(&signer)) co_return std::move(*wrong);
+    objection = object_to_payer(paid.config, std::get<channel::VoucherSigner>(signer));
+    if (objection) co_return std::move(*objection);
     // Read before the deposit is looked for: whatever brings it in between counts as still to come.
     const auto found = co_await newest(paid.channel);
     if (!found) co_return unreadable_channel();

@@ -70,6 +70,8 @@ private:
     enum class Brought { later, already, nothing };
     Task<std::optional<Brought>> brought(ledger::OutboxEntry entry, std::uint64_t block);
     Task<Objection> object_to_preparation(channel::Refusal refusal, DepositPayload payload);
+    std::optional<Objection> object_to_payer(const channel::ChannelConfig& config,
+                                             channel::VoucherSigner signer) const;
     std::optional<Objection> object_to_service(const channel::Address& token) const;
 
     ChainContext& context_;

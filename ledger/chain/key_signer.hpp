@@ -14,6 +14,7 @@ public:
     channel::Address authorizer() const override { return authorizer_address_; }
     channel::Address relayer() const override { return relayer_address_; }
     SignerHealth health() const override { return {true, 0}; }
+    ContractPayers contract_payers() const override { return ContractPayers::believed; }
     channel::Signature sign_claims(const EscrowContract& escrow,
                                    std::span<const VoucherClaim> rows) override;
     channel::Signature sign_refund(const EscrowContract& escrow,

@@ -44,6 +44,10 @@ struct SignerHealth {
     std::uint64_t refusals = 0;
 };
 
+/// What becomes of claims for payers that are contracts: their vouchers (ERC-1271) can only be
+/// checked by asking the chain, which a signer does not.
+enum class ContractPayers { refused, believed };
+
 /// Whoever holds the two keys of the service: the receiver authorizer's, which consents to claims
 /// and refunds for receivers, and the relayer's, which pays for gas. It is told what is to be
 /// signed, never a bare hash. Calls may wait (call them where a database is waited for, never under
@@ -61,6 +65,8 @@ public:
     virtual channel::Address relayer() const = 0;
     /// Does not wait.
     virtual SignerHealth health() const = 0;
+    /// As last known; does not wait. What it refuses can never be claimed.
+    virtual ContractPayers contract_payers() const = 0;
 
     /// ClaimBatch over the rows, in their order.
     virtual channel::Signature sign_claims(const EscrowContract& escrow,

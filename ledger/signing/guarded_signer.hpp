@@ -27,6 +27,7 @@ public:
     channel::Address authorizer() const override { return keys_.authorizer(); }
     channel::Address relayer() const override { return keys_.relayer(); }
     chain::SignerHealth health() const override;
+    ContractPayers contract_payers() const override { return rules_.contract_payers; }
     channel::Signature sign_claims(const chain::EscrowContract& escrow,
                                    std::span<const chain::VoucherClaim> rows) override;
     channel::Signature sign_refund(const chain::EscrowContract& escrow,

@@ -50,8 +50,11 @@ Objection object_to_row(const SigningRules& rules, const channel::Address& autho
                         const channel::ChannelId& id, const chain::VoucherClaim& row) {
     if (auto objection = object_to_terms(rules, authorizer, escrow, row.config)) return objection;
     if (row.total_claimed > row.max_claimable) return "it claims more than its voucher allows";
-    if (!is_signed_by_payer(rules, separator, id, row)) return "its voucher is not the payer's";
-    return std::nullopt;
+    if (is_signed_by_payer(rules, separator, id, row)) return std::nullopt;
+    if (row.config.payer_authorizer.is_zero())
+        return "its voucher is not the payer's, unless a contract says so, which is not believed "
+               "(signer.contract_payers)";
+    return "its voucher is not the payer's";
 }
 
 }  // namespace

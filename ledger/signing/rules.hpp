@@ -12,9 +12,7 @@
 
 namespace millrace::ledger::signing {
 
-/// Vouchers of contract wallets (ERC-1271) can only be checked by asking the chain, which the
-/// signer does not.
-enum class ContractPayers { refused, believed };
+using chain::ContractPayers;
 
 struct NetworkRules {
     channel::Address contract;

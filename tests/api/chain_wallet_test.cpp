@@ -1,13 +1,8 @@
 #include "channel/keccak.hpp"
-#include "channel/permit_transfer.hpp"
-#include "channel/uint256.hpp"
-#include "channel/voucher.hpp"
 #include "ledger/chain/abi.hpp"
 #include "ledger/chain/erc1271.hpp"
-#include "ledger/chain/escrow_calls.hpp"
-#include "tests/api/chain_stack.hpp"
+#include "tests/api/wallet_stack.hpp"
 #include "tests/support/print.hpp"
-#include "tests/support/wallet_code.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -21,83 +16,7 @@ namespace chain = ledger::chain;
 namespace {
 
 const auto kReceiver = Anvil::key(3).address();
-constexpr unsigned kFirstOwner = 1;
-constexpr unsigned kSecondOwner = 2;
-
-channel::Bytes signed_by_both(const channel::Digest& digest) {
-    channel::Bytes both;
-    for (const auto owner : {kFirstOwner, kSecondOwner}) {
-        const auto signature = Anvil::key(owner).sign(digest);
-        both.insert(both.end(), signature.bytes.begin(), signature.bytes.end());
-    }
-    return both;
-}
-
-/// A smart wallet of two owners that holds tokens and has approved Permit2.
-struct Wallet {
-    explicit Wallet(ChainStack& chain_stack) : stack(chain_stack) {
-        chain::AbiTuple owners;
-        owners.add(Anvil::key(kFirstOwner).address()).add(Anvil::key(kSecondOwner).address());
-        address = stack.anvil.deploy(chain::code::kTwoOwnerWalletCreation, owners.encode());
-        chain::AbiTuple gift;
-        gift.add(address).add(std::uint64_t{100'000});
-        stack.anvil.send(0, stack.anvil.token(),
-                         chain::encode_call({0xa9, 0x05, 0x9c, 0xbb}, gift));
-        chain::AbiTuple approval;
-        approval.add(stack.anvil.token()).add(chain::kPermit2);
-        call("approve(address,address)", approval);
-    }
-
-    void call(std::string_view function, const chain::AbiTuple& arguments) {
-        const auto hash = channel::keccak256(function);
-        chain::Selector selector;
-        std::copy_n(hash.bytes.begin(), selector.size(), selector.begin());
-        stack.anvil.send(0, address, chain::encode_call(selector, arguments));
-    }
-
-    channel::ChannelConfig terms(std::uint64_t salt = 0) const {
-        auto made = stack.terms(kFirstOwner, kReceiver, salt);
-        made.payer = address;
-        return made;
-    }
-
-    api::GaslessDeposit deposit(const channel::ChannelConfig& terms, std::uint64_t amount,
-                                std::uint64_t nonce) const {
-        auto made = stack.permit2_deposit(kFirstOwner, terms, amount, nonce);
-        auto& authorization = std::get<chain::Permit2Authorization>(made.authorization);
-        const channel::PermitTransfer transfer{authorization.token,    authorization.amount,
-                                               authorization.spender,  authorization.nonce,
-                                               authorization.deadline, authorization.channel_id};
-        authorization.signature = signed_by_both(channel::digest(
-            channel::permit2_separator(Anvil::kChainId, chain::kPermit2), transfer));
-        return made;
-    }
-
-    channel::ChannelId opened(const channel::ChannelConfig& terms, std::uint64_t amount,
-                              std::uint64_t nonce) const {
-        const auto outcome = stack.run(
-            stack.chain().open(stack.network().network, terms, "", deposit(terms, amount, nonce)));
-        if (const auto error = error_of(outcome))
-            throw std::runtime_error("not opened: " + std::string(channel::reason(*error)));
-        if (!stack.wait_for_status(stack.id(terms), Status::open))
-            throw std::runtime_error("the deposit did not count in time");
-        return stack.id(terms);
-    }
-
-    channel::SignedVoucher voucher(const channel::ChannelId& id, std::uint64_t max) const {
-        const auto digest =
-            channel::digest(stack.asset().escrow_separator, channel::Voucher{id, Amount{max}});
-        return {Amount{max}, VoucherSignature::from_bytes(signed_by_both(digest)).value()};
-    }
-
-    std::optional<Error> ask(const channel::ChannelId& id,
-                             const channel::SignedVoucher& voucher) const {
-        return error_of(stack.run(stack.chain().ask_wallet(id, voucher)));
-    }
-
-    ChainStack& stack;
-    channel::Address address;
-};
+constexpr auto kFirstOwner = Wallet::kFirstOwner;
 
 }  // namespace
 
@@ -105,7 +24,7 @@ TEST_CASE("wallet: a contract pays by Permit2, is asked about its vouchers, and 
           "[chain][wallet]") {
     ChainStack stack;
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto terms = wallet.terms();
     const auto id = wallet.opened(terms, 5000, 1);
     CHECK(stack.query("select voucher_signer from channel") == "contract");
@@ -141,7 +60,7 @@ TEST_CASE("wallet: what it said yes to is remembered, a no and a silent node are
         config.networks[0].rpc_timeout = std::chrono::milliseconds{2000};
     });
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto id = wallet.opened(wallet.terms(), 5000, 1);
     const auto voucher = wallet.voucher(id, 10);
     CHECK(wallet.ask(id, voucher) == std::nullopt);
@@ -154,7 +73,7 @@ TEST_CASE("wallet: what it said yes to is remembered, a no and a silent node are
     wallet.call("close()", {});
     CHECK(wallet.ask(id, wallet.voucher(id, 12)) == Error::voucher_signature);
     // An answer that costs more than is paid for is no yes.
-    Wallet dear(stack);
+    Wallet dear(stack, kReceiver);
     const auto other = dear.opened(dear.terms(1), 5000, 1);
     chain::AbiTuple rounds;
     dear.call("setRounds(uint256)", rounds.add(chain::kErc1271GasMax / 50));
@@ -165,7 +84,7 @@ TEST_CASE("wallet: one that turns dear is left out of claims, and its deposits a
           "[chain][wallet]") {
     ChainStack stack;
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto terms = wallet.terms();
     const auto id = wallet.opened(terms, 5000, 1);
     const auto other = stack.terms(1, kReceiver, 2);
@@ -188,7 +107,7 @@ TEST_CASE("wallet: a contract gets its unspent money back, on a voucher that it 
           "[chain][wallet]") {
     ChainStack stack;
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto terms = wallet.terms();
     const auto id = wallet.opened(terms, 5000, 1);
     CHECK(stack.pay_with(terms, 700, wallet.voucher(id, 700), ledger::ContractVerdict::valid) ==
@@ -220,7 +139,7 @@ TEST_CASE("wallet: is known after a restart, and an account with a key needs no 
           "[chain][wallet]") {
     ChainStack stack;
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto id = wallet.opened(wallet.terms(), 5000, 1);
     const auto of_key = stack.opened(1, stack.terms(1, kReceiver), 5000);
     // An authorizer is a key, whoever pays.
@@ -239,15 +158,15 @@ TEST_CASE("wallet: is known after a restart, and an account with a key needs no 
 TEST_CASE("wallet: a login is put to any address on the first network", "[chain][wallet]") {
     ChainStack stack;
     stack.start();
-    Wallet wallet(stack);
+    Wallet wallet(stack, kReceiver);
     const auto digest = channel::personal_message_digest("let me in");
     const auto ask = [&](const channel::Address& address, const channel::Bytes& signature) {
         return error_of(stack.run(stack.chain().ask_wallet(
             address, digest, VoucherSignature::from_bytes(signature).value())));
     };
-    CHECK(ask(wallet.address, signed_by_both(digest)) == std::nullopt);
+    CHECK(ask(wallet.address, Wallet::signed_by_both(digest)) == std::nullopt);
     CHECK(ask(wallet.address, {1, 2, 3}) == Error::voucher_signature);
-    CHECK(ask(kReceiver, signed_by_both(digest)) == Error::voucher_signature);
+    CHECK(ask(kReceiver, Wallet::signed_by_both(digest)) == Error::voucher_signature);
     // A contract that is no wallet.
-    CHECK(ask(stack.anvil.token(), signed_by_both(digest)) == Error::voucher_signature);
+    CHECK(ask(stack.anvil.token(), Wallet::signed_by_both(digest)) == Error::voucher_signature);
 }

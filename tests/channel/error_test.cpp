@@ -9,7 +9,7 @@
 namespace millrace::channel {
 namespace {
 
-constexpr int kErrors = static_cast<int>(Error::invalid_params);
+constexpr int kErrors = static_cast<int>(Error::contract_payer_refused);
 
 /// x402-batch-settlement, "Error strings".
 const std::set<std::string> kX402{"authorizer_address_mismatch",

@@ -10,6 +10,7 @@ import { Keystore } from "ox";
 import { privateKeyToAccount } from "viem/accounts";
 import { Chain, devAccount, newAccount } from "./chain.mjs";
 import { Client, until } from "./client.mjs";
+import { deployWallet } from "./smart_wallet.mjs";
 import { assertBalanced, kBinary, Stack } from "./stack.mjs";
 
 let stack;
@@ -142,6 +143,49 @@ test("serve: asks a signer process, and claims with what it signs", async () => 
   await assertBalanced(ready);
   await app.close();
   await earner.close();
+});
+
+test("signer: what it does not claim for payers that are contracts, nobody can promise", async () => {
+  const file = join(directory, "millrace.toml");
+  const believe = async (yes) => {
+    const config = readFileSync(file, "utf8").replace(/^contract_payers = .*\n/m, "");
+    const setting = `contract_payers = ${yes}\n`;
+    writeFileSync(file, config.replace(/^\[signer\]\n/m, (line) => line + setting));
+    signer.kill("SIGKILL");
+    await until(readiness, (state) => state.signer === false, { what: "readyz without signer" });
+    startSigner();
+    await until(readiness, (state) => state.ready === true, { what: "readyz with the signer" });
+  };
+  const wallet = await deployWallet(new Chain(ready), devAccount(4), [newAccount(), newAccount()], 3_000n);
+  const payer = await Client.login(ready.stream, wallet);
+  const provider = await Client.login(ready.stream, newAccount());
+  const refused = { reason: "contract_payer_refused" };
+  await assert.rejects(payer.open(provider.account.address, { deposit: 1_000n }), refused);
+  const unopened = payer.configFor(provider.account.address);
+  const payment = {
+    channelConfig: unopened,
+    voucher: await payer.voucher(payer.idOf(unopened), 100n),
+    deposit: await payer.deposit(payer.idOf(unopened), 1_000n),
+  };
+  await assert.rejects(provider.accept(payment, { id: "a" }, 100n), refused);
+  assert.equal(await new Chain(ready).tokenBalance(wallet.address), 3_000n);
+
+  await believe(true);
+  const channel = await payer.open(provider.account.address, { deposit: 1_000n });
+  await payer.authorize(channel, { id: "one" }, 100n);
+  await believe(false);
+  // What was promised is charged; nothing new is promised, not even of an older voucher's rest.
+  await provider.charge(channel.id, "one", 60n);
+  const rest = { channelId: channel.id, inference: { id: "two", model: "m" }, maxAmount: "40" };
+  await assert.rejects(payer.call("payment.authorize", rest), refused);
+  await assert.rejects(payer.pay(channel, { id: "three" }, 10n), refused);
+  const more = { channelConfig: channel.config, voucher: await payer.voucher(channel.id, 200n) };
+  await assert.rejects(provider.accept(more, { id: "four" }, 100n), refused);
+  await believe(true);
+  assert.equal((await provider.claim()).amount, "60");
+  await assertBalanced(ready);
+  await payer.close();
+  await provider.close();
 });
 
 test("signer: a program beside the service gets no signature over what it likes", async () => {

@@ -16,6 +16,7 @@ export type Reason =
   | "overloaded"
   | "unavailable"
   | "invalid_params"
+  | "contract_payer_refused"
   | "server_mismatch"
   | "spending_cap_exceeded"
   | "balance_exceeded"
