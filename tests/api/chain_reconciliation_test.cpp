@@ -509,7 +509,8 @@ private:
                 stack_.run(stack_.chain().claim(one.config.receiver, std::nullopt, std::nullopt));
                 return;
             case 1:
-                return stack_.deposit_directly(one.payer, one.config, 1000, steps_);
+                stack_.deposit_directly(one.payer, one.config, 1000, steps_);
+                return;
             case 2:
                 anvil.send(kAuthorizer, escrow_address(), refund(one));
                 return;

@@ -6,6 +6,7 @@
 #include "ledger/chain/escrow_calls.hpp"
 #include "ledger/chain/escrow_events.hpp"
 #include "tests/api/chain_stack.hpp"
+#include "tests/api/node_view.hpp"
 #include "tests/simulation/random.hpp"
 #include "tests/support/print.hpp"
 
@@ -15,6 +16,8 @@
 #include <boost/json.hpp>
 
 #include <cstdlib>
+#include <iostream>
+#include <map>
 #include <random>
 #include <set>
 
@@ -36,76 +39,6 @@ ChainStack::Change quick(std::uint64_t confirmations) {
     };
 }
 
-/// The chain as the node tells it.
-class Chain {
-public:
-    explicit Chain(Anvil& anvil) : anvil_(anvil) {}
-
-    boost::json::value block(std::uint64_t number) {
-        return boost::json::parse(
-            anvil_.rpc("eth_getBlockByNumber", fmt::format("[\"{:#x}\",false]", number)));
-    }
-    std::string hash(std::uint64_t number) {
-        const auto found = block(number);
-        return found.is_null() ? "" : std::string(found.at("hash").as_string());
-    }
-    /// Of the newest blocks, the first that is missing or does not follow the one before.
-    std::optional<std::uint64_t> first_orphan(std::uint64_t blocks) {
-        const auto head = anvil_.block_number();
-        auto before = hash(head - blocks);
-        for (auto number = head - blocks + 1; number <= head; ++number) {
-            const auto found = block(number);
-            if (found.is_null() || found.at("parentHash").as_string() != before) return number;
-            before = found.at("hash").as_string();
-        }
-        return std::nullopt;
-    }
-    /// Of the newest blocks, as signed, in their order.
-    std::vector<std::string> raw_transactions(std::uint64_t blocks) {
-        std::vector<std::string> raw;
-        const auto head = anvil_.block_number();
-        for (auto number = head - blocks + 1; number <= head; ++number) {
-            const auto found = block(number);
-            for (const auto& hash : found.at("transactions").as_array())
-                raw.push_back(anvil_.rpc("eth_getRawTransactionByHash",
-                                         "[" + boost::json::serialize(hash) + "]"));
-        }
-        return raw;
-    }
-    chain::ChannelTotals totals(const channel::ChannelId& id) {
-        return chain::decode_channels(anvil_.call(escrow_address(), chain::channels_call(id)))
-            .value();
-    }
-    bool withdrawing(const channel::ChannelId& id) {
-        const auto call = chain::pending_withdrawals_call(id);
-        return chain::decode_pending_withdrawals(anvil_.call(escrow_address(), call))
-                   .value()
-                   .initiated_at != 0;
-    }
-    std::uint64_t refund_nonce(const channel::ChannelId& id) {
-        return chain::decode_refund_nonce(
-                   anvil_.call(escrow_address(), chain::refund_nonce_call(id)))
-            .value();
-    }
-    /// Events of refunds of the channel.
-    std::uint64_t refunds(const channel::ChannelId& id) {
-        const auto logs = boost::json::parse(anvil_.rpc(
-            "eth_getLogs",
-            fmt::format(R"([{{"fromBlock":"0x0","address":"{}","topics":["{}","{}"]}}])",
-                        channel::to_hex(escrow_address()),
-                        channel::to_hex(chain::topics().refunded), channel::to_hex(id))));
-        return logs.as_array().size();
-    }
-    Amount unsettled(const channel::Address& receiver) {
-        const auto call = chain::receivers_call(receiver, anvil_.token());
-        const auto found = chain::decode_receivers(anvil_.call(escrow_address(), call)).value();
-        return channel::subtract(found.total_claimed, found.total_settled).value();
-    }
-
-private:
-    Anvil& anvil_;
-};
-
 enum class Step { deposit, snapshot, top_up, claim, settle, refund, request, withdrawal };
 constexpr Step kSteps[] = {Step::deposit, Step::snapshot, Step::top_up,  Step::claim,
                            Step::settle,  Step::refund,   Step::request, Step::withdrawal};
@@ -113,11 +46,36 @@ enum class Way { dropped, moved, reordered };
 constexpr Way kWays[] = {Way::dropped, Way::moved, Way::reordered};
 /// Of a step's injections in a round.
 constexpr std::uint64_t kInjections = 9;
-/// Newest blocks that are replaced. Eight rounds have every depth with every step; one round has
-/// shallow and deep ones of each.
+/// Newest blocks that are replaced. The first injection of each round goes no deeper than what is
+/// not final; of the others, eight rounds have every depth with every step.
 std::uint64_t depth_of(std::uint64_t round, std::uint64_t injection) {
     constexpr std::uint64_t kStride = 7;
-    return 1 + (round * kInjections + injection) * kStride % kDeepest;
+    if (injection == 0) return 1 + round % (kConfirmations - 1);
+    return 1 + (round * (kInjections - 1) + injection) * kStride % kDeepest;
+}
+
+bool brings_money(Step step) {
+    return step == Step::deposit || step == Step::snapshot || step == Step::top_up;
+}
+
+/// What became of the injections of a step.
+struct Tally {
+    int injected = 0;
+    /// The step, or what it needs, was not carried out.
+    int failed = 0;
+    /// A transaction of the step itself was in a block that went; and before it was final.
+    int hit = 0;
+    int hit_unconfirmed = 0;
+};
+
+template <class T>
+void must(const api::ChainService::Outcome<T>& outcome) {
+    if (const auto error = error_of(outcome))
+        throw std::runtime_error("refused: " + std::string(channel::reason(*error)));
+}
+
+void must(std::optional<channel::Error> refused) {
+    if (refused) throw std::runtime_error("refused: " + std::string(channel::reason(*refused)));
 }
 
 /// One stack that lives through any number of reorganisations.
@@ -131,20 +89,25 @@ public:
 
     /// Empty when all is well; else the first difference.
     std::string inject(Step step, Way way, std::uint64_t depth) {
-        begin_channel(step);
-        attempt([&] { carry_out(step); });
-        stack_.anvil.mine(static_cast<unsigned>(random_.below(depth)));
+        auto& tally = tallies_[step];
+        ++tally.injected;
+        // Money that comes counts from its confirmations only, and may go at each block before.
+        const auto above =
+            brings_money(step) ? random_.below(std::min(depth, kConfirmations + 1)) : 0;
+        if (!attempt([&] { begin_channel(step); }) || !attempt([&] { carry_out(step, above); }))
+            ++tally.failed;
+        if (!fault_.empty()) return fault_;
+        stack_.anvil.mine(static_cast<unsigned>(random_.below(depth - above)));
         if (!random_.one_in(3)) attempt([&] { follow(); });
 
         const bool down = random_.one_in(8);
         if (down) stack_.stop();
-        const auto dropped = reorganise(way, depth);
+        const auto dropped = reorganise(way, depth, tally);
         if (down) stack_.start();
         if (random_.one_in(3)) stack_.anvil.mine(1 + static_cast<unsigned>(random_.below(4)));
         for (const auto& raw : dropped)
-            if (random_.one_in(2))
-                attempt([&] { stack_.anvil.rpc("eth_sendRawTransaction", "[" + raw + "]"); });
-        if (random_.one_in(2)) attempt([&] { pay(live().back(), 1 + random_.below(50)); });
+            if (random_.one_in(2)) send_again(raw);
+        if (random_.one_in(2)) pay(live().back(), 1 + random_.below(50));
         return agreement(live());
     }
 
@@ -153,6 +116,9 @@ public:
 
     ChainStack& stack() { return stack_; }
     int refunds_asked() const { return refunds_asked_; }
+    const std::map<Step, Tally>& tallies() const { return tallies_; }
+    /// Why steps were not carried out, and how often.
+    const std::map<std::string, int>& failures() const { return failures_; }
 
 private:
     struct Channel {
@@ -163,11 +129,23 @@ private:
         bool tracked = false;
     };
 
-    /// What a reorganisation made impossible is not done; nothing depends on it.
+    /// What an earlier reorganisation made impossible is not done, and counted; nothing depends on
+    /// it.
     template <class Action>
-    void attempt(Action action) {
+    bool attempt(Action action) {
         try {
             action();
+            return true;
+        } catch (const std::exception& error) {
+            ++failures_[error.what()];
+            return false;
+        }
+    }
+
+    /// A transaction that was dropped; refused where it is back already.
+    void send_again(const std::string& raw) {
+        try {
+            stack_.anvil.rpc("eth_sendRawTransaction", "[" + raw + "]");
         } catch (const std::exception&) {
         }
     }
@@ -190,19 +168,32 @@ private:
         made.terms = stack_.terms(made.payer, Anvil::key(6 + number % 2).address(), number);
         made.id = stack_.id(made.terms);
         channels_.push_back(made);
-        if (step == Step::deposit || step == Step::snapshot) return;
-        attempt([&] { open(channels_.back()); });
-        attempt([&] { pay(channels_.back(), 500); });
-        stack_.anvil.mine(static_cast<unsigned>(random_.below(12)));
+        if (step != Step::deposit && step != Step::snapshot) {
+            open(channels_.back(), kConfirmations);
+            must(pay(channels_.back(), 500));
+            stack_.anvil.mine(static_cast<unsigned>(random_.below(12)));
+        }
+        own_.clear();
+        outbox_before_ = stack_.query("select coalesce(max(outbox_id), 0) from outbox");
     }
 
-    void open(Channel& one) {
+    void open(Channel& one, std::uint64_t above) {
         const auto outcome =
             stack_.run(stack_.chain().open(stack_.network().network, one.terms, "test",
                                            stack_.deposit(one.payer, one.terms, 5000)));
         one.tracked = one.tracked || !error_of(outcome);
-        stack_.anvil.mine(kConfirmations);
+        must(outcome);
+        stack_.anvil.mine(static_cast<unsigned>(above));
         follow();
+    }
+
+    /// Sees to it that nothing is paid from a deposit that has not got its confirmations. `mined`
+    /// is the block before the deposit's.
+    void spend(Channel& one, std::uint64_t amount, std::uint64_t mined) {
+        const auto refused = pay(one, amount);
+        const bool is_final = stack_.anvil.block_number() >= mined + kConfirmations;
+        if (!refused && !is_final) fault_ = "paid from a deposit that is not final";
+        if (is_final) must(refused);
     }
 
     std::string charged_on(const Channel& one) {
@@ -210,41 +201,36 @@ private:
                                         channel::to_hex(one.id).substr(2)));
     }
 
-    void pay(Channel& one, std::uint64_t amount) {
-        if (!one.tracked) return;
-        const auto charged = charged_on(one);
-        if (charged.empty()) return;
+    std::optional<channel::Error> pay(Channel& one, std::uint64_t amount) {
+        const auto charged = one.tracked ? charged_on(one) : "";
+        if (charged.empty()) return channel::Error::channel_unknown;
         const auto total = std::stoull(charged) + amount;
-        stack_.pay(one.payer, one.terms, amount, total);
+        return stack_.pay(one.payer, one.terms, amount, total);
     }
 
-    void carry_out(Step step) {
+    void carry_out(Step step, std::uint64_t above) {
         auto& one = channels_.back();
         auto& anvil = stack_.anvil;
         const auto call = [&](unsigned account, const channel::Bytes& data) {
-            anvil.send(account, escrow_address(), data);
+            own_ = {channel::to_hex(anvil.send(account, escrow_address(), data))};
         };
+        const auto mined = anvil.block_number();
         switch (step) {
             case Step::deposit:
-                return open(one);
+                return open(one, above);
             case Step::snapshot:
-                stack_.deposit_directly(one.payer, one.terms, 5000);
-                anvil.mine(kConfirmations);
-                follow();
-                one.tracked = !error_of(stack_.run(stack_.chain().open(
-                    stack_.network().network, one.terms, "test", std::nullopt)));
-                return pay(one, 400);
-            case Step::top_up:
-                stack_.deposit_directly(one.payer, one.terms, 2000, 1);
-                anvil.mine(kConfirmations);
-                follow();
-                return pay(one, 4600);
-            case Step::claim:
-                stack_.run(stack_.chain().claim(one.terms.receiver, std::nullopt, std::nullopt));
+                deposit_directly(one, 5000, 0, above);
+                one.tracked = open_as_it_is(one);
+                if (one.tracked) spend(one, 400, mined);
                 return;
+            case Step::top_up:
+                deposit_directly(one, 2000, 1, above);
+                return spend(one, 4600, mined);
+            case Step::claim:
+                return claim(one);
             case Step::settle:
-                stack_.run(stack_.chain().claim(one.terms.receiver, std::nullopt, std::nullopt));
-                pay(one, 100);
+                claim(one);
+                must(pay(one, 100));
                 return call(0, chain::settle_call(one.terms.receiver, anvil.token()));
             case Step::refund:
                 if (random_.one_in(2)) return ask_refund(one);
@@ -261,14 +247,31 @@ private:
         }
     }
 
+    void deposit_directly(Channel& one, std::uint64_t amount, std::uint64_t salt,
+                          std::uint64_t above) {
+        own_ = {channel::to_hex(stack_.deposit_directly(one.payer, one.terms, amount, salt))};
+        stack_.anvil.mine(static_cast<unsigned>(above));
+        follow();
+    }
+
+    bool open_as_it_is(const Channel& one) {
+        const auto outcome = stack_.run(
+            stack_.chain().open(stack_.network().network, one.terms, "test", std::nullopt));
+        return !error_of(outcome);
+    }
+
+    void claim(const Channel& one) {
+        must(stack_.run(stack_.chain().claim(one.terms.receiver, std::nullopt, std::nullopt)));
+    }
+
     /// By the service, through its outbox.
     void ask_refund(const Channel& one) {
         const auto charged = charged_on(one);
-        if (charged.empty()) return;
+        if (charged.empty()) throw std::runtime_error("no such channel");
         const auto voucher = stack_.voucher(one.payer, one.terms, std::stoull(charged));
         const channel::AskRefund asked{Amount{1 + random_.below(3000)}, voucher, 0};
-        if (!error_of(stack_.run(stack_.chain().refund(one.id, one.terms.payer, asked))))
-            ++refunds_asked_;
+        must(stack_.run(stack_.chain().refund(one.id, one.terms.payer, asked)));
+        ++refunds_asked_;
     }
 
     channel::Bytes refund(const Channel& one, std::uint64_t amount) {
@@ -282,12 +285,29 @@ private:
 
     /// Gives the transactions that the new branch does not have for certain. What the service sends
     /// meanwhile waits: anvil would mine it on a block that goes.
-    std::vector<std::string> reorganise(Way way, std::uint64_t depth) {
+    std::vector<std::string> reorganise(Way way, std::uint64_t depth, Tally& tally) {
         stack_.anvil.rpc("evm_setAutomine", "[false]");
+        count_hit(depth, tally);
         auto dropped = replace_blocks(way, depth);
         stack_.anvil.rpc("evm_setAutomine", "[true]");
         mend_chain();
         return dropped;
+    }
+
+    void count_hit(std::uint64_t depth, Tally& tally) {
+        auto own = own_;
+        std::istringstream sent(stack_.query(
+            "select '0x' || encode(hash, 'hex') from outbox where outbox_id > " + outbox_before_ +
+            " union select '0x' || encode(hash, 'hex') from outbox_attempt where outbox_id > " +
+            outbox_before_));
+        for (std::string hash; std::getline(sent, hash);) own.insert(hash);
+        const auto is_in = [&](std::uint64_t blocks) {
+            const auto hashes = chain_.hashes(blocks);
+            return std::any_of(hashes.begin(), hashes.end(),
+                               [&](const std::string& hash) { return own.contains(hash); });
+        };
+        if (is_in(depth)) ++tally.hit;
+        if (is_in(std::min(depth, kConfirmations - 1))) ++tally.hit_unconfirmed;
     }
 
     std::vector<std::string> replace_blocks(Way way, std::uint64_t depth) {
@@ -368,6 +388,7 @@ private:
             if (auto found = receiver_difference(Anvil::key(receiver).address()); !found.empty())
                 return found;
         if (stack_.query(kHeld) != "t") return "the escrow's account and its channels";
+        if (auto found = holdings_difference(); !found.empty()) return found;
         if (stack_.query(kTwice) != "0") return "an event is posted twice";
         return orphan_difference();
     }
@@ -409,6 +430,28 @@ private:
         return earned == "t" ? "" : "earned and the channels' charges";
     }
 
+    /// The token's own word on what the contract holds: what the books say, and deposits into
+    /// channels that the service does not keep.
+    std::string holdings_difference() {
+        const auto books = stack_.query(
+            "select coalesce(sum(debits - credits), 0) from account where kind = 'escrow'");
+        std::istringstream kept(
+            stack_.query("select '0x' || encode(channel_id, 'hex') from channel where seq > 0"));
+        std::set<std::string> known;
+        for (std::string id; std::getline(kept, id);) known.insert(id);
+        auto expected = Amount{std::stoull(books)};
+        for (const auto& one : channels_) {
+            if (known.contains(channel::to_hex(one.id))) continue;
+            const auto totals = chain_.totals(one.id);
+            const auto held = channel::subtract(totals.balance, totals.total_claimed).value();
+            expected = channel::add(expected, held).value();
+        }
+        const auto held = stack_.anvil.token_balance(escrow_address());
+        if (held == expected) return "";
+        return "the contract holds " + channel::to_string(held) + ", not " +
+               channel::to_string(expected);
+    }
+
     /// All that stands of the newest blocks is of the chain's blocks.
     std::string orphan_difference() {
         const auto head = stack_.anvil.block_number();
@@ -442,9 +485,17 @@ private:
 
     simulation::Random random_;
     ChainStack stack_;
-    Chain chain_;
+    NodeView chain_;
     std::vector<Channel> channels_;
     int refunds_asked_ = 0;
+    std::map<Step, Tally> tallies_;
+    std::map<std::string, int> failures_;
+    /// What may never be, whatever comes after.
+    std::string fault_;
+    /// Transactions of the step that is carried out, by hash; those that the service sends have a
+    /// higher number in its outbox.
+    std::set<std::string> own_;
+    std::string outbox_before_ = "0";
 };
 
 void check_that_it_was_no_idle_exercise(ChainStack& stack, int injections) {
@@ -462,6 +513,24 @@ void check_that_it_was_no_idle_exercise(ChainStack& stack, int injections) {
                       "from chain_event other where other.transaction_hash = "
                       "chain_event.transaction_hash and other.block_hash <> "
                       "chain_event.block_hash)") == "t");
+}
+
+/// The reorganisations took what the steps had done, also before it was final, and the steps were
+/// carried out.
+void check_that_steps_were_hit(const Trial& trial) {
+    int hit_unconfirmed = 0;
+    for (const auto& [step, tally] : trial.tallies()) {
+        std::cout << "step " << static_cast<int>(step) << ": " << tally.injected << " injected, "
+                  << tally.failed << " failed, " << tally.hit << " hit, " << tally.hit_unconfirmed
+                  << " of them not final\n";
+        INFO("step " << static_cast<int>(step));
+        CHECK(tally.failed <= 1);
+        CHECK(tally.hit + 2 >= tally.injected);
+        if (brings_money(step)) hit_unconfirmed += tally.hit_unconfirmed;
+    }
+    for (const auto& [why, count] : trial.failures())
+        std::cout << count << " times not carried out: " << why << "\n";
+    CHECK(hit_unconfirmed >= 3);
 }
 
 std::uint64_t seed_of_the_day() {
@@ -482,7 +551,7 @@ TEST_CASE(
         int injections = 0;
         for (std::uint64_t n = 0; n < kInjections; ++n) {
             for (const auto step : kSteps) {
-                const auto way = kWays[n % std::size(kWays)];
+                const auto way = kWays[(n + static_cast<std::size_t>(step)) % std::size(kWays)];
                 const auto depth = depth_of(seed + round, n);
                 INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections << ": step "
                                       << static_cast<int>(step) << ", way " << static_cast<int>(way)
@@ -495,6 +564,7 @@ TEST_CASE(
         INFO("MILLRACE_SEED=" << seed + round);
         REQUIRE(trial.whole_agreement() == "");
         check_that_it_was_no_idle_exercise(trial.stack(), injections);
+        check_that_steps_were_hit(trial);
         CHECK(trial.refunds_asked() > 0);
     }
 }
@@ -540,7 +610,7 @@ TEST_CASE(
         error_of(stack.run(stack.chain().open(stack.network().network, terms, "", std::nullopt)))
             .has_value());
     CHECK(stack.pay(1, terms, 3000, 3000) == std::nullopt);
-    const auto raw = Chain(stack.anvil).raw_transactions(1).front();
+    const auto raw = NodeView(stack.anvil).raw_transactions(1).front();
     stack.anvil.rpc("anvil_reorg", "[1,[]]");
     REQUIRE(stack.wait_for_event(id, "reversed"));
     CHECK(stack.state(id).charged == Amount{});

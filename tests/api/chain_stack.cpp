@@ -196,11 +196,12 @@ void ChainStack::approve_permit2(unsigned payer, std::uint64_t amount) {
     anvil.send(payer, anvil.token(), ledger::chain::encode_call(approve, arguments));
 }
 
-void ChainStack::deposit_directly(unsigned payer, const channel::ChannelConfig& config_of,
-                                  std::uint64_t amount, std::uint64_t salt) {
-    anvil.send(payer, escrow_address(),
-               ledger::chain::deposit_call(deposit_terms(), config_of,
-                                           deposit(payer, config_of, amount, salt)));
+channel::TransactionHash ChainStack::deposit_directly(unsigned payer,
+                                                      const channel::ChannelConfig& config_of,
+                                                      std::uint64_t amount, std::uint64_t salt) {
+    return anvil.send(payer, escrow_address(),
+                      ledger::chain::deposit_call(deposit_terms(), config_of,
+                                                  deposit(payer, config_of, amount, salt)));
 }
 
 channel::ChannelId ChainStack::opened(unsigned payer, const channel::ChannelConfig& config_of,

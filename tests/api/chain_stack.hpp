@@ -69,8 +69,8 @@ public:
     /// The payer's own transaction, without which Permit2 moves nothing.
     void approve_permit2(unsigned payer, std::uint64_t amount);
     /// The payer's own transaction, without the service.
-    void deposit_directly(unsigned payer, const channel::ChannelConfig& config,
-                          std::uint64_t amount, std::uint64_t salt = 0);
+    channel::TransactionHash deposit_directly(unsigned payer, const channel::ChannelConfig& config,
+                                              std::uint64_t amount, std::uint64_t salt = 0);
     /// Opens with a deposit and waits until it counts.
     channel::ChannelId opened(unsigned payer, const channel::ChannelConfig& config,
                               std::uint64_t amount);
