@@ -1,6 +1,7 @@
 #include "channel/hex.hpp"
 #include "channel/uint256.hpp"
 #include "tests/api/chain_stack.hpp"
+#include "tests/api/node_view.hpp"
 #include "tests/api/rpc_proxy.hpp"
 #include "tests/support/print.hpp"
 
@@ -8,13 +9,19 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <random>
+#include <set>
 
 using namespace support;
 using channel::Amount;
 using channel::Error;
 
 namespace {
+
+constexpr std::uint64_t kDeposit = 5000;
+/// What each account of the development chain holds of the token at first.
+constexpr std::uint64_t kWallet = 1'000'000'000'000;
 
 /// How many settlements are driven through nodes that misbehave.
 unsigned episodes() {
@@ -62,6 +69,7 @@ public:
                    "0";
         }));
         check_books();
+        check_refunds();
         check_fees();
         check_chain();
     }
@@ -106,6 +114,7 @@ private:
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{60};
         while (std::chrono::steady_clock::now() < end) {
             if (condition()) return true;
+            if (expensive_blocks_ > 0 && replacements() > replaced_before_) expensive_blocks_ = 0;
             if (expensive_blocks_ > 0) {
                 --expensive_blocks_;
                 stack_.anvil.rpc("anvil_setNextBlockBaseFeePerGas", "[\"0x12a05f2000\"]");
@@ -141,6 +150,7 @@ private:
             return made;
         }()};
         Amount charged;
+        std::optional<Refund> refund;
         const auto channels = 1 + random_() % 3;
         for (unsigned c = 0; c < channels; ++c) {
             const unsigned payer = 1 + static_cast<unsigned>(random_() % 6);
@@ -151,21 +161,76 @@ private:
             const auto amount = 1 + random_() % 4000;
             REQUIRE(stack_.pay(payer, terms, amount, amount) == std::nullopt);
             charged = *channel::add(charged, Amount{amount});
+            spent_[payer] += kDeposit;
+            if (c == 0 && n % 3 == 0) refund = draw_refund(payer, terms, amount);
         }
-        if (one_in(4)) expensive_blocks_ = 60;
+        if (refund) REQUIRE(until([&] { return asks_back(*refund); }));
         REQUIRE(until([&] { return claims(receiver); }));
+        if (n % 4 == 1) make_expensive();
         if (one_in(5)) {
             stack_.stop();
             start();
+        }
+        // A channel with a refund on its way is in no claim, and a refund sweeps nothing.
+        if (refund) {
+            REQUIRE(until([&] { return is_refunded(*refund); }));
+            REQUIRE(until([&] { return claims(receiver); }));
         }
         REQUIRE(until([&] { return stack_.anvil.token_balance(receiver) >= charged; }));
         CHECK(stack_.anvil.token_balance(receiver) == charged);
         receivers_.emplace_back(receiver, charged);
     }
 
+    /// What a payer gets back of its deposit: all that is not charged, when it names no amount.
+    struct Refund {
+        unsigned payer = 0;
+        channel::ChannelConfig terms;
+        channel::AskRefund asked;
+        std::uint64_t amount = 0;
+    };
+
+    Refund draw_refund(unsigned payer, const channel::ChannelConfig& terms, std::uint64_t charged) {
+        Refund refund{payer, terms, {{}, stack_.voucher(payer, terms, charged), 0}, 0};
+        const auto available = kDeposit - charged;
+        const bool is_full = one_in(2);
+        refund.amount = is_full ? available : 1 + random_() % available;
+        if (!is_full) refund.asked.amount = Amount{refund.amount};
+        return refund;
+    }
+
+    /// Asked for until there is an answer that it is sent: what was refused before was not.
+    bool asks_back(const Refund& refund) {
+        const auto id = stack_.id(refund.terms);
+        const auto outcome =
+            stack_.run(stack_.chain().refund(id, refund.terms.payer, refund.asked));
+        if (const auto error = error_of(outcome)) {
+            const std::set<Error> passing{Error::rpc_read_failed, Error::unavailable,
+                                          Error::refund_simulation_failed, Error::channel_busy};
+            if (!passing.contains(*error)) FAIL("a refund is refused: " << channel::reason(*error));
+            return false;
+        }
+        CHECK(std::get<api::RefundSent>(outcome).amount == Amount{refund.amount});
+        spent_[refund.payer] -= refund.amount;
+        refunds_.push_back(refund);
+        return true;
+    }
+
+    bool is_refunded(const Refund& refund) {
+        return stack_.query(
+                   "select count(*) from chain_event e join channel c using (channel_id) "
+                   "where e.kind = 'refunded' and c.refunding = 0 and channel_id = '\\x" +
+                   channel::to_hex(stack_.id(refund.terms)).substr(2) + "'") == "1";
+    }
+
+    /// Blocks whose price nobody offers, until what is waiting has been offered at a higher one.
+    void make_expensive() {
+        expensive_blocks_ = 600;
+        replaced_before_ = replacements();
+    }
+
     bool opens(unsigned payer, const channel::ChannelConfig& terms) {
-        const auto outcome = stack_.run(stack_.chain().open(stack_.network().network, terms, "",
-                                                            stack_.deposit(payer, terms, 5000)));
+        const auto outcome = stack_.run(stack_.chain().open(
+            stack_.network().network, terms, "", stack_.deposit(payer, terms, kDeposit)));
         return !error_of(outcome).has_value();
     }
 
@@ -175,6 +240,26 @@ private:
         const auto error = error_of(outcome);
         if (!error) stack_.run(stack_.chain().claim(receiver, std::nullopt, std::nullopt));
         return !error || *error == Error::nothing_to_settle;
+    }
+
+    /// To the unit: who is paid twice has more, and the contract would hold less than its channels.
+    void check_refunds() {
+        CHECK(refunds_.size() * 4 >= receivers_.size());
+        NodeView node(stack_.anvil);
+        for (const auto& refund : refunds_) {
+            const auto id = stack_.id(refund.terms);
+            CHECK(node.refunds(id) == 1);
+            CHECK(node.refund_nonce(id) == 1);
+        }
+        CHECK(stack_.query("select count(*) from refund where reference is not null") ==
+              std::to_string(refunds_.size()));
+        for (const auto& [payer, spent] : spent_) {
+            INFO("payer " << payer);
+            CHECK(stack_.anvil.token_balance(Anvil::key(payer).address()) ==
+                  Amount{kWallet - spent});
+        }
+        CHECK(stack_.query("select sum(debits - credits) from account where kind = 'escrow'") ==
+              channel::to_string(stack_.anvil.token_balance(escrow_address())));
     }
 
     void check_books() {
@@ -187,6 +272,13 @@ private:
         CHECK(stack_.query("select count(*) = (select count(*) from chain_event where kind = "
                            "'fee_paid') from outbox") == "t");
         CHECK(stack_.trial_balance() == "0");
+    }
+
+    std::size_t replacements() {
+        std::set<std::uint64_t> nonces;
+        const auto attempts = mempool_->attempts();
+        for (const auto& attempt : attempts) nonces.insert(attempt.nonce);
+        return attempts.size() - nonces.size();
     }
 
     /// Per nonce, as the nodes saw them.
@@ -203,8 +295,9 @@ private:
             }
             last.insert_or_assign(attempt.nonce, attempt);
         }
-        std::cout << receivers_.size() << " settlements, " << last.size() << " nonces, " << replaced
-                  << " replacements\n";
+        CHECK(replaced > 0);
+        std::cout << receivers_.size() << " settlements, " << refunds_.size() << " refunds, "
+                  << last.size() << " nonces, " << replaced << " replacements\n";
     }
 
     /// Each nonce was mined once, and nothing was mined that is not in the outbox.
@@ -222,20 +315,26 @@ private:
     std::shared_ptr<Mempool> mempool_ = std::make_shared<Mempool>();
     std::vector<std::unique_ptr<RpcProxy>> nodes_;
     std::vector<std::pair<channel::Address, Amount>> receivers_;
+    std::vector<Refund> refunds_;
+    /// Deposits less refunds, by payer.
+    std::map<unsigned, std::uint64_t> spent_;
     unsigned expensive_blocks_ = 0;
+    std::size_t replaced_before_ = 0;
     bool was_expensive_ = false;
 };
 
 }  // namespace
 
-TEST_CASE("faults of the node: each settlement pays exactly once, and fees never fall",
+TEST_CASE("faults of the node: each settlement and refund pays exactly once, and fees never fall",
           "[chain][faults]") {
     Episodes settlements(1, seed());
     settlements.run(episodes() / 2);
 }
 
-TEST_CASE("faults of three nodes, one of them stale and lying: each settlement pays exactly once",
-          "[chain][faults]") {
+TEST_CASE(
+    "faults of three nodes, one of them stale and lying: each settlement and refund pays exactly "
+    "once",
+    "[chain][faults]") {
     Episodes settlements(3, seed());
     settlements.run(episodes() - episodes() / 2);
 }
