@@ -34,6 +34,17 @@ struct ChainCause {
     std::string kind;
 };
 
+/// The contract's state of a channel, at the block at which the service took it under care: what
+/// was there is posted as the channel's first deposit.
+struct OpeningCause {
+    channel::Network network;
+    channel::ChannelId channel;
+    std::uint64_t block_number = 0;
+    channel::BlockHash block_hash;
+    channel::Amount balance;
+    channel::Amount total_claimed;
+};
+
 /// A payment that an entry sums.
 struct PaymentCause {
     std::uint64_t seq = 0;
@@ -51,15 +62,20 @@ struct Entry {
     std::string at;
     std::vector<Posting> postings;
     std::optional<ChainCause> chain;
-    /// Only with `read_entry`, at most `kPaymentCausesMax` of them, oldest first.
+    std::optional<OpeningCause> opening;
+    /// Only with `read_entry`, oldest first.
     std::vector<PaymentCause> payments;
+    /// The entry sums more payments, behind the last of these.
+    bool more_payments = false;
 };
 
 inline constexpr std::size_t kPaymentCausesMax = 10'000;
 
 /// Behind a seq, in the order of seq.
 std::vector<Entry> list_entries(Snapshot& snapshot, std::uint64_t after_seq, std::size_t limit);
-/// Nullopt when no entry has that seq: not every committed update moves money.
-std::optional<Entry> read_entry(Snapshot& snapshot, std::uint64_t seq);
+/// With `payments_max` payments at most. Nullopt when no entry has that seq: not every committed
+/// update moves money.
+std::optional<Entry> read_entry(Snapshot& snapshot, std::uint64_t seq,
+                                std::size_t payments_max = kPaymentCausesMax);
 
 }  // namespace millrace::ledger

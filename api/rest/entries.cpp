@@ -30,6 +30,17 @@ std::string chain_json(const ledger::ChainCause& chain) {
     return body.take();
 }
 
+std::string opening_json(const ledger::OpeningCause& opening) {
+    JsonObject body;
+    body.text("network", channel::to_string(opening.network))
+        .hex("channelId", opening.channel)
+        .decimal("blockNumber", opening.block_number)
+        .hex("blockHash", opening.block_hash)
+        .amount("balance", opening.balance)
+        .amount("totalClaimed", opening.total_claimed);
+    return body.take();
+}
+
 std::string payment_json(const ledger::PaymentCause& payment) {
     JsonObject body;
     body.decimal("seq", payment.seq)
@@ -47,6 +58,7 @@ JsonObject entry_object(const ledger::Entry& entry) {
         .text("at", entry.at)
         .list("postings", entry.postings, posting_json);
     if (entry.chain) body.json("chain", chain_json(*entry.chain));
+    if (entry.opening) body.json("opening", opening_json(*entry.opening));
     return body;
 }
 
@@ -87,6 +99,7 @@ Task<HttpResponse> get_entry(RestContext& context, RestRequest request) {
                             "No entry has this seq: not every committed update moves money.");
     auto body = entry_object(*entry);
     body.list("payments", entry->payments, payment_json);
+    if (entry->more_payments) body.decimal("paymentsNext", entry->payments.back().seq);
     co_return body.answer_at(seq);
 }
 

@@ -35,7 +35,10 @@ struct Account {
     std::uint64_t claimed = 0;
 
     Account() {
-        opened = run({app.open(1000)}, kNoon);
+        auto open = app.open(1000);
+        open.block.number = 5;
+        open.block.hash.bytes.fill(5);
+        opened = run({open}, kNoon);
         paid = run({app.pay("a", 100, 100), app.pay("b", 50, 150)}, kNoon + 1h);
         claimed = run({ledger::PostChannelEvent{
                           {}, app.terms.id, chain_log(7), channel::ClaimConfirmed{units(120)}}},
@@ -149,6 +152,15 @@ TEST_CASE("entry reader: an entry has its postings and what caused it", "[reader
     CHECK(entries[0].postings[0].cause == "deposit");
     CHECK(entries[0].at == "2026-01-02T12:00:00.000000Z");
     CHECK_FALSE(entries[0].chain.has_value());
+    REQUIRE(entries[0].opening.has_value());
+    CHECK(entries[0].opening->network == channel::Network{31337});
+    CHECK(entries[0].opening->channel == books.app.terms.id);
+    CHECK(entries[0].opening->block_number == 5);
+    CHECK(entries[0].opening->block_hash == chain_log(5).block_hash);
+    CHECK(entries[0].opening->balance == units(1000));
+    CHECK(entries[0].opening->total_claimed == units(0));
+    CHECK_FALSE(entries[1].opening.has_value());
+    CHECK_FALSE(entries[2].opening.has_value());
     CHECK(entries[2].postings[0].cause == "claim");
     REQUIRE(entries[2].chain.has_value());
     CHECK(entries[2].chain->transaction == chain_log(7).transaction);
@@ -166,6 +178,12 @@ TEST_CASE("entry reader: an entry has its postings and what caused it", "[reader
     CHECK(payment->payments[0].inference_id == "a");
     CHECK(payment->payments[0].increment == units(100));
     CHECK(payment->payments[1].seq == books.paid);
+    CHECK_FALSE(payment->more_payments);
+    CHECK_FALSE(ledger::read_entry(snapshot, books.paid, 2)->more_payments);
+    const auto cut = ledger::read_entry(snapshot, books.paid, 1);
+    REQUIRE(cut->payments.size() == 1);
+    CHECK(cut->payments[0].inference_id == "a");
+    CHECK(cut->more_payments);
 
     CHECK_FALSE(ledger::read_entry(snapshot, books.paid - 1).has_value());
     CHECK_FALSE(ledger::read_entry(snapshot, books.claimed + 1).has_value());

@@ -18,7 +18,10 @@ struct Audited {
     pqxx::connection connection{books.postgres.url_as("millrace_auditor")};
 
     Audited() {
-        shard.process({app.open(1000)}, kNoon);
+        auto open = app.open(1000);
+        open.block.number = 5;
+        open.block.hash.bytes.fill(5);
+        shard.process({open}, kNoon);
         shard.process({app.pay("a", 100, 100), app.pay("b", 50, 150)}, kNoon);
         shard.process({app.authorize("c", 30, 180)}, kNoon);
     }
@@ -36,6 +39,12 @@ struct Audited {
     }
     std::string id() const { return channel::to_hex(app.terms.id.view()); }
 };
+
+std::string repeated(const std::string& part, int times) {
+    std::string text;
+    while (times-- > 0) text += part;
+    return text;
+}
 
 }  // namespace
 
@@ -61,8 +70,25 @@ TEST_CASE("audit views: entries, postings, payments and channels are readable te
     Audited books;
     CHECK(books.ask("select seq, legs, causes, amount from audit.entries order by seq") ==
           "1|1|deposit|1000\n3|1|payment|150");
-    CHECK(books.ask("select seq, leg, cause, amount, reverses from audit.postings order by seq") ==
-          "1|0|deposit|1000|-\n3|0|payment|150|-");
+    CHECK(books.ask(
+              "select chain, transaction_hash, log_index, block_number, block_hash, chain_event, "
+              "channel_id from audit.entries where seq = 1") ==
+          "eip155:31337|-|-|5|0x" + repeated("05", 32) + "|opened|" + books.id());
+    CHECK(books.ask("select chain, block_hash, chain_event from audit.entries where seq = 3") ==
+          "-|-|-");
+    ledger::ChainLog log;
+    log.transaction.bytes.fill(7);
+    log.log_index = 2;
+    log.block_number = 8;
+    log.block_hash.bytes.fill(9);
+    books.shard.process({ledger::PostChannelEvent{
+                            {}, books.app.terms.id, log, channel::ClaimConfirmed{units(120)}}},
+                        kNoon);
+    CHECK(books.ask("select transaction_hash, log_index, block_number, block_hash, chain_event, "
+                    "channel_id from audit.entries where seq > 4") ==
+          "0x" + repeated("07", 32) + "|2|8|0x" + repeated("09", 32) + "|claimed|" + books.id());
+    CHECK(books.ask("select seq, leg, cause, amount, reverses from audit.postings where "
+                    "seq < 4 order by seq") == "1|0|deposit|1000|-\n3|0|payment|150|-");
     CHECK(books.ask("select kind, inference_id, amount, increment, charged_cumulative_amount, "
                     "reserved_amount, covered_by from audit.payments where channel_id = '" +
                     books.id() + "' order by seq") ==
