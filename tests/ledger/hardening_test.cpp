@@ -23,10 +23,11 @@ constexpr const char* kDenied = "42501";
 constexpr const char* kAppendOnly = "23001";
 
 /// The SQLSTATE, empty when it was done; either way nothing is left of it.
-std::string attempt(pqxx::connection& connection, const std::string& sql) {
+template <class Act>
+std::string outcome(pqxx::connection& connection, Act act) {
     pqxx::work transaction(connection);
     try {
-        transaction.exec(sql);
+        act(transaction);
         return kDone;
     } catch (const pqxx::insufficient_privilege&) {
         // libpqxx 6 leaves the state of what it has a class for empty.
@@ -37,6 +38,15 @@ std::string attempt(pqxx::connection& connection, const std::string& sql) {
         return error.sqlstate() + " " + error.what();
     }
 }
+
+std::string attempt(pqxx::connection& connection, const std::string& sql) {
+    return outcome(connection, [&](pqxx::work& transaction) { transaction.exec(sql); });
+}
+
+/// The roles of the service, and one that stands for any login that nobody gave a right.
+constexpr const char* kStranger = "pg_signal_backend";
+const std::vector<std::string> kRoles{"millrace_owner", "millrace_service", "millrace_auditor",
+                                      "millrace_metrics", kStranger};
 
 struct Table {
     std::string name;
@@ -82,56 +92,138 @@ const TableRights* rights_of(const std::string& table) {
     return nullptr;
 }
 
-/// Which statements each role is let through with; the matrix of the tests below.
+/// Which statements each role is let through with; the matrix of the tests below. The owner is let
+/// through with all: what its journals refuse even to it is a test of its own.
 struct Allowed {
-    bool select(const std::string& column) const {
-        if (role == "millrace_service") return !table.is_partition();
-        if (role == "millrace_auditor") return !names(rights.auditor_hidden, column);
-        return !table.is_partition() && names(rights.metrics, column);
-    }
-    bool insert() const { return service() && names(rights.service, "insert"); }
-    bool remove() const { return service() && names(rights.service, "delete"); }
-    bool update(const std::string& column) const {
-        return service() && names(rights.updated, column);
-    }
+    bool owner() const { return role == "millrace_owner"; }
     bool service() const { return role == "millrace_service" && !table.is_partition(); }
+    bool select(const std::string& column) const {
+        if (owner()) return true;
+        if (role == "millrace_auditor") return !names(rights.auditor_hidden, column);
+        if (role == "millrace_metrics")
+            return !table.is_partition() && names(rights.metrics, column);
+        return service();
+    }
+    bool select_all() const {
+        return std::all_of(table.columns.begin(), table.columns.end(),
+                           [this](const auto& column) { return select(column); });
+    }
+    bool insert() const { return owner() || (service() && names(rights.service, "insert")); }
+    bool remove() const { return owner() || (service() && names(rights.service, "delete")); }
+    bool update(const std::string& column) const {
+        return owner() || (service() && names(rights.updated, column));
+    }
+    /// To lock rows, a right to change some column of them is enough; to lock the table, one that
+    /// is given for columns is not.
+    bool lock_rows() const {
+        return select_all() && std::any_of(table.columns.begin(), table.columns.end(),
+                                           [this](const auto& column) { return update(column); });
+    }
+    bool lock_against_all() const {
+        return owner() || remove() || (service() && std::string(rights.updated) == "*");
+    }
+    bool lock_against_writers() const { return lock_against_all() || insert(); }
+    bool lock_against_drops() const {
+        if (role == "millrace_metrics" && std::string(rights.metrics) != "*") return false;
+        return select_all() || lock_against_writers();
+    }
 
     std::string role;
     const Table& table;
     const TableRights& rights;
 };
 
-/// A refusal for want of rights, or anything else: it was let through to the rows.
-bool is_let_through(pqxx::connection& connection, const std::string& sql) {
-    return attempt(connection, sql) != kDenied;
-}
+/// What only the owner does to a table.
+constexpr const char* kOwnersStatements[] = {
+    "truncate {}",
+    "truncate {} cascade",
+    "alter table {} add column more integer",
+    "alter table {} rename to mine",
+    "alter table {} disable trigger user",
+    "alter table {} owner to current_user",
+    "alter table {} enable row level security",
+    "drop table {} cascade",
+    "comment on table {} is 'mine'",
+    "create index on {} ((1))",
+    "create statistics mine on tableoid, ctid from {}",
+    "create policy mine on {}",
+    "create rule mine as on insert to {} do instead nothing",
+    "create trigger mine before insert on {} for each row execute function refuse_change()"};
 
-/// Those statements whose outcome is not as the matrix has it.
+/// A grant of what one has no right to give is no error but a warning.
+constexpr const char* kGrant = R"sql(do $$ begin
+    grant select, insert, update, delete on {0} to public;
+    if not has_table_privilege('{1}', '{0}', 'delete') then raise insufficient_privilege; end if;
+end $$)sql";
+
+/// Those statements whose outcome is not as the matrix has it. A refusal for want of rights, or
+/// anything else: it was let through to the rows.
 std::vector<std::string> differences(pqxx::connection& connection, const Allowed& allowed) {
     std::vector<std::string> found;
+    const auto compare = [&](bool may, const std::string& what, const std::string& state) {
+        if ((state != kDenied) != may)
+            found.push_back(allowed.role + (may ? " may not: " : " may: ") + what);
+    };
     const auto expect = [&](bool may, const std::string& sql) {
-        if (is_let_through(connection, sql) != may)
-            found.push_back(allowed.role + (may ? " may not: " : " may: ") + sql);
+        compare(may, sql, attempt(connection, sql));
     };
     const auto& name = allowed.table.name;
-    const auto& columns = allowed.table.columns;
-    for (const auto& column : columns) {
+    bool updates_all = true;
+    for (const auto& column : allowed.table.columns) {
+        const bool updates = allowed.update(column);
+        updates_all = updates_all && updates;
         expect(allowed.select(column), fmt::format("select {} from {} limit 0", column, name));
-        expect(allowed.update(column), fmt::format("update {} set {} = default", name, column));
+        expect(updates, fmt::format("update {} set {} = default", name, column));
+        expect(updates, fmt::format("merge into {} using (select 1) one on false when matched then "
+                                    "update set {} = default",
+                                    name, column));
     }
-    const bool reads_all = std::all_of(columns.begin(), columns.end(),
-                                       [&](const auto& column) { return allowed.select(column); });
-    expect(reads_all, fmt::format("select * from {} limit 0", name));
+    expect(allowed.select_all(), fmt::format("select * from {} limit 0", name));
+    expect(allowed.lock_rows(), fmt::format("select * from {} for update", name));
+    expect(allowed.lock_rows(), fmt::format("select * from {} for key share", name));
     expect(allowed.insert(), fmt::format("insert into {} default values", name));
+    expect(allowed.insert() && allowed.select_all(),
+           fmt::format("insert into {0} select * from {0}", name));
+    expect(allowed.insert(), fmt::format("merge into {} using (select 1) one on false when not "
+                                         "matched then insert default values",
+                                         name));
     expect(allowed.remove(), fmt::format("delete from {}", name));
-    for (const char* statement :
-         {"truncate {}", "truncate {} cascade", "alter table {} add column more integer",
-          "alter table {} disable trigger all", "alter table {} owner to current_user",
-          "drop table {}", "create index on {} ((1))",
-          "create trigger mine before insert on {} for each row execute function refuse_change()"})
-        expect(false, fmt::format(fmt::runtime(statement), name));
+    expect(
+        allowed.remove(),
+        fmt::format("merge into {} using (select 1) one on false when matched then delete", name));
+    compare(allowed.select_all(), "copy from " + name, outcome(connection, [&](pqxx::work& work) {
+                pqxx::stream_from(work, name).complete();
+            }));
+    compare(allowed.insert(), "copy to " + name,
+            outcome(connection, [&](pqxx::work& work) { pqxx::stream_to(work, name).complete(); }));
+    expect(allowed.lock_against_drops(), fmt::format("lock table {} in access share mode", name));
+    expect(allowed.lock_against_writers(),
+           fmt::format("lock table {} in row exclusive mode", name));
+    expect(allowed.lock_against_all(), fmt::format("lock table {} in access exclusive mode", name));
+    expect(allowed.owner(), fmt::format(kGrant, name, kStranger));
+    for (const char* statement : kOwnersStatements)
+        expect(allowed.owner(), fmt::format(fmt::runtime(statement), name));
     return found;
 }
+
+/// A function by its signature, how it is called, and by whom beside the owner.
+struct Function {
+    const char* signature;
+    const char* call;
+    const char* callers;
+};
+
+constexpr Function kFunctions[] = {
+    {"audit.account_id(text,bytea,text,bytea)", "select audit.account_id('', '', '', '')",
+     "millrace_auditor"},
+    {"audit.hex(bytea)", "select audit.hex('')", "millrace_auditor"},
+    {"make_month(regclass,date)", "select make_month('event', '2020-01-01')", ""},
+    {"make_partition(regclass,text,text,text)", "select make_partition('event', 'mine', '1', '2')",
+     ""},
+    {"make_partitions(date,text)", "call make_partitions('2020-01-01')", "millrace_service"},
+    {"protect_journal(regclass)", "select protect_journal('asset')", ""},
+    {"refuse_change()", "select refuse_change()", ""},
+};
 
 const std::vector<std::string> kNothing;
 
@@ -142,8 +234,7 @@ TEST_CASE("hardening: every role may do to every table what it needs, and is ref
     Books books;
     const auto all = tables(books);
     REQUIRE(all.size() > 50);
-    const auto role =
-        GENERATE(as<std::string>(), "millrace_service", "millrace_auditor", "millrace_metrics");
+    const std::string role = GENERATE(from_range(kRoles));
     pqxx::connection connection(books.postgres.url_as(role));
     for (const auto& table : all) {
         const auto* rights = rights_of(table.parent);
@@ -164,18 +255,88 @@ TEST_CASE("hardening: every table that rights are told of is there", "[hardening
     }
 }
 
+TEST_CASE("hardening: auditors alone read the views, and nobody writes through them",
+          "[hardening]") {
+    Books books;
+    std::vector<std::string> views;
+    std::vector<std::string> columns;
+    {
+        pqxx::connection connection(books.postgres.url());
+        pqxx::work transaction(connection);
+        for (const auto& row : transaction.exec(R"sql(
+                select c.oid::regclass::text, a.attname, a.attnum = 1 from pg_class c
+                join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+                where c.relkind not in ('r', 'p', 'i', 'I', 't') and c.relnamespace not in
+                    ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+                order by c.oid, a.attnum)sql")) {
+            if (row[2].as<bool>()) views.push_back(row[0].c_str());
+            columns.push_back(std::string(row[1].c_str()) + " from " + row[0].c_str());
+        }
+    }
+    REQUIRE(views.size() == 8);
+    const std::string role = GENERATE(from_range(kRoles));
+    pqxx::connection connection(books.postgres.url_as(role));
+    const bool reads = role == "millrace_owner" || role == "millrace_auditor";
+    const auto expect = [&](bool may, const std::string& sql) {
+        INFO(role << ": " << sql);
+        CHECK(attempt(connection, sql) == (may ? kDone : kDenied));
+    };
+    for (const auto& column : columns) expect(reads, "select " + column);
+    for (const auto& view : views) {
+        expect(reads, "select count(*) from " + view);
+        expect(reads, "lock table " + view + " in access share mode");
+        expect(role == "millrace_owner",
+               "create or replace rule mine as on update to " + view + " do instead nothing");
+        expect(role == "millrace_owner", "alter view " + view + " rename to mine");
+        expect(role == "millrace_owner", "drop view " + view);
+        expect(role == "millrace_owner", fmt::format(kGrant, view, kStranger));
+        if (role == "millrace_owner") continue;
+        expect(false, "lock table " + view + " in access exclusive mode");
+        INFO(role << ": " << view);
+        // Some cannot be written to at all, which is said first.
+        for (const char* statement :
+             {"insert into {} default values", "delete from {}", "select * from {} for update"})
+            CHECK(attempt(connection, fmt::format(fmt::runtime(statement), view)) != kDone);
+    }
+    for (const auto& column : columns) {
+        if (role == "millrace_owner") continue;
+        const auto at = column.find(" from ");
+        const auto sql = "update " + column.substr(at + 6) + " set " + column.substr(0, at) +
+                         " = " + column.substr(0, at);
+        INFO(role << ": " << sql);
+        CHECK(attempt(connection, sql) != kDone);
+    }
+}
+
+TEST_CASE("hardening: functions are called by those they are for", "[hardening]") {
+    Books books;
+    std::string known;
+    for (const auto& function : kFunctions)
+        known += (known.empty() ? "" : "\n") + std::string(function.signature);
+    // A new one: say in kFunctions who may call it.
+    CHECK(books.query("select p.oid::regprocedure from pg_proc p where pronamespace not in "
+                      "('pg_catalog'::regnamespace, 'information_schema'::regnamespace) order by "
+                      "p.oid::regprocedure::text collate \"C\"") == known);
+    const std::string role = GENERATE(from_range(kRoles));
+    pqxx::connection connection(books.postgres.url_as(role));
+    for (const auto& function : kFunctions) {
+        INFO(role << ": " << function.call);
+        CHECK((attempt(connection, function.call) != kDenied) ==
+              (role == "millrace_owner" || names(function.callers, role)));
+    }
+}
+
 TEST_CASE("hardening: no role but the owner makes anything", "[hardening]") {
     Books books;
-    const auto role =
-        GENERATE(as<std::string>(), "millrace_service", "millrace_auditor", "millrace_metrics");
+    const auto role = GENERATE(as<std::string>(), "millrace_service", "millrace_auditor",
+                               "millrace_metrics", kStranger);
     pqxx::connection connection(books.postgres.url_as(role));
     for (const char* sql :
          {"create table mine (x integer)", "create temporary table mine (x integer)",
           "create schema mine", "create view mine as select 1",
           "create function mine() returns integer language sql return 1", "create role mine",
           "drop schema audit cascade", "alter procedure make_partitions owner to current_user",
-          "drop function refuse_change", "select protect_journal('payment')",
-          "select make_month('payment', '2020-01-01')", "grant millrace_owner to current_user",
+          "drop function refuse_change", "grant millrace_owner to current_user",
           "set session_replication_role = replica"}) {
         INFO(role << ": " << sql);
         CHECK(attempt(connection, sql) == kDenied);
@@ -206,9 +367,18 @@ TEST_CASE("hardening: a journal refuses even its owner and the superuser", "[har
         CHECK(attempt(connection, silenced + "truncate " + table.name + " cascade") == kAppendOnly);
         if (!has_rows) continue;
         CHECK(attempt(connection, silenced + "delete from " + table.name) == kAppendOnly);
-        for (const auto& column : table.columns)
+        CHECK(attempt(connection, fmt::format("{}merge into {} using (select 1) one on true when "
+                                              "matched then delete",
+                                              silenced, table.name)) == kAppendOnly);
+        for (const auto& column : table.columns) {
             CHECK(attempt(connection, fmt::format("{}update {} set {} = {}", silenced, table.name,
                                                   column, column)) == kAppendOnly);
+            CHECK(
+                attempt(connection,
+                        fmt::format("{0}merge into {1} j using (select 1) one on true when matched "
+                                    "then update set {2} = j.{2}",
+                                    silenced, table.name, column)) == kAppendOnly);
+        }
     }
     CHECK(attempt(connection, "truncate payment_before, transfer_before") == kAppendOnly);
     CHECK(attempt(connection, silenced + "truncate asset cascade") == kAppendOnly);
