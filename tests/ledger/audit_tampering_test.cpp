@@ -93,13 +93,61 @@ TEST_CASE("audit: what is committed and not sealed yet is in the export, without
         JournalHistory history(books, 3);
         history.run(10);
     }
-    auto shard = books.shard("second", kNoon + std::chrono::hours{24 * 365});
+    const auto committed = kNoon + std::chrono::hours{24 * 365};
+    auto shard = books.shard("second", committed);
     const auto late = payer(books, 77);
     std::vector<ledger::Request> batch{late.open(5000), late.pay("late", 10, 10)};
-    shard.process(std::move(batch), kNoon + std::chrono::hours{24 * 365});
+    shard.process(std::move(batch), committed);
     pqxx::connection connection(books.postgres.url());
     pqxx::work transaction(connection);
-    CHECK_FALSE(verified(exported(books, transaction, log_signer().key().text())).has_value());
+    const auto key = log_signer().key();
+    const auto soon = committed + ledger::kSealedWithin;
+    const auto in_time = exported(books, transaction, key.text(), {}, soon);
+    const auto overdue =
+        exported(books, transaction, key.text(), {}, soon + std::chrono::microseconds{1});
+    const auto sealed = ledger::newest_head(transaction)->size;
+    const auto unsealed =
+        "numbers " + std::to_string(sealed + 1) + " to " + std::to_string(sealed + 2);
+    CHECK_FALSE(verified(in_time, {key, {}}).has_value());
+    // Whoever does not have the key asks for no log.
+    CHECK_FALSE(verified(overdue).has_value());
+    const auto finding = verified(overdue, {key, {}});
+    REQUIRE(finding.has_value());
+    CHECK(finding->rule == "tree");
+    CHECK(finding->key == unsealed);
+    Folder folder;
+    const auto said = independently(folder.write("in-time", in_time) + " " +
+                                    folder.write("overdue", overdue) + " --key " + key.text());
+    CHECK(said.at(0).at("ok").as_bool());
+    const auto& found = said.at(1).at("findings").as_array().front().as_object();
+    CHECK(found.at("rule").as_string() == "tree");
+    CHECK(found.at("key").as_string() == unsealed);
+}
+
+TEST_CASE("audit: with a key there has to be a log, once there is anything", "[audit]") {
+    Books books;
+    const auto key = log_signer().key();
+    pqxx::connection connection(books.postgres.url());
+    {
+        pqxx::work transaction(connection);
+        CHECK_FALSE(verified(exported(books, transaction, key.text()), {key, {}}).has_value());
+    }
+    auto shard = books.shard();
+    const auto first = payer(books, 77);
+    std::vector<ledger::Request> batch{first.open(5000), first.pay("first", 10, 10)};
+    shard.process(std::move(batch), kNoon);
+    pqxx::work transaction(connection);
+    const auto text = exported(books, transaction, key.text());
+    CHECK_FALSE(verified(text).has_value());
+    const auto finding = verified(text, {key, {}});
+    REQUIRE(finding.has_value());
+    CHECK(finding->rule == "tree");
+    CHECK(finding->key == "numbers 1 to 2");
+    Folder folder;
+    const auto said = independently(folder.write("books", text) + " --key " + key.text());
+    const auto& found = said.front().at("findings").as_array().front().as_object();
+    CHECK(found.at("rule").as_string() == "tree");
+    CHECK(found.at("key").as_string() == "numbers 1 to 2");
 }
 
 TEST_CASE("audit: a row of any table under a number that was never given out is named", "[audit]") {
@@ -162,47 +210,57 @@ TEST_CASE("audit: whatever an owner of the database does is found by both verifi
     JournalHistory history(books, start);
     history.run(60);
     disarm(books);
+    const auto later = kNoon + std::chrono::hours{24 * 365};
     const auto key = log_signer().key();
     pqxx::connection connection(books.postgres.url());
     std::vector<ledger::KnownHead> kept;
     std::string kept_note;
     {
         pqxx::work transaction(connection);
-        CHECK_FALSE(verified(exported(books, transaction, key.text()), {key, {}}).has_value());
+        CHECK_FALSE(
+            verified(exported(books, transaction, key.text(), {}, later), {key, {}}).has_value());
         const auto head = *ledger::newest_head(transaction);
         kept.push_back({head.size, head.root, "kept"});
         kept_note = head.note;
     }
     Folder folder;
     const auto note = folder.write("head", kept_note);
-    std::string files;
-    std::vector<std::pair<Tampering, std::uint64_t>> done;
+    /// Without and with the head that was kept, which only a roll-back needs.
+    std::string files[2];
+    std::vector<std::pair<Tampering, std::uint64_t>> done[2];
     std::set<std::string> kinds;
     for (int n = 0; n < count; ++n) {
         pqxx::work transaction(connection);
-        const auto before = exported(books, transaction, key.text());
+        const auto before = exported(books, transaction, key.text(), {}, later);
         const auto tampering = tamper(transaction, random);
         const auto next_head = head_after(transaction, tampering.seq);
-        const auto text = exported(books, transaction, key.text());
+        const auto text = exported(books, transaction, key.text(), {}, later);
         if (text == before) {
             // Such as a copy of a row under its own number.
             --n;
             continue;
         }
-        const auto finding = verified(text, {key, kept});
+        const auto known = tampering.rolled_back ? kept : std::vector<ledger::KnownHead>{};
+        const auto finding = verified(text, {key, known});
         INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
         REQUIRE(finding.has_value());
         INFO(finding->rule << ", seq " << finding->seq << ", " << finding->table << ", "
                            << finding->key << ": " << finding->explanation);
         CHECK(names(tampering, next_head, finding->seq, finding->key, finding->table));
         kinds.insert(tampering.what);
-        done.emplace_back(tampering, next_head);
-        files += folder.write(std::to_string(n), text) + " ";
+        done[tampering.rolled_back].emplace_back(tampering, next_head);
+        files[tampering.rolled_back] += folder.write(std::to_string(n), text) + " ";
     }
-    const auto said = independently(files + "--key " + key.text() + " --head " + note);
-    REQUIRE(said.size() == done.size());
+    auto said = independently(files[false] + "--key " + key.text());
+    REQUIRE(said.size() == done[false].size());
+    if (!done[true].empty())
+        for (auto& one : independently(files[true] + "--key " + key.text() + " --head " + note))
+            said.push_back(std::move(one));
+    auto& all = done[false];
+    all.insert(all.end(), done[true].begin(), done[true].end());
+    REQUIRE(said.size() == all.size());
     for (std::size_t n = 0; n < said.size(); ++n) {
-        const auto& [tampering, next_head] = done[n];
+        const auto& [tampering, next_head] = all[n];
         INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
         INFO(json::serialize(said[n]));
         const auto* findings = said[n].as_object().if_contains("findings");
@@ -215,6 +273,6 @@ TEST_CASE("audit: whatever an owner of the database does is found by both verifi
         const auto seq = text("seq").empty() ? 0 : std::stoull(text("seq"));
         CHECK(names(tampering, next_head, seq, text("key"), text("table")));
     }
-    std::cout << done.size() << " tamperings of " << kinds.size()
+    std::cout << all.size() << " tamperings of " << kinds.size()
               << " kinds found by both verifiers (MILLRACE_SEED=" << start << ")\n";
 }

@@ -5,14 +5,14 @@
 namespace support {
 
 std::string exported(const Books& books, pqxx::transaction_base& transaction,
-                     const std::string& log_key, ledger::ExportScope scope) {
+                     const std::string& log_key, ledger::ExportScope scope, ledger::Time at) {
     transaction.exec(ledger::kOneTextForm);
     ledger::ExportContext context;
     for (const auto& [id, asset] : books.assets)
         context.contracts[channel::to_string(asset.network)] = asset.contract;
     context.key = log_key;
     context.origin = log_key.substr(0, log_key.find('+'));
-    context.at = kNoon;
+    context.at = at;
     const auto seq = transaction.exec1("select last_seq from commit_sequence")[0];
     ledger::Export source(transaction, seq.as<std::uint64_t>(), scope, context);
     std::string text;

@@ -11,9 +11,10 @@
 
 namespace support {
 
-/// All that the transaction sees, exported.
+/// All that the transaction sees, exported; `at`: when, as the export tells it.
 std::string exported(const Books& books, pqxx::transaction_base& transaction,
-                     const std::string& log_key, ledger::ExportScope scope = {});
+                     const std::string& log_key, ledger::ExportScope scope = {},
+                     ledger::Time at = kNoon);
 
 /// What does not hold; nullopt: everything does.
 std::optional<ledger::Finding> verified(const std::string& text,

@@ -279,6 +279,30 @@ public:
         return {"edit a leaf's hash", seq, {}};
     }
 
+    /// The log is taken away, or its end, and a row that only the log speaks for is changed.
+    Tampering strip() {
+        auto kept = sizes();
+        const auto first = below(kept.size());
+        const auto begin = first == 0 ? 1 : kept[first - 1] + 1;
+        const auto changed =
+            rows("select seq from payment where seq >= " + std::to_string(begin) + " order by seq");
+        if (changed.empty()) return head();
+        const auto seq = changed[below(changed.size())][0].as<std::uint64_t>();
+        exec("update payment set at = at + interval '1 microsecond' where seq = " +
+             std::to_string(seq));
+        const bool are_leaves_kept = below(2) == 0;
+        if (!are_leaves_kept) kept.resize(first);
+        exec("delete from log_tile; delete from log_checkpoint; update log_head set size = 0");
+        if (!kept.empty()) reseal_with(log_signer(), kept);
+        if (are_leaves_kept)
+            exec("delete from log_checkpoint where size >= " + std::to_string(begin));
+        return {"edit payment.at, and take away " +
+                    std::string(are_leaves_kept ? "the heads" : "the log") +
+                    (first == 0 ? "" : " from there on"),
+                seq,
+                {}};
+    }
+
     /// The books as they were some numbers ago: perfectly sound, and not what was signed.
     Tampering roll_back() {
         const auto heads = rows("select size from log_checkpoint order by size desc limit 1");
@@ -440,7 +464,8 @@ Tampering tamper(pqxx::transaction_base& transaction, std::mt19937_64& random) {
         &Hand::insert_journal, &Hand::insert_stray,   &Hand::insert_stray,   &Hand::reorder,
         &Hand::shift,          &Hand::partition,      &Hand::account,        &Hand::channel,
         &Hand::channel,        &Hand::signature,      &Hand::reservation,    &Hand::reseal,
-        &Hand::rehash,         &Hand::head,           &Hand::leaf,           &Hand::roll_back};
+        &Hand::rehash,         &Hand::head,           &Hand::leaf,           &Hand::roll_back,
+        &Hand::strip,          &Hand::strip};
     return (hand.*kActs[random() % std::size(kActs)])();
 }
 

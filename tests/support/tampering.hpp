@@ -22,7 +22,7 @@ struct Tampering {
     /// The hashes were made to fit again: the finding may be anywhere up to the next signed head.
     bool rehashed = false;
     /// The newest numbers were taken away with everything that they left: only a head from before
-    /// shows it.
+    /// shows it. All else shows to whoever has no more than the log's key.
     bool rolled_back = false;
 };
 

@@ -40,6 +40,21 @@ test("tree: with a head that was kept, a log cut short is found, also when no he
   }
 });
 
+test("tree: with a key there has to be a log, and numbers are sealed soon", async () => {
+  const { ledger } = history();
+  ledger.clock += 9 * 60_000;
+  assert.deepEqual((await verifyLedger(ledger)).findings, []);
+  ledger.clock += 2 * 60_000;
+  const [late] = (await verifyLedger(ledger)).findings;
+  assert.deepEqual([late.rule, late.key], ["tree", `numbers ${at.unsealed} to ${at.unsealed}`]);
+  assert.deepEqual((await verifyLines(ledger.lines({ to: at.head3 }))).findings, []);
+  assert.deepEqual((await verifyLedger(ledger, { key: undefined })).findings, []);
+  ledger.heads = [];
+  const [none] = (await verifyLines(ledger.lines({ from: at.payA, to: at.payC }))).findings;
+  assert.deepEqual([none.rule, none.key], ["tree", `numbers 1 to ${at.unsealed}`]);
+  assert.deepEqual((await verifyLedger(ledger, { key: undefined })).findings, []);
+});
+
 test("tree: a head before, within or behind an export that is gone is found where another names it", async () => {
   for (const i of [0, 1]) {
     for (const [from, to] of [[1, at.head1], [1, at.payC], [at.payC, at.fee], [1, at.head2], [at.head1, at.head3]]) {

@@ -457,7 +457,7 @@ export class Ledger {
     const newest = this.heads.at(-1);
     const size = newest?.size ?? 0;
     for (let number = from; number <= to; number += 1) {
-      const leaf = number <= size ? { leaf: hex(this.leaves[number - 1]) } : {};
+      const leaf = number <= (this.leavesTo ?? size) ? { leaf: hex(this.leaves[number - 1]) } : {};
       lines.push({ type: "entry", seq: String(number), ...leaf, ...this.entries[number - 1] });
       const head = this.heads.find((one) => one.size === number);
       if (head) lines.push({ type: "checkpoint", size: String(head.size), root: hex(head.root), note: head.note });

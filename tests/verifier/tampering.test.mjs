@@ -102,6 +102,18 @@ await expectAll([
   }],
   ["a head taken out", "tree", at.head3, ({ ledger }) => ledger.heads.splice(1, 1)],
   ["the first head taken out", "tree", at.head2, ({ ledger }) => ledger.heads.shift()],
+  ["all heads taken out, and a row changed", "tree", 1, (h) => {
+    h.ledger.heads = [];
+    set(at.payA, "payments", { at: "2026-01-01T00:00:00.000000Z" })(h);
+  }],
+  ["the newest head taken out, its leaves left", "tree", at.head2 + 1, ({ ledger }) => {
+    ledger.heads.pop();
+    ledger.leavesTo = at.head3;
+  }],
+  ["the newest head and its leaves taken out, long after", "tree", at.head2 + 1, ({ ledger }) => {
+    ledger.heads.pop();
+    ledger.clock += 11 * 60_000;
+  }],
   ["a head that names another before it", "tree", at.head2, ({ ledger }) => {
     const [, head] = ledger.heads;
     head.note = noteOf(ledger.key, head.size, head.root, 3);

@@ -200,7 +200,10 @@ void add_audit_verify(CLI::App& audit, Action& action) {
                      "An export; - is standard input. Default: the database of --config")
         ->type_name("FILE");
     add_config_option(*command, options->config);
-    command->add_option("--key", options->key, "The log's key, as you know it from elsewhere")
+    command
+        ->add_option("--key", options->key,
+                     "The log's key, as you know it from elsewhere: what is older than ten minutes "
+                     "has to be sealed with it")
         ->type_name("VKEY");
     command
         ->add_option("--head", options->heads, "A tree head that you kept: it has to be on the way")

@@ -52,6 +52,22 @@ TreeHash recomputed(const JournalNumber& number) {
     return leaf_hash(leaf);
 }
 
+std::optional<std::int64_t> earliest_time(const JournalNumber& number) {
+    std::optional<std::int64_t> earliest;
+    for (const auto& row : number.rows) {
+        const auto columns = fields_of(row.table);
+        for (std::size_t at = 0; at < columns.size(); ++at) {
+            if (columns[at].kind != FieldKind::time || !row.fields[at]) continue;
+            const auto time = parse_time(*row.fields[at]);
+            if (!time)
+                broken("format", std::string(to_string(row.table)), keys_of(number),
+                       "a time is malformed", number.seq);
+            earliest = std::min(earliest.value_or(*time), *time);
+        }
+    }
+    return earliest;
+}
+
 const AuditedChannel& known_channel(const AuditedChannels& channels, const channel::ChannelId& id,
                                     std::string_view table) {
     const auto found = channels.find(id);
@@ -260,6 +276,8 @@ AuditedEntry examine_entry(const Fields& line, const AuditedChannels& channels) 
                        number.rows.size() == 1 ? std::string(to_string(number.rows.front().table))
                                                : "journal",
                        keys_of(number), "the rows are not those that were sealed");
+        } else {
+            entry.at = earliest_time(number);
         }
         for (const auto table : journal_tables())
             for (const auto& row : line.list(list_of(table)))

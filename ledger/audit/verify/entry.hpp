@@ -89,6 +89,9 @@ struct AuditedEntry {
     std::uint64_t seq = 0;
     /// As recomputed; nullopt when it is not sealed.
     std::optional<TreeHash> leaf;
+    /// Of one that is not sealed: the earliest time that a row of it tells, in microseconds since
+    /// 1970. Nullopt where none does.
+    std::optional<std::int64_t> at;
     std::vector<AuditedPayment> payments;
     std::vector<AuditedTransfer> transfers;
     std::vector<AuditedChainEvent> chain_events;

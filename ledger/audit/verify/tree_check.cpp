@@ -118,10 +118,10 @@ void TreeCheck::take_proof(const Fields& line) {
     for (const auto& head : waiting_)
         check_root(head.size, head.root, root_of(left, head.nodes, {}, head.size));
     if (size < end_ && !nodes_.empty())
-        broken("tree", "log_checkpoint", std::to_string(end_),
+        broken("tree", "log_checkpoint", leaves_between(std::max(begin_, size), end_),
                "the log goes up to " + std::to_string(end_) + ", and its newest head to " +
                    std::to_string(size),
-               end_);
+               std::max(begin_, size) + 1);
     if (size > 0) {
         check_root(size, root, root_of(left, nodes_, right, size));
         if (begin_ == 0 && size <= end_ && last_head_ != size)

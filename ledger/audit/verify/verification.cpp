@@ -1,5 +1,7 @@
 #include "ledger/audit/verify/verification.hpp"
 
+#include "ledger/proof/journal.hpp"
+
 #include <openssl/evp.h>
 
 #include <array>
@@ -102,6 +104,7 @@ void Verification::take(std::string_view text, const AuditedEntry* entry) {
             break;
         case Part::proof:
             tree_->take_proof(line);
+            if (settings_.key) check_sealed(line.number("size"));
             // Before the checksum, which would not name a row.
             if (is_whole() && totals_.to == totals_.seq) replay_->finish();
             break;
@@ -126,6 +129,9 @@ void Verification::take_header(const Fields& line) {
     totals_.to = line.number("to");
     totals_.seq = line.number("seq");
     if (totals_.from == 0 || totals_.to > totals_.seq) line.malformed("from");
+    const auto at = parse_time(line.text("at"));
+    if (!at) line.malformed("at");
+    at_ = *at;
     if (!key_) key_ = NoteKey::parse(line.text("key"));
     if (!key_ && !line.text("key").empty()) line.malformed("key");
     is_told_ = true;
@@ -153,6 +159,9 @@ void Verification::take_entry(const AuditedEntry& entry) {
         broken("format", "", std::to_string(next_), "the number is missing", next_);
     totals_.last = next_++;
     tree_->append(entry.seq, entry.leaf);
+    if (overdue_ == 0 && entry.at &&
+        at_ - *entry.at > std::chrono::microseconds(kSealedWithin).count())
+        overdue_ = entry.seq;
     if (is_whole()) replay_->take(entry);
     totals_.payments += entry.payments.size();
     totals_.transfers += entry.transfers.size();
@@ -179,6 +188,22 @@ void Verification::take_account(const Fields& line) {
     const auto key = account_key(line.text("network"), line.text("token"), line.text("kind"),
                                  line.text("owner"));
     replay_->check_account(key, line.amount("debits"), line.amount("credits"));
+}
+
+/// Rule `tree`, of a log that has been cut off, or never was.
+void Verification::check_sealed(std::uint64_t size) const {
+    const auto numbers = [](std::uint64_t from, std::uint64_t to) {
+        return "numbers " + std::to_string(from) + " to " + std::to_string(to);
+    };
+    if (size == 0 && totals_.seq > 0)
+        broken("tree", "log_checkpoint", numbers(1, totals_.seq),
+               "the log of the key that is trusted has no head", 1);
+    if (overdue_ != 0)
+        broken("tree", "log_checkpoint", numbers(overdue_, totals_.to),
+               "they are behind the newest head, of size " + std::to_string(size) +
+                   ", and the first of them was committed more than " +
+                   std::to_string(kSealedWithin.count()) + " minutes before the export",
+               overdue_);
 }
 
 void Verification::take_trailer(const Fields& line) {

@@ -4,6 +4,7 @@
 #include "ledger/audit/verify/replay.hpp"
 #include "ledger/audit/verify/tree_check.hpp"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,11 @@
 struct evp_md_ctx_st;
 
 namespace millrace::ledger {
+
+/// So old, by the export's time, no number is without a head of a log whose key the auditor has:
+/// the service seals within seconds. Without that, whoever has the database could take the log
+/// away, or its end, together with what it would show.
+inline constexpr std::chrono::minutes kSealedWithin{10};
 
 struct VerificationSettings {
     /// Whom the auditor trusts to sign heads; nullopt: whom the export names.
@@ -84,6 +90,7 @@ private:
     void take_entry(const AuditedEntry& entry);
     void take_account(const Fields& line);
     void note_block(const channel::ChannelId& id, std::uint64_t block);
+    void check_sealed(std::uint64_t size) const;
     void take_trailer(const Fields& line);
     void add_to_digest(std::string_view line);
     bool is_whole() const { return totals_.from == 1; }
@@ -99,6 +106,10 @@ private:
     std::unique_ptr<TreeCheck> tree_;
     std::map<std::uint64_t, AuditedChainEvent> chain_events_;
     std::unordered_map<channel::ChannelId, std::uint64_t> blocks_;
+    /// Of the export, in microseconds since 1970.
+    std::int64_t at_ = 0;
+    /// The first number that was committed long before the export and is not sealed; 0: none.
+    std::uint64_t overdue_ = 0;
     std::uint64_t next_ = 0;
     std::uint64_t lines_ = 0;
     struct Release {

@@ -5,8 +5,8 @@ import { Accounts } from "./accounts.ts";
 import { Channel, type Snapshot } from "./channel.ts";
 import { Domains } from "./domains.ts";
 import { Events } from "./events.ts";
-import { checkFields, type Json, Malformed, parseObject, type Row, rowsOf } from "./fields.ts";
-import { type Finding, Findings } from "./finding.ts";
+import { checkFields, type Json, Malformed, microseconds, parseObject, type Row, rowsOf } from "./fields.ts";
+import { type Finding, Findings, type Place } from "./finding.ts";
 import { Heads, type KeptHead } from "./heads.ts";
 import { InferenceIds } from "./inference_ids.ts";
 import { leafHashOf } from "./leaf.ts";
@@ -45,6 +45,11 @@ const kStages: Record<string, number> = {
   account: 7, proof: 8, trailer: 9,
 };
 const kEntryStage = kStages.entry!;
+/**
+ * So old, in microseconds and by the export's time, no number is without a head of a log whose key the
+ * auditor has: the service seals within seconds.
+ */
+const kSealedWithin = 600_000_000;
 
 /** Everything that is there once the header was read. */
 interface Checks {
@@ -97,6 +102,10 @@ export class ExportCheck {
   /** Of the entry that is being read. */
   private entrySeq: number | undefined;
   private checkpointAllowed = false;
+  /** Of the export, in microseconds since 1970. */
+  private exportedAt = 0;
+  /** The first number that was committed long before the export and has no leaf. */
+  private overdue: number | undefined;
   private payments = 0;
   entries = 0;
 
@@ -244,6 +253,7 @@ export class ExportCheck {
     const heads = new Heads(findings, key, this.trusted.heads, range.from, leftOf(this.proofLine));
     this.checks = { range, payments, events, accounts, postings, heads };
     this.nextSeq = range.from;
+    this.exportedAt = Number(microseconds(row.at!));
   }
 
   private asset(row: Row): void {
@@ -330,6 +340,7 @@ export class ExportCheck {
       this.findings.add("leaf", place, "the rows of the number are not those that its leaf was made of");
     }
     heads.leaf(leaf, computed, at);
+    if (leaf === undefined && this.overdue === undefined && this.isOld(lists)) this.overdue = seq;
     const [paid, transfers, chainEvents, openings, reversals, told] =
       lists as [Row[], Row[], Row[], Row[], Row[], Row[]];
     for (const payment of paid) {
@@ -341,6 +352,11 @@ export class ExportCheck {
     }
     events.apply(chainEvents, openings, reversals, told, at);
     postings.apply(transfers, chainEvents, openings, reversals, told, at);
+  }
+
+  private isOld(lists: readonly Row[][]): boolean {
+    const times = lists.flat().flatMap(({ at }) => (at === undefined ? [] : [Number(microseconds(at))]));
+    return times.length > 0 && this.exportedAt - Math.min(...times) > kSealedWithin;
   }
 
   private checkpoint(row: Row): void {
@@ -372,6 +388,20 @@ export class ExportCheck {
     const head = { size: Number(row.size), root: bytesOf(row.root!), note: row.note! };
     const place = { seq: head.size, table: "log_checkpoint", key: row.size!, line: this.line };
     heads.proof(head, hashesOf(line.left), hashesOf(line.right), range.to, range.seq, place);
+    if (this.trusted.key) this.sealed(head.size, range, place);
+  }
+
+  /** Of a log whose key is trusted: that it was not cut off, nor taken away with all that it would show. */
+  private sealed(size: number, range: Range, place: Place): void {
+    const { overdue } = this;
+    if (size === 0 && range.seq > 0) {
+      const all = { ...place, seq: 1, key: `numbers 1 to ${range.seq}` };
+      this.findings.add("tree", all, "the log of the key that is trusted has no head");
+    } else if (overdue !== undefined) {
+      const late = { ...place, seq: overdue, key: `numbers ${overdue} to ${range.to}` };
+      const explanation = `they are behind the newest head, of ${size}, and the first is older than ten minutes`;
+      this.findings.add("tree", late, explanation);
+    }
   }
 
   private trailer(line: { [name: string]: Json }): void {

@@ -28,6 +28,7 @@ export class Heads {
   /** Up to here the tree is that of a good head; below an export's first number nothing is in doubt. */
   private lastGood: number;
   private firstWithoutLeaf: At | undefined;
+  private lastLeaf = 0;
   newest: HeadLine | undefined;
   /** The head before the next one; 0 for none, undefined where it is below the export. */
   private before: number | undefined;
@@ -79,6 +80,7 @@ export class Heads {
       this.missingLeaf();
       this.firstWithoutLeaf = undefined;
     }
+    if (hash !== undefined) this.lastLeaf = at.seq!;
     this.tree.append(0, hash ?? computed);
     this.compareKept(at.seq!, at.line);
   }
@@ -133,6 +135,11 @@ export class Heads {
   ): void {
     const { size } = head;
     if (this.firstWithoutLeaf && this.firstWithoutLeaf.seq! <= size) this.missingLeaf();
+    if (this.lastLeaf > size) {
+      const first = Math.max(this.from, size + 1);
+      const behind = { ...place, seq: first, key: `numbers ${first} to ${this.lastLeaf}` };
+      this.findings.add("tree", behind, `they have leaves, and the newest head is of ${size}`);
+    }
     if (size > newestSeq) {
       this.findings.add("tree", place, `the head is of ${size} numbers, and there are ${newestSeq}`);
     }
