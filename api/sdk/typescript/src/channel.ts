@@ -17,6 +17,7 @@ import { BalanceExceeded, MillraceError, ServerMismatch } from "./errors.js";
 import type { Authorization, AuthorizeRequest, Inference, PayRequest, TopUpPolicy } from "./inference.js";
 import type { ProvenUpdate } from "./log/log.js";
 import type { PayerContext } from "./payer_context.js";
+import { Proofs, type ProofStatus } from "./proofs.js";
 import { type Refund, Refunds } from "./refunds.js";
 import { type Request, Requests } from "./requests.js";
 import { randomInferenceId } from "./random.js";
@@ -37,6 +38,7 @@ export class Channel {
   readonly #topUpPolicy: TopUpPolicy | undefined;
   readonly #money: Deposits;
   readonly #refunds: Refunds;
+  readonly #proofs: Proofs;
   readonly #queue: Request[] = [];
   readonly #requests = new Requests();
   readonly #deposits = new Turns();
@@ -61,8 +63,12 @@ export class Channel {
     this.#topUpPolicy = topUp;
     this.#status = found.status;
     if (found.signature) this.#best = { maxClaimableAmount: found.signedMax, signature: found.signature };
+    this.#proofs = new Proofs(context, record.channelId, (error) => this.#halt(error));
     this.#books = new Books(found, seq, record.signed, {
-      ended: (inferenceId, amount) => this.#requests.settled(inferenceId).resolve(amount),
+      ended: (inferenceId, amount) => {
+        this.#requests.settled(inferenceId).resolve(amount);
+        this.#proofs.ended(inferenceId, amount);
+      },
     });
     this.#money = new Deposits({
       context,
@@ -107,6 +113,10 @@ export class Channel {
   /** The highest total that was ever signed for: no more than this can be claimed. */
   get signed(): bigint {
     return this.#record.signed;
+  }
+  /** What became of the proofs that `verifyProofs` asks for. */
+  get proofs(): ProofStatus {
+    return this.#proofs.status;
   }
   /** Why nothing is signed for this channel any more; undefined while all is well. */
   get halted(): ServerMismatch | undefined {
@@ -164,20 +174,9 @@ export class Channel {
     });
   }
 
-  /** Proves that everything of an inference is in the service's transparency log: see `Log.verifyPayment`. */
-  async verifyPayment(
-    inferenceId: string,
-    options: { key?: string } & Patience = {},
-  ): Promise<ProvenUpdate[]> {
-    const updates = await this.#context.log.verifyPayment(this.id, inferenceId, options);
-    const request = this.#requests.get(inferenceId);
-    const opening = updates[0];
-    if (request && opening && opening.amount !== request.amount)
-      throw new ServerMismatch(
-        "amount",
-        `the log has ${opening.amount} for ${inferenceId}, which asked for ${request.amount}`,
-      );
-    return updates;
+  /** Proves that the service's transparency log has an inference, as it was answered and charged: `Log.verifyPayment`. */
+  verifyPayment(inferenceId: string, options: { key?: string } & Patience = {}): Promise<ProvenUpdate[]> {
+    return this.#proofs.verify(inferenceId, options);
   }
 
   /** An event of this channel. */
@@ -404,6 +403,7 @@ export class Channel {
     if (payment.channelId !== this.id)
       throw new ServerMismatch("channelId", `${payment.channelId} answers for ${this.id}`);
     const isNew = this.#books.answer(request.inference.id, payment);
+    if (isNew) this.#proofs.opened(request.kind, payment);
     if (!isNew && request.kind === "authorize" && !this.#books.isOpen(payment.inferenceId))
       this.#requests
         .settled(payment.inferenceId)
@@ -487,6 +487,7 @@ export class Channel {
     this.#halted ??= error;
     for (const request of this.#queue.splice(0)) this.#requests.refuse(request, this.#halted);
     this.#requests.rejectSettlements(this.#halted);
+    this.#proofs.stop();
     this.#changes.notify();
     return error;
   }

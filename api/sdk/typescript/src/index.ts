@@ -27,6 +27,7 @@ export type {
   Provider,
 } from "./provider.js";
 export type { Authorization, AuthorizeRequest, Inference, PayRequest, TopUpPolicy } from "./inference.js";
+export type { ProofStatus } from "./proofs.js";
 export type { Hex } from "./reading.js";
 export type { Refund } from "./refunds.js";
 export type { Network, ServerInfo, Token } from "./server_info.js";

@@ -41,6 +41,13 @@ export interface MillraceOptions {
   domain?: string;
   /** The escrow, where it is not the canonical one. */
   contract?: Hex;
+  /**
+   * Which payments are proven to be in the service's transparency log, where it keeps one: all, none, or the first of a
+   * channel and each one that is so many later (100). A proof that does not hold halts the channel.
+   */
+  verifyProofs?: boolean | number;
+  /** The log's key as its operator publishes it; by default what the service says first, which it is held to. */
+  logKey?: string;
   /** Chains that x402 payments may look at. */
   clients?: readonly ChainReader[];
   WebSocket?: WebSocketClass;
@@ -79,6 +86,7 @@ const kOpenTimeoutMs = 120_000;
 const kConnectTimeoutMs = 15_000;
 const kHeartbeatMs = 20_000;
 const kDepositSeconds = 3600;
+const kProveEvery = 100;
 const kPollFirstMs = 50;
 const kPollLongestMs = 1_000;
 
@@ -92,7 +100,13 @@ export class Millrace {
   #listening: Promise<unknown> | undefined;
   #payer: ResourcePayer | undefined;
 
-  private constructor(options: MillraceOptions, session: Session, storage: Storage, spending: Spending) {
+  private constructor(
+    options: MillraceOptions,
+    session: Session,
+    storage: Storage,
+    spending: Spending,
+    proveEvery: number,
+  ) {
     this.#options = options;
     this.#session = session;
     const { account, voucherAccount, timeoutMs = kTimeoutMs } = options;
@@ -103,7 +117,14 @@ export class Millrace {
       signer: voucherAccount ?? account,
       spending,
       storage,
-      log: new Log({ origin: originOf(options.url), token: () => session.token, storage, fetch }),
+      log: new Log({
+        origin: originOf(options.url),
+        token: () => session.token,
+        storage,
+        fetch,
+        key: options.logKey,
+      }),
+      proveEvery,
       timeoutMs,
     };
   }
@@ -112,6 +133,7 @@ export class Millrace {
   static async connect(options: MillraceOptions): Promise<Millrace> {
     const { url, account, domain, contract = kEscrow, storage = new MemoryStorage() } = options;
     const spending = new Spending(options.spendingCap ?? {}, storage, account.address);
+    const proveEvery = proveEveryOf(options.verifyProofs);
     const session = await Session.open({
       url,
       account,
@@ -121,7 +143,7 @@ export class Millrace {
       connectTimeoutMs: options.connectTimeoutMs ?? kConnectTimeoutMs,
       heartbeatMs: options.heartbeatMs ?? kHeartbeatMs,
     });
-    return new Millrace(options, session, storage, spending);
+    return new Millrace(options, session, storage, spending, proveEvery);
   }
 
   get address(): Hex {
@@ -441,6 +463,13 @@ export class Millrace {
 }
 
 const preferredOf = ({ assetTransferMethods }: Token): TransferMethod => assetTransferMethods[0] ?? "eip3009";
+
+function proveEveryOf(option: boolean | number = kProveEvery): number {
+  const every = Number(option);
+  if (!Number.isSafeInteger(every) || every < 0)
+    throw new TypeError("verifyProofs has to be true, false, or of how many payments one is proven");
+  return every;
+}
 
 function hostOf(url: string): string {
   try {

@@ -13,5 +13,7 @@ export interface PayerContext {
   spending: Spending;
   storage: Storage;
   log: Log;
+  /** Of the payments of a channel one of so many is proven from the log by itself; 0: none. */
+  proveEvery: number;
   timeoutMs: number;
 }

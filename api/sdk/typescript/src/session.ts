@@ -54,6 +54,7 @@ export class Session {
   #connection: Connection | undefined;
   /** Set while logged in. */
   #isReady = false;
+  readonly #ending = new AbortController();
   #ended: Error | undefined;
   #failure: unknown;
   #info: ServerInfo | undefined;
@@ -81,6 +82,11 @@ export class Session {
   get info(): ServerInfo {
     if (!this.#info) throw new ConnectionClosed("not connected yet");
     return this.#info;
+  }
+
+  /** Aborted when nothing will be asked any more. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** For REST. */
@@ -127,6 +133,7 @@ export class Session {
   close(why: Error = new ConnectionClosed("the client was closed")): void {
     if (this.#ended) return;
     this.#ended = why;
+    this.#ending.abort(why);
     this.#connection?.close(why.message);
     this.#wakeUp?.();
     this.#setUp.reject(why);

@@ -30,6 +30,8 @@ export interface LogSource {
   token(): string;
   storage: Storage;
   fetch: typeof globalThis.fetch;
+  /** Its key as the operator publishes it. */
+  key?: string | undefined;
 }
 
 const kSealedWithinMs = 10_000;
@@ -60,6 +62,17 @@ export class Log {
       return await within(work, "verifyPayment", { timeoutMs, signal });
     } finally {
       ending.abort();
+    }
+  }
+
+  /** Whether the service has a log: one whose key was seen before cannot be gone. */
+  async isKept(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#key(undefined, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof MillraceError && error.reason === "not_found") return false;
+      throw error;
     }
   }
 
@@ -152,7 +165,10 @@ export class Log {
       return;
     }
     const response = await this.#get(`/v1/log/proof/consistency?from=${size}&to=${head.size}`, signal);
-    if (!response.ok) throw await problemOf(response);
+    if (!response.ok)
+      throw new MillraceError("unavailable", `the log does not show how it went on from ${size} leaves`, {
+        cause: await problemOf(response),
+      });
     const proof = readMembers(await response.json(), "proof");
     const path = readList(proof, "path").map((step) => bytesOf(step, "path"));
     if (!isConsistent(size, head.size, root, head.root, path))
@@ -162,7 +178,8 @@ export class Log {
   async #key(given: string | undefined, signal: AbortSignal): Promise<NoteKey> {
     const place = `log:key:${this.#source.origin}`;
     const kept = await load(this.#source.storage, place);
-    const text = given ?? (kept ? readText(kept, "key") : await this.#askKey(signal));
+    const expected = given ?? this.#source.key;
+    const text = expected ?? (kept ? readText(kept, "key") : await this.#askKey(signal));
     const key = parseKey(text);
     if (!key) throw new ServerMismatch("key", `${text} is no verifier key`);
     if (kept && readText(kept, "key") !== text)
