@@ -80,8 +80,7 @@ Task<Claims::Outcome<ClaimSummary>> Claims::claim_on(ledger::Occasion occasion,
     if (!amount) co_return Refusal{Error::rpc_read_failed};
     if (amount->is_zero()) co_return Refusal{Error::nothing_to_settle};
 
-    const auto recorded =
-        co_await record(asset, receiver, drafted->rows, *amount, std::move(drafted->drafts));
+    const auto recorded = co_await record(asset, receiver, std::move(*drafted), *amount);
     for (const auto& entry : recorded.outbox) co_await sender_.broadcast(entry);
     const auto claim_id = recorded.record.claim_id;
     const auto work = [claim_id](pqxx::transaction_base& transaction) {
@@ -178,6 +177,7 @@ Task<bool> Claims::draft_rows(std::span<const PlannedRow> rows, const channel::B
     if (made) {
         if (sweep) drafted.sweep_is_settled = true;
         drafted.drafts.push_back(std::move(*made));
+        drafted.batches.push_back(rows.size());
         drafted.rows.insert(drafted.rows.end(), rows.begin(), rows.end());
         co_return true;
     }
@@ -230,12 +230,12 @@ Task<chain::RpcResult<ledger::OutboxDraft>> Claims::draft(channel::Bytes call, s
 }
 
 Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::Address receiver,
-                                           const std::vector<PlannedRow>& rows,
-                                           channel::Amount amount,
-                                           std::vector<ledger::OutboxDraft> drafts) {
+                                           Drafted drafted, channel::Amount amount) {
     const auto claim_id = random_claim_id();
+    auto& drafts = drafted.drafts;
     for (auto& draft : drafts) draft.reference = claim_id;
-    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount};
+    const auto& rows = drafted.rows;
+    const ledger::NewClaim claim{claim_id, asset, receiver, rows, amount, drafted.batches};
     ledger::RecordedClaim recorded;
     auto* const context = &context_;
     const OutboxSender::Write work = [&claim, &drafts, &recorded, context](

@@ -51,6 +51,8 @@ private:
     struct Drafted {
         std::vector<ledger::OutboxDraft> drafts;
         std::vector<ledger::PlannedRow> rows;
+        /// How many of the rows each of them has, as in NewClaim.
+        std::vector<std::size_t> batches;
         std::vector<ledger::BadRow> bad;
         /// One of them sweeps, or the token refuses that.
         bool sweep_is_settled = false;
@@ -63,9 +65,7 @@ private:
                                                               std::size_t weight);
     Task<void> leave_out(const ledger::Asset& asset, std::vector<ledger::BadRow> bad);
     Task<ledger::RecordedClaim> record(const ledger::Asset& asset, channel::Address receiver,
-                                       const std::vector<ledger::PlannedRow>& rows,
-                                       channel::Amount amount,
-                                       std::vector<ledger::OutboxDraft> drafts);
+                                       Drafted drafted, channel::Amount amount);
     Task<void> claim_earned(ledger::Occasion occasion, const ledger::Asset& asset,
                             channel::Amount amount_min);
     Task<void> claim_and_log(ledger::Occasion occasion, const ledger::Asset& asset,

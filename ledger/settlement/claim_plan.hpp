@@ -30,7 +30,8 @@ struct DueChannel {
     /// Unix seconds from which the payer may take back what is not claimed by then; nullopt while
     /// no withdrawal is pending.
     std::optional<std::uint64_t> deadline;
-    /// Channels in the newest claim that was to claim this one and was reverted on chain; 0: none.
+    /// Rows in the newest transaction that was to claim this one and was reverted on chain; 0:
+    /// none.
     std::size_t reverted_rows = 0;
 };
 
@@ -103,8 +104,9 @@ std::size_t claim_weight(std::span<const PlannedRow> rows);
 /// Cuts rows into batches, in their order, of a weight of at most `rows_max` (and `kClaimRowsMax`),
 /// and at least one row. Rows that a contract signs for share none with others: a contract may say
 /// yes to whoever asks and no in the block, and any payer may have become one (EIP-7702). So a row
-/// whose claim was reverted goes into a batch of half as many rows as that had, until a bad row
-/// stands alone; one that is being withdrawn from stands alone at once, because it cannot wait.
+/// whose transaction was reverted goes into a batch of half as many rows as that had, whatever else
+/// is claimed beside it, until a bad row stands alone; one that is being withdrawn from stands
+/// alone at once, because it cannot wait.
 std::vector<std::span<const PlannedRow>> batches(std::span<const PlannedRow> rows,
                                                  std::size_t rows_max);
 

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include <array>
+#include <stdexcept>
 
 namespace millrace::ledger {
 namespace {
@@ -20,8 +20,8 @@ constexpr const char* kInsertClaim = R"sql(
         $6::timestamptz))sql";
 constexpr const char* kInsertRow = R"sql(
     insert into claim_row (claim_id, channel_id, max_claimable, signature, total_claimed,
-        increment)
-    select $1::text, $2::bytea, $3::numeric, $4::bytea, $5::numeric, $6::numeric
+        increment, outbox_id)
+    select $1::text, $2::bytea, $3::numeric, $4::bytea, $5::numeric, $6::numeric, $7::bigint
     where not exists (
         select from claim_row r join claim m on m.claim_id = r.claim_id
         where r.channel_id = $2::bytea and m.status in ('queued', 'sent'))
@@ -32,8 +32,7 @@ constexpr const char* kOutboxLeft = R"sql(
     select count(*) filter (where status = 'queued'),
         count(*) filter (where status in ('queued', 'sent')),
         count(*) filter (where status = 'failed'),
-        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], ''),
-        count(*) filter (where status = 'failed' and block_number > 0)
+        coalesce((array_agg(error order by nonce) filter (where status = 'failed'))[1], '')
     from outbox where purpose = 'claim' and reference = $1)sql";
 constexpr const char* kMarkSentClaim = R"sql(
     update claim set status = 'sent', updated_at = $2::timestamptz
@@ -89,16 +88,27 @@ SettlementEvent tell(pqxx::transaction_base& transaction, std::uint64_t seq,
     return event;
 }
 
-void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim) {
-    for (const PlannedRow& row : claim.rows) {
-        const auto written = transaction.exec_params(
-            kInsertRow, claim.claim_id, to_bytea(row.id),
-            channel::to_string(row.claim.max_claimable), to_bytea(row.claim.signature.view()),
-            channel::to_string(row.claim.total_claimed), channel::to_string(row.increment));
-        if (written.affected_rows() != 1)
-            throw ClaimInTheWay("a channel is in another claim that is on its way, or in doubt");
-        release_from_quarantine(transaction, std::array{row.id});
+void write_row(pqxx::transaction_base& transaction, const std::string& claim_id,
+               const PlannedRow& row, std::int64_t outbox_id) {
+    const auto written = transaction.exec_params(
+        kInsertRow, claim_id, to_bytea(row.id), channel::to_string(row.claim.max_claimable),
+        to_bytea(row.claim.signature.view()), channel::to_string(row.claim.total_claimed),
+        channel::to_string(row.increment), outbox_id);
+    if (written.affected_rows() != 1)
+        throw ClaimInTheWay("a channel is in another claim that is on its way, or in doubt");
+    release_unless_reverted(transaction, row.id);
+}
+
+void write_rows(pqxx::transaction_base& transaction, const NewClaim& claim,
+                const std::vector<OutboxEntry>& transactions) {
+    auto rows = claim.rows;
+    for (std::size_t at = 0; at < claim.batches.size(); ++at) {
+        const auto size = claim.batches[at];
+        for (const auto& row : rows.first(size))
+            write_row(transaction, claim.claim_id, row, transactions.at(at).id);
+        rows = rows.subspan(size);
     }
+    if (!rows.empty()) throw std::logic_error("a row of the claim is in none of its transactions");
 }
 
 SettlementEvent event_of(pqxx::transaction_base& transaction, const std::string& claim_id,
@@ -139,8 +149,8 @@ RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& 
                        {}};
     transaction.exec_params0(kInsertClaim, claim.claim_id, claim.asset.id, to_bytea(claim.receiver),
                              claim.rows.size(), channel::to_string(claim.amount), to_rfc3339(now));
-    write_rows(transaction, claim);
     recorded.outbox = enqueue(transaction, std::move(transactions), now);
+    write_rows(transaction, claim, recorded.outbox);
     for (const auto& entry : recorded.outbox) recorded.record.transactions.push_back(entry.hash);
     recorded.event = tell(transaction, seq, recorded.record, claim.asset, now);
     return recorded;
@@ -167,8 +177,8 @@ std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transactio
         kFinishClaim, claim_id, std::string(to_string(status)), channel::to_string(swept),
         std::string(left[3].c_str()), to_rfc3339(now));
     if (changed.affected_rows() == 0) return std::nullopt;
-    if (left[4].as<std::int64_t>() != 0)
-        quarantine_reverted(transaction, claim_id, left[3].c_str(), now);
+    release_claimed(transaction, claim_id);
+    quarantine_reverted(transaction, claim_id, now);
     return event_of(transaction, claim_id, assets, now);
 }
 

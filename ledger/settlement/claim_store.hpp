@@ -44,6 +44,8 @@ struct NewClaim {
     /// None: claimed before, only to be swept.
     std::span<const PlannedRow> rows;
     channel::Amount amount;
+    /// How many of the rows each transaction claims, in the order of both; those behind claim none.
+    std::vector<std::size_t> batches{};
 };
 
 /// One of the rows' channels is in another claim that is still on its way.
@@ -61,8 +63,9 @@ struct RecordedClaim {
 /// event before the mutex is let go. They wait for other writers of the database, other processes
 /// included, so that no two claims take the same channel.
 
-/// Writes down a claim, its rows, its transactions (of `sign_drafts`) and its first event; its
-/// channels are in quarantine no longer. Throws ClaimInTheWay, and pqxx::unique_violation as
+/// Writes down a claim, its transactions (of `sign_drafts`), its rows and its first event; its
+/// channels are in quarantine no longer, but for those that were reverted on chain, which have yet
+/// to do better. Throws ClaimInTheWay, and pqxx::unique_violation as
 /// `enqueue` does.
 RecordedClaim record_claim(pqxx::transaction_base& transaction, const NewClaim& claim,
                            std::vector<OutboxEntry> transactions, Time now);
@@ -75,8 +78,9 @@ std::optional<SettlementEvent> claim_sent(pqxx::transaction_base& transaction,
 
 /// Ends the claim once all of its transactions are confirmed or failed: confirmed if all are
 /// confirmed, else failed with the first error. `swept` is what the receiver got by the
-/// transaction that ended last, the one that sweeps. A channel whose claim was reverted on chain
-/// with no other row in it goes into quarantine. Nullopt when that changed nothing.
+/// transaction that ended last, the one that sweeps. A channel whose transaction was reverted on
+/// chain with no other row in it goes into quarantine; those that were claimed are in it no longer.
+/// Nullopt when that changed nothing.
 std::optional<SettlementEvent> claim_finished(pqxx::transaction_base& transaction,
                                               const std::string& claim_id, channel::Amount swept,
                                               const Assets& assets, Time now);

@@ -15,12 +15,12 @@ constexpr const char* kDueChannels = R"sql(
         voucher_signer,
         case when status = 'closing' then withdraw_requested_at + withdraw_delay_seconds end
             as deadline,
-        coalesce((select m.channels from claim_row r join claim m on m.claim_id = r.claim_id
-            where r.channel_id = c.channel_id and m.status = 'failed'
-                and r.total_claimed > c.total_claimed
-                and exists (select from outbox o where o.purpose = 'claim'
-                    and o.reference = m.claim_id and o.status = 'failed' and o.block_number > 0)
-            order by m.updated_at desc limit 1), 0) as reverted_rows
+        coalesce((select (select count(*) from claim_row b
+                where b.claim_id = r.claim_id and b.outbox_id = r.outbox_id)
+            from claim_row r join outbox o on o.outbox_id = r.outbox_id
+            where r.channel_id = c.channel_id and r.total_claimed > c.total_claimed
+                and o.status = 'failed' and o.block_number > 0
+            order by r.outbox_id desc limit 1), 0) as reverted_rows
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
         and charged > total_claimed and signature is not null and not in_doubt
@@ -32,8 +32,9 @@ constexpr const char* kDueChannels = R"sql(
             select from claim_quarantine q
             where q.channel_id = c.channel_id and q.retry_at > $4::timestamptz
                 and (c.status <> 'closing' or q.retry_at <= $5::timestamptz)
-                and q.balance = c.balance and q.total_claimed = c.total_claimed
-                and q.signature = c.signature)
+                and q.total_claimed = c.total_claimed
+                and (q.reason = 'reverted'
+                    or (q.balance = c.balance and q.signature = c.signature)))
     order by channel_id)sql";
 constexpr const char* kUnfinishedClaim = R"sql(
     select exists (select from claim

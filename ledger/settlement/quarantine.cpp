@@ -32,8 +32,20 @@ constexpr const char* kInsert = R"sql(
         total_claimed = excluded.total_claimed, signature = excluded.signature,
         attempts = excluded.attempts, retry_at = excluded.retry_at)sql";
 constexpr const char* kRelease = "delete from claim_quarantine where channel_id = $1::bytea";
-constexpr const char* kRowsOfClaim = R"sql(
-    select channel_id, signature, increment from claim_row where claim_id = $1)sql";
+constexpr const char* kReleaseUnlessReverted = R"sql(
+    delete from claim_quarantine where channel_id = $1::bytea and reason <> 'reverted')sql";
+constexpr const char* kReleaseClaimed = R"sql(
+    delete from claim_quarantine q using claim_row r, outbox o
+    where q.channel_id = r.channel_id and r.claim_id = $1 and o.outbox_id = r.outbox_id
+        and o.status = 'confirmed')sql";
+constexpr const char* kRevertedAlone = R"sql(
+    select r.channel_id, r.signature, r.increment, coalesce(o.error, '') as error
+    from claim_row r join outbox o on o.outbox_id = r.outbox_id
+    where r.claim_id = $1 and o.status = 'failed' and o.block_number > 0
+        and not exists (
+            select from claim_row b
+            where b.claim_id = r.claim_id and b.outbox_id = r.outbox_id
+                and b.channel_id <> r.channel_id))sql";
 constexpr const char* kList = R"sql(
     select channel_id, asset_id, reason, detail, amount, attempts, {} as since, {} as retry_at
     from claim_quarantine
@@ -97,13 +109,20 @@ std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
 }
 
 void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,
-                         const std::string& detail, Time now) {
-    const auto rows = transaction.exec_params(kRowsOfClaim, claim_id);
-    if (rows.size() != 1) return;
-    put(transaction,
-        {rows[0]["channel_id"].c_str(), RowFault::reverted, detail, rows[0]["increment"].c_str(),
-         rows[0]["signature"].c_str()},
-        now);
+                         Time now) {
+    for (const auto& row : transaction.exec_params(kRevertedAlone, claim_id))
+        put(transaction,
+            {row["channel_id"].c_str(), RowFault::reverted, row["error"].c_str(),
+             row["increment"].c_str(), row["signature"].c_str()},
+            now);
+}
+
+void release_unless_reverted(pqxx::transaction_base& transaction, const channel::ChannelId& id) {
+    transaction.exec_params0(kReleaseUnlessReverted, to_bytea(id));
+}
+
+void release_claimed(pqxx::transaction_base& transaction, const std::string& claim_id) {
+    transaction.exec_params0(kReleaseClaimed, claim_id);
 }
 
 std::size_t release_from_quarantine(pqxx::transaction_base& transaction,

@@ -29,10 +29,17 @@ std::chrono::seconds quarantine_pause(unsigned attempts);
 std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,
                                         std::span<const BadRow> rows, const Asset& asset, Time now);
 
-/// The same for the only channel of a claim that was reverted on chain; nothing when it has more.
-/// The claim's own event tells of it.
+/// The same for each channel that was alone in one of the claim's transactions which was reverted
+/// on chain, whatever became of the others; but for their time alone, or until they are claimed all
+/// the same: each trial costs gas, and a new voucher is no reason for one. The claim's own event
+/// tells of it.
 void quarantine_reverted(pqxx::transaction_base& transaction, const std::string& claim_id,
-                         const std::string& detail, Time now);
+                         Time now);
+
+/// A channel that is in a claim again is in quarantine no longer, unless it was reverted on chain:
+/// then `release_claimed` ends that, when its transaction is confirmed.
+void release_unless_reverted(pqxx::transaction_base& transaction, const channel::ChannelId& id);
+void release_claimed(pqxx::transaction_base& transaction, const std::string& claim_id);
 
 /// Takes channels up again at once. Gives how many there were.
 std::size_t release_from_quarantine(pqxx::transaction_base& transaction,

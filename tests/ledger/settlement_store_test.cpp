@@ -86,10 +86,18 @@ struct Due {
                 ledger::due_channels(transaction, asset(), receiver(), authorizer(), at), {});
         });
     }
+    /// All rows are in the first transaction.
     ledger::RecordedClaim record(const std::string& id, const std::vector<ledger::PlannedRow>& rows,
                                  std::size_t transactions = 1) {
+        std::vector<std::size_t> batches(transactions, 0);
+        batches.front() = rows.size();
+        return record(id, rows, batches);
+    }
+    ledger::RecordedClaim record(const std::string& id, const std::vector<ledger::PlannedRow>& rows,
+                                 const std::vector<std::size_t>& batches) {
+        const auto transactions = batches.size();
         return commit(books, [&](pqxx::work& transaction) {
-            const ledger::NewClaim claim{id, asset(), receiver(), rows, units(100)};
+            const ledger::NewClaim claim{id, asset(), receiver(), rows, units(100), batches};
             auto signed_drafts = ledger::sign_drafts(transaction, {kNetwork, signer, 0},
                                                      {transactions, draft(Purpose::claim, id)});
             return ledger::record_claim(transaction, claim, std::move(signed_drafts), kNoon);
@@ -316,6 +324,54 @@ TEST_CASE("claim: a channel whose claim alone was reverted on chain goes into qu
           "reverted|reverted|" + channel::to_string(rows[0].increment) + "|1");
     CHECK(std::count_if(after.begin(), after.end(),
                         [](const auto& row) { return row.reverted_rows == 1; }) == 1);
+}
+
+TEST_CASE("claim: of several transactions the one that was reverted is under suspicion alone",
+          "[settlement]") {
+    Due due;
+    const auto rows = due.plan();
+    const auto end = [&](const std::string& id, const ledger::RecordedClaim& recorded,
+                         ledger::Time at) {
+        commit(due.books, [&](pqxx::work& transaction) {
+            for (const auto& entry : recorded.outbox)
+                ledger::finish_outbox(transaction, entry.id,
+                                      result_of(entry, &entry != &recorded.outbox[0]), at);
+            return ledger::claim_finished(transaction, id, {}, due.books.assets, at);
+        });
+    };
+    const auto quarantined = [&] {
+        return due.books.query("select reason, amount, attempts from claim_quarantine");
+    };
+    end("0x01", due.record("0x01", rows, {1, 1, 0}), kNoon);
+    CHECK(quarantined() == "reverted|" + channel::to_string(rows[0].increment) + "|1");
+    auto next = due.plan();
+    REQUIRE(next.size() == 1);
+    CHECK(next[0].id == rows[1].id);
+    CHECK(next[0].reverted_rows == 0);
+
+    // A new voucher is no reason to pay for another trial; time is, for longer each time.
+    change(due.books, "update channel set signature = decode(repeat('07', 65), 'hex')");
+    CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
+    const auto later = kNoon + std::chrono::seconds{60};
+    next = due.plan(later);
+    REQUIRE(next.size() == 2);
+    const auto again = std::find_if(next.begin(), next.end(),
+                                    [&](const auto& row) { return row.id == rows[0].id; });
+    REQUIRE(again != next.end());
+    CHECK(again->reverted_rows == 1);
+    end("0x02", due.record("0x02", {*again}), later);
+    CHECK(quarantined() == "reverted|" + channel::to_string(rows[0].increment) + "|2");
+    CHECK(due.plan(later + std::chrono::seconds{119}).size() == 1);
+    REQUIRE(due.plan(later + std::chrono::seconds{120}).size() == 2);
+
+    // Claimed at last.
+    const auto recorded = due.record("0x03", {*again});
+    commit(due.books, [&](pqxx::work& transaction) {
+        ledger::finish_outbox(transaction, recorded.outbox[0].id,
+                              result_of(recorded.outbox[0], true), later);
+        return ledger::claim_finished(transaction, "0x03", {}, due.books.assets, later);
+    });
+    CHECK(due.books.query("select count(*) from claim_quarantine") == "0");
 }
 
 TEST_CASE("claim: a nonce that another transaction took is no fault of its channels",

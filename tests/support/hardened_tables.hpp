@@ -101,14 +101,14 @@ inline constexpr const char* kJournalRows[] = {
 };
 
 inline constexpr const char* kNullable[] = {
-    "audit_key.revoked_at",  "audit_query.seq",      "chain_event.channel_id",
-    "channel.app",           "channel.signature",    "claim.error",
-    "event.channel_id",      "facilitated.asked_as", "outbox.block_number",
-    "outbox.error",          "outbox.fee",           "outbox.gas_used",
-    "payment.covered_by",    "payment.signature",    "payment.voucher_max",
-    "refund.asked",          "refund.error",         "refund.reference",
-    "refund.signature",      "refund.voucher_max",   "transfer.reverses_leg",
-    "transfer.reverses_seq",
+    "audit_key.revoked_at",  "audit_query.seq",       "chain_event.channel_id",
+    "channel.app",           "channel.signature",     "claim.error",
+    "claim_row.outbox_id",   "event.channel_id",      "facilitated.asked_as",
+    "outbox.block_number",   "outbox.error",          "outbox.fee",
+    "outbox.gas_used",       "payment.covered_by",    "payment.signature",
+    "payment.voucher_max",   "refund.asked",          "refund.error",
+    "refund.reference",      "refund.signature",      "refund.voucher_max",
+    "transfer.reverses_leg", "transfer.reverses_seq",
 };
 
 }  // namespace support
