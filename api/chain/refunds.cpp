@@ -87,7 +87,7 @@ Task<Refunds::Outcome<RefundSent>> Refunds::carry_out(const ledger::ChannelTerms
 Task<Refunds::Outcome<RefundSent>> Refunds::sign_and_send(const ledger::ChannelTerms& terms,
                                                           const channel::State& state,
                                                           RefundKey key, channel::AskRefund asked) {
-    auto draft = co_await draft_for(terms, state);
+    auto draft = co_await draft_first(terms, state);
     if (const auto* refused = std::get_if<Refusal>(&draft)) {
         co_await give_up(key, state.refunding, state.refund_nonce,
                          std::string(channel::sentence(refused->error)));
@@ -97,6 +97,18 @@ Task<Refunds::Outcome<RefundSent>> Refunds::sign_and_send(const ledger::ChannelT
     refund.asked.refund_nonce = state.refund_nonce;
     refund.draft.reference = ledger::refund_reference(key);
     co_return co_await send(refund);
+}
+
+/// A claim that the signer refuses, of a voucher that it does not believe or beyond its cap, holds
+/// up no refund: what is charged stays in the channel then.
+Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_first(const ledger::ChannelTerms& terms,
+                                                                 const channel::State& state) {
+    try {
+        co_return co_await draft_for(terms, state, Claiming::first);
+    } catch (const chain::SignerRefused&) {
+        // Nothing can be awaited here.
+    }
+    co_return co_await draft_for(terms, state, Claiming::apart);
 }
 
 /// A payer that is a contract is asked here, because a shard asks nobody.
@@ -149,11 +161,12 @@ Task<Refunds::Outcome<RefundSent>> Refunds::answer_again(channel::ChannelId id,
 }
 
 Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::ChannelTerms& terms,
-                                                               const channel::State& state) {
+                                                               const channel::State& state,
+                                                               Claiming claiming) {
     ledger::OutboxDraft draft;
     draft.purpose = ledger::Purpose::refund;
     draft.to = network_.config.contract;
-    draft.data = co_await calldata_for(terms, state);
+    draft.data = co_await calldata_for(terms, state, claiming);
     const auto estimate = co_await network_.node.estimate_gas(draft.data);
     if (!estimate) {
         const bool reverted = estimate.error().reverted();
@@ -170,7 +183,7 @@ Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_for(const ledger::Cha
 
 /// What is charged is claimed first: what is left then is the payer's.
 Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
-                                           const channel::State& state) {
+                                           const channel::State& state, Claiming claiming) {
     const std::array due{ledger::DueChannel{.id = terms.id,
                                             .config = terms.config,
                                             .balance = state.balance,
@@ -180,7 +193,8 @@ Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
                                             .signature = state.signature,
                                             .voucher_signer = terms.voucher_signer,
                                             .deadline = {}}};
-    const auto rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
+    std::vector<ledger::PlannedRow> rows;
+    if (claiming == Claiming::first) rows = ledger::plan_claim(due, ledger::ClaimPolicy{});
     const auto config = terms.config;
     const auto amount = state.refunding;
     const auto nonce = channel::word_from(state.refund_nonce);
@@ -253,8 +267,10 @@ Task<Refunds::Stands> Refunds::stands(ledger::StrandedRefund::Signed refund) {
 }
 
 /// Its transaction was mined and reverted, or never mined. As soon as it would succeed, it is sent
-/// again; until then the money stays held.
+/// again, after ever longer pauses where blocks say otherwise; until then the money stays held, and
+/// the provider claims what is charged by itself.
 Task<void> Refunds::send_again(ledger::StrandedRefund::Signed refund) {
+    if (now() < ledger::next_attempt(refund)) co_return;
     const auto now_steady = std::chrono::steady_clock::now();
     auto& next = next_attempt_[refund.key.channel];
     if (now_steady < next) co_return;
@@ -265,16 +281,7 @@ Task<void> Refunds::send_again(ledger::StrandedRefund::Signed refund) {
     };
     const auto record = co_await context_.database.run(reading);
     if (!record) co_return;
-    auto state = record->state;
-    state.refunding = refund.amount;
-    state.refund_nonce = refund.nonce;
-    Outcome<ledger::OutboxDraft> draft = Refusal{Error::unavailable};
-    try {
-        draft = co_await draft_for(record->terms, state);
-    } catch (const chain::SignerUnavailable&) {
-        co_return;
-    } catch (const chain::SignerRefused&) {
-    }
+    auto draft = co_await draft_again(*record, refund);
     if (std::holds_alternative<Refusal>(draft)) {
         spdlog::warn(
             "{}: refund {} of channel {} failed and may still be carried out: what it "
@@ -293,6 +300,33 @@ Task<void> Refunds::send_again(ledger::StrandedRefund::Signed refund) {
     };
     const auto entries = co_await sender_.write_down(work);
     co_await sender_.broadcast(entries.front());
+}
+
+/// With what is charged, or without it where that is in the way: a voucher that the payer's
+/// contract does not own up to in a block, or that the signer does not believe. What is charged
+/// stays in the channel then.
+Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_again(
+    const ledger::ChannelRecord& record, const ledger::StrandedRefund::Signed& refund) {
+    auto state = record.state;
+    state.refunding = refund.amount;
+    state.refund_nonce = refund.nonce;
+    if (refund.reverted == 0) {
+        auto draft = co_await draft_if_signed(record.terms, state, Claiming::first);
+        const auto* refused = std::get_if<Refusal>(&draft);
+        if (!refused || refused->error != Error::refund_simulation_failed) co_return draft;
+    }
+    co_return co_await draft_if_signed(record.terms, state, Claiming::apart);
+}
+
+Task<Refunds::Outcome<ledger::OutboxDraft>> Refunds::draft_if_signed(
+    const ledger::ChannelTerms& terms, const channel::State& state, Claiming claiming) {
+    try {
+        co_return co_await draft_for(terms, state, claiming);
+    } catch (const chain::SignerUnavailable&) {
+        co_return Refusal{Error::unavailable};
+    } catch (const chain::SignerRefused&) {
+        co_return Refusal{Error::refund_simulation_failed};
+    }
 }
 
 /// Written down before the money is given back, so that nobody can send it afterwards.

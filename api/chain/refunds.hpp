@@ -22,7 +22,7 @@ namespace millrace::api {
 /// refund in one transaction, and sent. What the chain says of it releases the money, and so does
 /// `look_after` when it was never written down, for instance because the service ended. One that
 /// was signed and failed is public: until its nonce is used up, its money stays held, and it is
-/// sent again as soon as it would succeed.
+/// sent again as soon as it would succeed, or later the oftener it was reverted.
 class Refunds {
 public:
     template <class T>
@@ -49,10 +49,14 @@ private:
     Task<Outcome<RefundSent>> sign_and_send(const ledger::ChannelTerms& terms,
                                             const channel::State& state, ledger::RefundKey key,
                                             channel::AskRefund asked);
+    /// Whether what is charged is claimed in the same transaction.
+    enum class Claiming { first, apart };
+    Task<Outcome<ledger::OutboxDraft>> draft_first(const ledger::ChannelTerms& terms,
+                                                   const channel::State& state);
     Task<Outcome<ledger::OutboxDraft>> draft_for(const ledger::ChannelTerms& terms,
-                                                 const channel::State& state);
+                                                 const channel::State& state, Claiming claiming);
     Task<channel::Bytes> calldata_for(const ledger::ChannelTerms& terms,
-                                      const channel::State& state);
+                                      const channel::State& state, Claiming claiming);
     Task<Outcome<RefundSent>> send(const ledger::NewRefund& refund);
     Task<void> give_up(ledger::RefundKey key, channel::Amount amount, std::uint64_t refund_nonce,
                        std::string why);
@@ -60,6 +64,12 @@ private:
     enum class Stands { no, yes, unknown };
     Task<Stands> stands(ledger::StrandedRefund::Signed refund);
     Task<void> send_again(ledger::StrandedRefund::Signed refund);
+    Task<Outcome<ledger::OutboxDraft>> draft_again(const ledger::ChannelRecord& record,
+                                                   const ledger::StrandedRefund::Signed& refund);
+    /// `refund_simulation_failed` also where the signer refuses.
+    Task<Outcome<ledger::OutboxDraft>> draft_if_signed(const ledger::ChannelTerms& terms,
+                                                       const channel::State& state,
+                                                       Claiming claiming);
 
     ChainContext& context_;
     ChainNetwork& network_;

@@ -24,7 +24,14 @@ constexpr const char* kDueChannels = R"sql(
     from channel c
     where receiver = $1::bytea and asset_id = $2 and receiver_authorizer = $3::bytea
         and charged > total_claimed and signature is not null and not in_doubt
-        and (refunding = 0 or status = 'closing')
+        and (refunding = 0 or status = 'closing'
+            or (exists (
+                    select from refund f
+                    where f.channel_id = c.channel_id and f.number = c.refunds_begun)
+                and not exists (
+                    select from refund f join outbox o
+                        on o.purpose = 'refund' and o.reference = f.reference
+                    where f.channel_id = c.channel_id and o.status in ('queued', 'sent'))))
         and not exists (
             select from claim_row r join claim m on m.claim_id = r.claim_id
             where r.channel_id = c.channel_id and m.status in ('queued', 'sent'))

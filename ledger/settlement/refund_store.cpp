@@ -4,8 +4,15 @@
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 namespace millrace::ledger {
 namespace {
+
+constexpr std::chrono::seconds kPause{60};
+constexpr std::chrono::seconds kPauseMax = std::chrono::hours{6};
+constexpr unsigned kDoublingsMax = 16;
 
 constexpr const char* kInsertSent = R"sql(
     insert into refund (channel_id, number, amount, asked, voucher_max, signature, refund_nonce,
@@ -27,14 +34,21 @@ constexpr const char* kFind = R"sql(
 // While any refund of the channel is on its way, what is held may be for that one.
 constexpr const char* kStranded = R"sql(
     select c.channel_id, c.refunds_begun, c.refunding, c.refund_nonce,
-        r.number is not null as is_written_down, s.number, s.amount, s.refund_nonce as signed_nonce
+        r.number is not null as is_written_down, s.number, s.amount,
+        s.refund_nonce as signed_nonce, t.reverted, t.last_reverted_at
     from channel c
     join asset a on a.asset_id = c.asset_id
     left join refund r on r.channel_id = c.channel_id and r.number = c.refunds_begun
     left join lateral (
-        select number, amount, refund_nonce from refund
+        select number, amount, refund_nonce, reference from refund
         where channel_id = c.channel_id and reference is not null
         order by refund_nonce desc, number desc limit 1) s on true
+    left join lateral (
+        select count(*) as reverted,
+            coalesce(extract(epoch from max(updated_at)), 0)::bigint as last_reverted_at
+        from outbox
+        where purpose = 'refund' and reference = s.reference and status = 'failed'
+            and block_number > 0) t on true
     where c.refunding > 0 and a.network = $1
         and not exists (
             select from refund any_of join outbox o
@@ -84,6 +98,12 @@ std::optional<SentRefund> find_refund(pqxx::transaction_base& transaction, const
     return refund;
 }
 
+Time next_attempt(const StrandedRefund::Signed& refund) {
+    if (refund.reverted < 2) return refund.last_reverted_at;
+    const auto doublings = std::min(refund.reverted - 2, kDoublingsMax);
+    return refund.last_reverted_at + std::min(kPause * (1 << doublings), kPauseMax);
+}
+
 std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,
                                              channel::Network network) {
     std::vector<StrandedRefund> stranded;
@@ -95,9 +115,12 @@ std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction
                             row["is_written_down"].as<bool>(),
                             std::nullopt});
         if (row["signed_nonce"].is_null()) continue;
-        stranded.back().last_signed = {{id, row["number"].as<std::uint64_t>()},
-                                       amount_from(row["amount"]),
-                                       row["signed_nonce"].as<std::uint64_t>()};
+        stranded.back().last_signed = {
+            {id, row["number"].as<std::uint64_t>()},
+            amount_from(row["amount"]),
+            row["signed_nonce"].as<std::uint64_t>(),
+            row["reverted"].as<unsigned>(),
+            Time{std::chrono::seconds{row["last_reverted_at"].as<std::int64_t>()}}};
     }
     return stranded;
 }

@@ -71,9 +71,17 @@ struct StrandedRefund {
         RefundKey key;
         channel::Amount amount;
         std::uint64_t nonce = 0;
+        /// How many of its transactions were reverted on chain, and when the last one was found so.
+        unsigned reverted = 0;
+        Time last_reverted_at;
     };
     std::optional<Signed> last_signed;
 };
+
+/// When another transaction of it may be paid for: at once after the first that was reverted, then
+/// after a minute, doubled each time, at most six hours.
+Time next_attempt(const StrandedRefund::Signed& refund);
+
 std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,
                                              channel::Network network);
 

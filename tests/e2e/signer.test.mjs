@@ -181,6 +181,8 @@ test("signer: what it does not claim for payers that are contracts, nobody can p
   await assert.rejects(payer.pay(channel, { id: "three" }, 10n), refused);
   const more = { channelConfig: channel.config, voucher: await payer.voucher(channel.id, 200n) };
   await assert.rejects(provider.accept(more, { id: "four" }, 100n), refused);
+  assert.equal((await payer.refund(channel, 500n)).amount, "500");
+  await payer.waitForBalance(channel.id, 500n);
   await believe(true);
   assert.equal((await provider.claim()).amount, "60");
   await assertBalanced(ready);

@@ -55,6 +55,10 @@ auto commit(Books& books, Work work) {
     return result;
 }
 
+void change(Books& books, const std::string& sql) {
+    commit(books, [&](pqxx::work& transaction) { return transaction.exec(sql).affected_rows(); });
+}
+
 /// A channel of 1000 with 300 charged, of which a refund of 400 was begun.
 struct Begun {
     Books books;
@@ -288,6 +292,29 @@ TEST_CASE("refund: stranded when it holds money and is not on its way", "[refund
     CHECK(begun.stranded().empty());
 }
 
+TEST_CASE("refund: one that blocks revert is paid for again after ever longer pauses", "[refund]") {
+    Begun begun;
+    begun.finish(begun.record().front(), false);
+    const auto stranded = begun.stranded();
+    REQUIRE(stranded.size() == 1);
+    REQUIRE(stranded[0].last_signed.has_value());
+    auto refund = *stranded[0].last_signed;
+    CHECK(refund.reverted == 1);
+    CHECK(refund.last_reverted_at == kNoon);
+    CHECK(ledger::next_attempt(refund) == kNoon);
+    const auto pause = [&](unsigned reverted) {
+        refund.reverted = reverted;
+        return ledger::next_attempt(refund) - kNoon;
+    };
+    CHECK(pause(2) == std::chrono::minutes{1});
+    CHECK(pause(3) == std::chrono::minutes{2});
+    CHECK(pause(6) == std::chrono::minutes{16});
+    CHECK(pause(100) == std::chrono::hours{6});
+    // What was never mined has cost nothing.
+    change(begun.books, "update outbox set block_number = 0");
+    CHECK(begun.stranded()[0].last_signed->reverted == 0);
+}
+
 TEST_CASE("refund: what is held for one on its way is not stranded with a later one", "[refund]") {
     Begun begun;
     auto& [books, shard, app, key] = begun;
@@ -311,6 +338,15 @@ TEST_CASE("refund: leaves its channel out of claims, unless the payer withdraws 
                                         config.receiver_authorizer, kNoon);
         });
     };
+    CHECK(due().empty());
+    // While it is on its way, and no longer than that, although what it takes stays held.
+    const auto entries = begun.record();
+    CHECK(due().empty());
+    begun.finish(entries.front(), false);
+    CHECK(books.query("select refunding from channel") == "400");
+    REQUIRE(due().size() == 1);
+    CHECK(due()[0].charged == units(300));
+    change(books, "update outbox set status = 'sent'");
     CHECK(due().empty());
     process(shard, event(app, 1, channel::WithdrawalRequested{1'700'000'000, units(700)}));
     const auto closing = due();
