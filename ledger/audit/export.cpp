@@ -21,8 +21,9 @@ constexpr const char* kAssets =
 constexpr const char* kChannels =
     "select c.channel_id, s.network, s.token, c.payer, c.payer_authorizer, c.receiver, "
     "c.receiver_authorizer, c.withdraw_delay_seconds, c.salt, c.app, c.voucher_signer, "
-    "c.opened_at, c.status, c.balance, c.charged, c.reserved, c.refunding, c.signed_max, "
-    "c.signature, c.total_claimed, c.withdraw_requested_at, c.refund_nonce, c.seq "
+    "c.opened_at, c.status, c.balance, c.charged, c.owed, c.reserved, c.refunding, "
+    "c.refunds_begun, c.signed_max, c.signature, c.total_claimed, c.withdraw_requested_at, "
+    "c.refund_nonce, c.in_doubt::text as in_doubt, c.seq "
     "from channel c left join asset s on s.asset_id = c.asset_id order by c.channel_id";
 constexpr const char* kReservations =
     "select channel_id, inference_id, max_amount, charged, steps from reservation "
@@ -236,13 +237,16 @@ void Export::write_channel(const pqxx::row& row, std::string& out) {
         .column("status", row["status"])
         .column("balance", row["balance"])
         .column("charged", row["charged"])
+        .column("owed", row["owed"])
         .column("reserved", row["reserved"])
         .column("refunding", row["refunding"])
+        .column("refundsBegun", row["refunds_begun"])
         .column("signedMax", row["signed_max"])
         .bytes("signature", row["signature"])
         .column("totalClaimed", row["total_claimed"])
         .column("withdrawRequestedAt", row["withdraw_requested_at"])
         .column("refundNonce", row["refund_nonce"])
+        .column("inDoubt", row["in_doubt"])
         .column("seq", row["seq"])
         .end();
     out += '\n';

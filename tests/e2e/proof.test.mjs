@@ -133,6 +133,19 @@ test("an older export holds as of the blocks that it had reached", async () => {
   assert.equal((await verify(file, "--rpc", stack.ready.rpc)).code, 0);
 });
 
+test("decimals that are not the token's are named, where a node is", async () => {
+  const file = await exported();
+  const ofToken = "network like 'eip155:%' and token <> decode(repeat('00', 20), 'hex')";
+  const client = await connect(stack.ready.postgres);
+  await client.query(`update asset set decimals = decimals + 1 where ${ofToken}`);
+  const found = await verify(...config(), "--rpc", stack.ready.rpc);
+  await client.query(`update asset set decimals = decimals - 1 where ${ofToken}`);
+  await client.end();
+  assert.equal(found.code, 1, JSON.stringify(found));
+  assert.deepEqual([found.said.rule, found.said.table], ["chain", "asset"]);
+  assert.equal((await verify(file, "--rpc", stack.ready.rpc)).code, 0);
+});
+
 test("an edit by whoever owns the database is named", async () => {
   await sealed();
   const head = join(folder, "kept.note");

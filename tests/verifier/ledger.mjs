@@ -162,8 +162,9 @@ export class Ledger {
     };
     const channel = {
       channelId: channelIdOf(config), config, app, voucherSigner, secret: (authorizer ?? payer).secret,
-      openedAt: this.now(), status: "pending", balance: 0n, charged: 0n, reserved: 0n, refunding: 0n,
-      signedMax: 0n, signature: undefined, totalClaimed: 0n, withdrawRequestedAt: 0, refundNonce: 0n, seq: 0n,
+      openedAt: this.now(), status: "pending", balance: 0n, charged: 0n, owed: 0n, reserved: 0n,
+      refunding: 0n, refundsBegun: 0n, inDoubt: "false", signedMax: 0n, signature: undefined,
+      totalClaimed: 0n, withdrawRequestedAt: 0, refundNonce: 0n, seq: 0n,
       open: new Map(), unposted: 0n, firstUnposted: 0,
     };
     this.channels.push(channel);
@@ -220,6 +221,7 @@ export class Ledger {
     if (change.charged > 0n) {
       if (channel.unposted === 0n) channel.firstUnposted = seq;
       channel.unposted += change.charged;
+      channel.owed = channel.charged;
     }
     const transfers = post && channel.unposted > 0n ? [this.posting(channel)] : [];
     return this.entry({ payments: [row], ...(transfers.length ? { transfers } : {}) });
@@ -396,6 +398,7 @@ export class Ledger {
     const [original] = this.entries[seq - 1].transfers;
     const amount = BigInt(original.amount);
     channel.balance -= amount;
+    channel.inDoubt = "true";
     return this.entry({
       transfers: [this.transfer(0, "reversal", [original.creditKind, original.creditOwner],
         [original.debitKind, original.debitOwner], amount, { reversesSeq: String(seq), reversesLeg: "0" })],

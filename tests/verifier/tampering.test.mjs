@@ -21,6 +21,10 @@ const setAmount = (h, seq, amount) => {
   const content = contentOf(letter, amount, payment.inferenceId, payment.detail);
   Object.assign(payment, { amount: String(amount), content });
 };
+/** A row for the number without any, which by itself is found where it is not sealed. */
+const fill = ({ ledger }) => {
+  ledger.entries[at.empty - 1] = { events: [ledger.settlementEvent(kReceiver, "settled")] };
+};
 const accounts = ({ ledger }) => {
   ledger.accounts = ledger.accountsTo(ledger.seq);
   return ledger.accounts;
@@ -103,6 +107,7 @@ await expectAll([
   ["a head taken out", "tree", at.head3, ({ ledger }) => ledger.heads.splice(1, 1)],
   ["the first head taken out", "tree", at.head2, ({ ledger }) => ledger.heads.shift()],
   ["all heads taken out, and a row changed", "tree", 1, (h) => {
+    fill(h);
     h.ledger.heads = [];
     set(at.payA, "payments", { at: "2026-01-01T00:00:00.000000Z" })(h);
   }],
@@ -110,9 +115,10 @@ await expectAll([
     ledger.heads.pop();
     ledger.leavesTo = at.head3;
   }],
-  ["the newest head and its leaves taken out, long after", "tree", at.head2 + 1, ({ ledger }) => {
-    ledger.heads.pop();
-    ledger.clock += 11 * 60_000;
+  ["the newest head and its leaves taken out, long after", "tree", at.head2 + 1, (h) => {
+    fill(h);
+    h.ledger.heads.pop();
+    h.ledger.clock += 11 * 60_000;
   }],
   ["a head that names another before it", "tree", at.head2, ({ ledger }) => {
     const [, head] = ledger.heads;
@@ -134,6 +140,10 @@ await expectOfInsider([
     ledger.strays.push({ table: "transfer", seq: "-4", key: "leg 0" });
   }],
   ["a row of no number", "number", undefined, ({ ledger }) => ledger.strays.push({ table: "event", key: "opened" })],
+  ["a number that was given out and has no row", "number", at.unsealed + 1, ({ ledger }) => {
+    ledger.entries.push({});
+    ledger.leaves.push(leafOf(ledger.seq, {}));
+  }],
   // channel_id
   ["a channel's receiver", "channel_id", at.unsealed, ({ a }) => { a.config.receiver = filled(0xee, 20); }],
   ["a channel's payer", "channel_id", at.refundB, ({ b }) => { b.config.payer = wallet(9).address; }],
@@ -322,6 +332,10 @@ await expectOfInsider([
   ["a channel's app", "channel", at.unsealed, ({ a }) => { a.app = "other"; }],
   ["a channel's refund nonce", "channel", at.refundB, ({ b }) => { b.refundNonce = 0n; }],
   ["a channel's withdrawal", "channel", at.refundB, ({ b }) => { b.withdrawRequestedAt = 7; }],
+  ["what a channel owes", "channel", at.unsealed, ({ a }) => { a.owed -= 1n; }],
+  ["a channel's refunds", "channel", at.refundB, ({ b }) => { b.refundsBegun = 1n; }],
+  ["a channel's doubt", "channel", at.refundB, ({ b }) => { b.inDoubt = "false"; }],
+  ["a channel's month", "payment", at.payA, ({ a }) => { a.openedAt = a.openedAt.replace("2026-01", "2025-12"); }],
   ["a channel's number", "channel", at.payA, ({ a }) => { a.seq = BigInt(at.payA); }],
   ["figures of a channel without a row", "channel", 0, ({ d }) => { d.balance = 1n; }],
   ["a channel taken out", "channel", at.payA, ({ ledger }) => {

@@ -30,6 +30,7 @@ struct NetworkBooks {
     channel::Address contract;
     std::vector<StandingEvent> events;
     std::vector<const ledger::AuditedChannel*> channels;
+    std::vector<const ledger::AuditedAsset*> assets;
 };
 
 template <class Items, class Make, class Look>
@@ -185,14 +186,44 @@ void check_channels(const NodeBatch& node, const NetworkBooks& books,
         });
 }
 
+/// What an amount is worth hangs on it, and nothing in the journal says it. A token need not tell
+/// (ERC-20): of one that does not, what the books say stands.
+void check_assets(const NodeBatch& node, const NetworkBooks& books) {
+    // decimals()
+    const channel::Bytes ask{0x31, 0x3c, 0xe5, 0x67};
+    in_batches(
+        node, books.assets,
+        [&](const auto* asset) {
+            return chain::call_request({},
+                                       channel::parse_fixed<channel::Address>(asset->token).value(),
+                                       ask, chain::BlockTag::latest());
+        },
+        [&](const auto* asset, const json::object& answer) {
+            const auto said = channel::parse_hex(member(json::value(answer), "result"));
+            if (!said || said->size() != channel::Digest::size) return;
+            const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+            if (std::all_of(said->begin(), said->end() - 1, is_zero) &&
+                said->back() == asset->decimals)
+                return;
+            broken("chain", "asset", asset->network + ' ' + asset->token,
+                   fmt::format("the token has other decimals than {}: {}", asset->decimals,
+                               member(json::value(answer), "result")));
+        });
+}
+
 std::map<std::uint64_t, NetworkBooks> books_by_chain(const ledger::Verification& verification) {
     std::map<std::uint64_t, NetworkBooks> all;
     for (const auto& [name, contract] : verification.contracts())
         if (const auto network = channel::parse_network(name))
-            all[network->chain_id] = {name, contract, {}, {}};
+            all[network->chain_id] = {name, contract, {}, {}, {}};
     for (auto& [chain_id, books] : all) {
         for (const auto& [seq, event] : verification.chain_events()) {
             if (event.network == books.network) books.events.push_back({seq, &event});
+        }
+        for (const auto& asset : verification.assets()) {
+            const auto token = channel::parse_fixed<channel::Address>(asset.token);
+            if (asset.network == books.network && token && !token->is_zero())
+                books.assets.push_back(&asset);
         }
         // Figures are as of the newest number, and of channels that the chain has something of.
         if (verification.totals().to != verification.totals().seq) continue;
@@ -218,6 +249,7 @@ ChainCheckTotals check_chain(const ledger::Verification& verification,
         if (found == books.end())
             throw CommandError(fmt::format(
                 "the node at {} is of chain {}, which the books do not have", url, chain_id));
+        check_assets(node, found->second);
         check_events(node, found->second);
         totals.anchors += check_anchors(node, found->second, verification);
         check_channels(node, found->second, verification);

@@ -16,6 +16,8 @@ namespace {
 using channel::Amount;
 
 constexpr std::size_t kContentBytes = 16;
+/// "2026-01"
+constexpr std::size_t kMonthLetters = 7;
 
 channel::BytesView bytes_of(std::string_view text) {
     return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -123,6 +125,9 @@ AuditedPayment payment_from(const Fields& row, const AuditedChannels& channels) 
     payment.kind = proven_kind(row, row.text("kind"));
     if (payment.kind == 0)
         broken("content", "payment", key, "content is not the hash of what the row says");
+    if (row.text("channelMonth") != payment.channel->month)
+        broken("payment", "payment", key,
+               "its month is not " + payment.channel->month + ", in which the channel was opened");
     payment.step = row.number("step");
     payment.amount = row.amount("amount");
     payment.increment = row.amount("increment");
@@ -205,6 +210,7 @@ AuditedEvent event_from(const Fields& row, const AuditedChannels& channels) {
     const auto signer = data.optional_text("voucherSigner");
     if (signer && (*signer == "key") != audited.is_signed_by_key)
         broken("event", "channel", key, "who signs its vouchers is not who did when it was opened");
+    event.name = row.text("name");
     event.status = data.text("status");
     event.balance = data.amount("balance");
     event.charged = data.amount("chargedCumulativeAmount");
@@ -277,6 +283,9 @@ AuditedEntry examine_entry(const Fields& line, const AuditedChannels& channels) 
                                                : "journal",
                        keys_of(number), "the rows are not those that were sealed");
         } else {
+            if (number.rows.empty())
+                broken("number", "commit_sequence", std::to_string(entry.seq),
+                       "it was given out, and there is no row of it");
             entry.at = earliest_time(number);
         }
         for (const auto table : journal_tables())
@@ -317,6 +326,11 @@ AuditedChannel examine_channel(const Fields& line,
     audited.refund_nonce = line.number("refundNonce");
     audited.seq = line.number("seq");
     const auto key = channel::to_hex(audited.id);
+    audited.owed = line.amount("owed");
+    audited.refunds_begun = line.number("refundsBegun");
+    audited.is_in_doubt = line.text("inDoubt") != "false";
+    if (!parse_time(line.text("openedAt"))) line.malformed("openedAt");
+    audited.month = std::string(line.text("openedAt").substr(0, kMonthLetters)) + "-01";
     if (!audited.is_signed_by_key && !audited.config.payer_authorizer.is_zero())
         broken("evidence", "channel", key, "a payer authorizer signs with its key, as no contract");
     const auto contract = contracts.find(audited.network);

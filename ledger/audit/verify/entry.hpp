@@ -21,14 +21,18 @@ struct AuditedChannel {
     std::string network;
     channel::ChannelConfig config;
     std::string app;
+    /// The first day of the month in which it was opened.
+    std::string month;
     bool is_signed_by_key = true;
     /// Of the escrow's domain; nullopt where the contract is not known.
     std::optional<channel::Digest> separator;
     std::string status;
-    channel::Amount balance, charged, reserved, refunding, signed_max, total_claimed;
+    channel::Amount balance, charged, owed, reserved, refunding, signed_max, total_claimed;
     channel::Bytes signature;
     std::uint64_t withdraw_requested_at = 0;
     std::uint64_t refund_nonce = 0;
+    std::uint64_t refunds_begun = 0;
+    bool is_in_doubt = false;
     std::uint64_t seq = 0;
 };
 using AuditedChannels = std::unordered_map<channel::ChannelId, AuditedChannel>;
@@ -77,6 +81,7 @@ struct AuditedOpening {
 /// What an event of topic `channel` says of the channel after it.
 struct AuditedEvent {
     const AuditedChannel* channel = nullptr;
+    std::string name;
     std::string status;
     channel::Amount balance, charged, reserved, refunding, signed_max, total_claimed;
     channel::Bytes signature;

@@ -40,7 +40,10 @@ void Replay::fail(std::string rule, std::string table, std::string key,
 
 void Replay::add_reservation(const channel::ChannelId& channel, std::string inference,
                              Amount max_amount, Amount charged, std::uint64_t steps) {
-    reservations_[channel][std::move(inference)] = {max_amount, charged, steps};
+    const auto key = channel::to_hex(channel) + ' ' + inference;
+    const Reservation told{max_amount, charged, steps};
+    if (!reservations_[channel].try_emplace(std::move(inference), told).second)
+        broken("format", "reservation", key, "the reservation is told twice");
 }
 
 void Replay::take(const AuditedEntry& entry) {
@@ -74,6 +77,7 @@ void Replay::pay(const AuditedPayment& payment) {
     if (!payment.increment.is_zero()) {
         if (live.unposted.is_zero()) live.unposted_from = seq_;
         live.unposted = channel::add(live.unposted, payment.increment).value();
+        live.figures.owed = payment.charged;
     }
 }
 
@@ -207,13 +211,20 @@ void Replay::take_event(const AuditedEntry& entry, const AuditedEvent& event) {
     note_signature(*event.channel, live, event.signed_max, event.signature);
     const auto reserved_before = before.reserved;
     live.figures = {
-        event.balance,     event.charged,       event.reserved, event.refunding,
-        event.signed_max,  event.total_claimed, event.status,   event.withdraw_requested_at,
-        event.refund_nonce};
+        event.balance,      event.charged,       event.reserved,       event.refunding,
+        event.signed_max,   event.total_claimed, event.status,         event.withdraw_requested_at,
+        event.refund_nonce, before.owed,         before.refunds_begun, before.is_in_doubt};
+    follow_name(event, live.figures);
     if (event.reserved.is_zero() && !reserved_before.is_zero()) live.open.clear();
     if (event.reserved.is_zero())
         for (auto& [inference, reservation] : live.open) reservation.may_be_over = true;
     live.seq = seq_;
+}
+
+void Replay::follow_name(const AuditedEvent& event, Figures& figures) {
+    if (event.name == "refunding") ++figures.refunds_begun;
+    if (event.name == "reversed" || event.name == "reopened") figures.is_in_doubt = true;
+    if (event.name == "reconciled") figures.is_in_doubt = false;
 }
 
 void Replay::note_undoing(const AuditedEntry& entry) {
@@ -296,6 +307,7 @@ void Replay::check_undone(const AuditedEntry& entry) {
 
 void Replay::check_account(const std::string& key, Amount debits, Amount credits) {
     auto& account = accounts_[key];
+    if (account.is_told) broken("format", "account", key, "the account is told twice");
     account.is_told = true;
     if (account.debits != debits || account.credits != credits)
         broken("balance", "account", key,
@@ -355,6 +367,11 @@ void Replay::finish() {
             wrong("its withdrawal was requested at " + std::to_string(now.withdraw_requested_at));
         if (now.refund_nonce != audited.refund_nonce)
             wrong("its refund nonce is " + std::to_string(now.refund_nonce));
+        if (now.owed != audited.owed) wrong("what it owes is " + text(now.owed));
+        if (now.refunds_begun != audited.refunds_begun)
+            wrong("refunds begun are " + std::to_string(now.refunds_begun));
+        if (now.is_in_doubt != audited.is_in_doubt)
+            wrong(now.is_in_doubt ? "it is in doubt" : "it is not in doubt");
         if (live.seq != audited.seq) wrong("its last row is " + std::to_string(live.seq));
         if (!are_open(reservations_[id], live.open))
             broken("channel", "reservation", key, "its reservations are not the open ones",

@@ -41,6 +41,10 @@ private:
         std::string status = "pending";
         std::uint64_t withdraw_requested_at = 0;
         std::uint64_t refund_nonce = 0;
+        /// What no event tells, and payments and the names of events do.
+        channel::Amount owed{};
+        std::uint64_t refunds_begun = 0;
+        bool is_in_doubt = false;
     };
     /// A payment whose voucher is to be covered by a later one.
     struct Covered {
@@ -76,6 +80,7 @@ private:
     void check_evidence(const AuditedPayment& payment, Live& live);
     void note_signature(const AuditedChannel& audited, Live& live, channel::Amount max,
                         const channel::Bytes& signature);
+    static void follow_name(const AuditedEvent& event, Figures& figures);
     void take_event(const AuditedEntry& entry, const AuditedEvent& event);
     void post(const AuditedEntry& entry, const AuditedTransfer& transfer);
     void post_payments(const AuditedTransfer& transfer);

@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -141,6 +142,14 @@ void Verification::take_header(const Fields& line) {
 }
 
 void Verification::take_asset(const Fields& line) {
+    AuditedAsset asset{std::string(line.text("network")), std::string(line.text("token")),
+                       line.json_number("decimals")};
+    const auto is_same = [&](const AuditedAsset& other) {
+        return other.network == asset.network && other.token == asset.token;
+    };
+    if (std::any_of(assets_.begin(), assets_.end(), is_same))
+        broken("format", "asset", asset.network + ' ' + asset.token, "the asset is told twice");
+    assets_.push_back(std::move(asset));
     if (const auto contract = line.optional_fixed<channel::Address>("contract"))
         contracts_.emplace(line.text("network"), *contract);
 }

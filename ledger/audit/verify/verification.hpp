@@ -31,6 +31,13 @@ struct VerificationSettings {
     std::map<std::string, channel::Address> contracts{};
 };
 
+/// A token or coin, of which the journal has nothing but network and token: what it is called, and
+/// how many decimals amounts have, is as told.
+struct AuditedAsset {
+    std::string network, token;
+    std::uint64_t decimals = 0;
+};
+
 /// What a verification has seen.
 struct VerificationTotals {
     std::uint64_t from = 0, to = 0, seq = 0;
@@ -60,6 +67,7 @@ public:
 
     const VerificationTotals& totals() const { return totals_; }
     const TreeCheck& tree() const { return *tree_; }
+    const std::vector<AuditedAsset>& assets() const { return assets_; }
     const AuditedChannels& channels() const { return channels_; }
     /// The key that heads were checked with: the auditor's, or else the export's own word.
     const std::optional<NoteKey>& key() const { return key_; }
@@ -101,6 +109,7 @@ private:
     bool is_told_ = false;
     VerificationTotals totals_;
     std::map<std::string, channel::Address> contracts_;
+    std::vector<AuditedAsset> assets_;
     AuditedChannels channels_;
     std::unique_ptr<Replay> replay_;
     std::unique_ptr<TreeCheck> tree_;

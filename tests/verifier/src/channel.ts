@@ -16,13 +16,16 @@ export interface Snapshot {
   app: string | undefined;
   balance: bigint;
   charged: bigint;
+  owed: bigint;
   reserved: bigint;
   refunding: bigint;
+  refundsBegun: bigint;
   signedMax: bigint;
   signature: string | undefined;
   totalClaimed: bigint;
   withdrawRequestedAt: string;
   refundNonce: string;
+  inDoubt: string;
   seq: number;
   reservations: Map<string, Reservation> | undefined;
 }
@@ -93,6 +96,10 @@ export class Channel {
   refundNonce: string | undefined;
   status: string | undefined;
   app: string | undefined;
+  /** What no event tells, and payments and the names of events do. */
+  owed: bigint | undefined;
+  refundsBegun: bigint | undefined;
+  inDoubt: string | undefined;
   hadEvent = false;
   lastSeq = 0;
   readonly open = new Map<string, Reservation>();
@@ -125,6 +132,9 @@ export class Channel {
     if (isKnown) {
       this.refunding = 0n;
       this.totalClaimed = 0n;
+      this.owed = 0n;
+      this.refundsBegun = 0n;
+      this.inDoubt = "false";
     }
   }
 

@@ -159,6 +159,7 @@ export class Events {
     if (channel.isKnown) this.change(channel, data, effects, openings, row.channelId!, place);
     this.voucher(channel, data, place);
     adopt(channel, data, place.seq!);
+    followName(channel, row.name!);
   }
 
   private read(text: string, channel: Channel): EventFigures {
@@ -247,6 +248,12 @@ function adopt(channel: Channel, data: EventFigures, seq: number): void {
   channel.isKnown = true;
   channel.hadEvent = true;
   channel.lastSeq = seq;
+}
+
+function followName(channel: Channel, name: string): void {
+  if (name === "refunding" && channel.refundsBegun !== undefined) channel.refundsBegun += 1n;
+  if (name === "reversed" || name === "reopened") channel.inDoubt = "true";
+  if (name === "reconciled") channel.inDoubt = "false";
 }
 
 function effectOfChainEvent(row: Row): Effect[] {

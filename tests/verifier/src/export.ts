@@ -258,10 +258,10 @@ export class ExportCheck {
 
   private asset(row: Row): void {
     const asset = `${row.network}:${row.token}`;
-    if (this.assets.has(asset)) throw new Malformed("the asset is there twice");
+    const place = { table: "asset", key: asset, line: this.line };
+    if (this.assets.has(asset)) return this.findings.add("format", place, "the asset is there twice");
     this.assets.add(asset);
     if (row.contract === undefined || this.domains.add(row.network!, row.contract)) return;
-    const place = { table: "asset", key: asset, line: this.line };
     this.findings.add("channel_id", place, `the escrow of ${row.network} is another contract`);
   }
 
@@ -271,11 +271,11 @@ export class ExportCheck {
     const config = line.config as unknown as ChannelConfig;
     const id = row.channelId!;
     const network = row.network!;
-    if (this.channels.has(id)) throw new Malformed("the channel is there twice");
     if (row.voucherSigner !== "key" && row.voucherSigner !== "contract") {
       throw new Malformed("voucherSigner is neither key nor contract");
     }
     const place = { seq: Number(row.seq), table: "channel", key: id, line: this.line };
+    if (this.channels.has(id)) return this.findings.add("format", place, "the channel is there twice");
     const domain = this.domains.of(network);
     if (this.domains.isGuessed(network)) {
       this.warnings.add(`no contract of ${network} is named: its canonical address was assumed`);
@@ -308,7 +308,10 @@ export class ExportCheck {
     }
     channel.snapshot.reservations ??= new Map();
     const { reservations } = channel.snapshot;
-    if (reservations.has(id)) throw new Malformed("the reservation is there twice");
+    if (reservations.has(id)) {
+      const place = { table: "reservation", key, line: this.line };
+      return this.findings.add("format", place, "the reservation is there twice");
+    }
     const max = BigInt(row.maxAmount!);
     reservations.set(id, { max, charged: BigInt(row.charged!), steps: Number(row.steps) });
   }
@@ -340,6 +343,11 @@ export class ExportCheck {
       this.findings.add("leaf", place, "the rows of the number are not those that its leaf was made of");
     }
     heads.leaf(leaf, computed, at);
+    // Of an empty one that is sealed the log's owner has said that there was no row.
+    if (leaf === undefined && lists.every((rows) => rows.length === 0)) {
+      const place = { ...at, table: "commit_sequence", key: String(seq) };
+      this.findings.add("number", place, "the number was given out, and there is no row of it");
+    }
     if (leaf === undefined && this.overdue === undefined && this.isOld(lists)) this.overdue = seq;
     const [paid, transfers, chainEvents, openings, reversals, told] =
       lists as [Row[], Row[], Row[], Row[], Row[], Row[]];
@@ -421,13 +429,16 @@ function snapshotOf(row: Row): Snapshot {
     app: row.app,
     balance: BigInt(row.balance!),
     charged: BigInt(row.charged!),
+    owed: BigInt(row.owed!),
     reserved: BigInt(row.reserved!),
     refunding: BigInt(row.refunding!),
+    refundsBegun: BigInt(row.refundsBegun!),
     signedMax: BigInt(row.signedMax!),
     signature: row.signature,
     totalClaimed: BigInt(row.totalClaimed!),
     withdrawRequestedAt: row.withdrawRequestedAt!,
     refundNonce: row.refundNonce!,
+    inDoubt: row.inDoubt!,
     seq: Number(row.seq),
     reservations: undefined,
   };

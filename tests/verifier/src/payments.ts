@@ -258,6 +258,7 @@ export class Payments {
     if (increment !== 0n) {
       if (channel.unposted === 0n) channel.firstUnposted = seq;
       channel.unposted += increment;
+      channel.owed = after.charged;
     }
     Object.assign(channel, after);
     channel.isKnown = true;

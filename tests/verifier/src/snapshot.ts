@@ -35,8 +35,9 @@ export function compareSnapshot(
 }
 
 function isZero(snapshot: Snapshot): boolean {
-  const { balance, charged, reserved, refunding, signedMax, totalClaimed } = snapshot;
-  const figures = balance | charged | reserved | refunding | signedMax | totalClaimed;
+  const { balance, charged, owed, reserved, refunding, refundsBegun, signedMax, totalClaimed } = snapshot;
+  const figures = balance | charged | owed | reserved | refunding | refundsBegun | signedMax | totalClaimed;
+  if (snapshot.inDoubt !== "false") return false;
   const texts = [snapshot.withdrawRequestedAt, snapshot.refundNonce];
   const isEmpty = snapshot.signature === undefined && snapshot.reservations === undefined;
   return figures === 0n && isEmpty && texts.every((text) => text === "0");
@@ -53,6 +54,9 @@ function compareFigures(
     ["signedMax", snapshot.signedMax, channel.signedMax],
     ["refunding", snapshot.refunding, channel.refunding],
     ["totalClaimed", snapshot.totalClaimed, channel.totalClaimed],
+    ["owed", snapshot.owed, channel.owed],
+    ["refundsBegun", snapshot.refundsBegun, channel.refundsBegun],
+    ["inDoubt", snapshot.inDoubt, channel.inDoubt],
   ];
   if (channel.hadEvent) {
     rows.push(

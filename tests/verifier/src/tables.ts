@@ -80,9 +80,9 @@ export const kLines: Record<string, readonly Field[]> = {
   channel: [
     text("type"), bytes("channelId", 32), text("network"), bytes("token", 20),
     { name: "config", kind: "object" }, text("app", optional), text("voucherSigner"), time("openedAt"),
-    text("status"), int("balance"), int("charged"), int("reserved"), int("refunding"), int("signedMax"),
-    bytes("signature", undefined, optional), int("totalClaimed"), int("withdrawRequestedAt"),
-    int("refundNonce"), seq("seq"),
+    text("status"), int("balance"), int("charged"), int("owed"), int("reserved"), int("refunding"),
+    int("refundsBegun"), int("signedMax"), bytes("signature", undefined, optional), int("totalClaimed"),
+    int("withdrawRequestedAt"), int("refundNonce"), text("inDoubt"), seq("seq"),
   ],
   reservation: [
     text("type"), bytes("channelId", 32), text("inferenceId"), int("maxAmount"), int("charged"), int("steps"),
