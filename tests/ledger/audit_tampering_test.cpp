@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 #include <pqxx/pqxx>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -39,13 +40,24 @@ std::uint64_t last_of_range(const std::string& key) {
 
 /// Whether a finding names what was done. `next_head`: the head that seals the row.
 bool names(const Tampering& done, std::uint64_t next_head, std::uint64_t seq,
-           const std::string& key, const std::string& table) {
+           const std::string& key) {
+    const auto is_in_key = [&](const std::string& part) {
+        return key.find(part) != std::string::npos;
+    };
     if (done.rolled_back) return true;
-    if (done.seq == 0) return key.find(done.key) != std::string::npos || table == "format";
+    if (std::any_of(done.shown_by.begin(), done.shown_by.end(), is_in_key)) return true;
+    if (done.seq == 0) return std::all_of(done.key.begin(), done.key.end(), is_in_key);
     if (seq == done.seq) return true;
     const auto last = std::max(seq, last_of_range(key));
     if (seq <= done.seq && done.seq <= last) return true;
     return done.rehashed && seq >= done.seq && seq <= next_head;
+}
+
+/// For people.
+std::string told(const Tampering& done) {
+    auto text = done.what + ", seq " + std::to_string(done.seq);
+    for (const auto& part : done.key) text += " " + part;
+    return text;
 }
 
 std::uint64_t head_after(pqxx::transaction_base& transaction, std::uint64_t seq) {
@@ -242,11 +254,11 @@ TEST_CASE("audit: whatever an owner of the database does is found by both verifi
         }
         const auto known = tampering.rolled_back ? kept : std::vector<ledger::KnownHead>{};
         const auto finding = verified(text, {key, known});
-        INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
+        INFO(n << ": " << told(tampering));
         REQUIRE(finding.has_value());
         INFO(finding->rule << ", seq " << finding->seq << ", " << finding->table << ", "
                            << finding->key << ": " << finding->explanation);
-        CHECK(names(tampering, next_head, finding->seq, finding->key, finding->table));
+        CHECK(names(tampering, next_head, finding->seq, finding->key));
         kinds.insert(tampering.what);
         done[tampering.rolled_back].emplace_back(tampering, next_head);
         files[tampering.rolled_back] += folder.write(std::to_string(n), text) + " ";
@@ -261,7 +273,7 @@ TEST_CASE("audit: whatever an owner of the database does is found by both verifi
     REQUIRE(said.size() == all.size());
     for (std::size_t n = 0; n < said.size(); ++n) {
         const auto& [tampering, next_head] = all[n];
-        INFO(n << ": " << tampering.what << ", seq " << tampering.seq << " " << tampering.key);
+        INFO(n << ": " << told(tampering));
         INFO(json::serialize(said[n]));
         const auto* findings = said[n].as_object().if_contains("findings");
         REQUIRE((findings && !findings->as_array().empty()));
@@ -271,7 +283,7 @@ TEST_CASE("audit: whatever an owner of the database does is found by both verifi
             return found && found->is_string() ? std::string(found->get_string()) : std::string();
         };
         const auto seq = text("seq").empty() ? 0 : std::stoull(text("seq"));
-        CHECK(names(tampering, next_head, seq, text("key"), text("table")));
+        CHECK(names(tampering, next_head, seq, text("key")));
     }
     std::cout << all.size() << " tamperings of " << kinds.size()
               << " kinds found by both verifiers (MILLRACE_SEED=" << start << ")\n";

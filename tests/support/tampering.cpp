@@ -72,7 +72,8 @@ public:
         const auto name = way == 3 ? "no number: " : "number " + text + ": ";
         const auto where = way < 2 ? " above" : way == 2 ? " below" : " without";
         return {"insert into " + row.table + where + " all numbers",
-                way < 2 ? std::uint64_t(seq) : 0, name};
+                way < 2 ? std::uint64_t(seq) : 0,
+                {name}};
     }
 
     /// Two rows of a channel change their places.
@@ -129,12 +130,15 @@ public:
 
     Tampering account() {
         const auto found = rows(
-            "select ctid, '0x' || encode(owner, 'hex'), kind from account "
-            "where debits + credits > 0 order by asset_id, kind, owner");
+            "select a.ctid, '0x' || encode(a.owner, 'hex'), a.kind, '0x' || encode(s.token, 'hex') "
+            "from account a join asset s using (asset_id) "
+            "where a.debits + a.credits > 0 order by a.asset_id, a.kind, a.owner");
         const auto& row = found[below(found.size())];
         const auto place = " where ctid = '" + row[0].as<std::string>() + "'";
-        const std::string key = row[2].as<std::string>();
-        switch (below(4)) {
+        const auto token = row[3].as<std::string>();
+        const std::vector<std::string> key{token, row[2].as<std::string>(),
+                                           row[1].as<std::string>()};
+        switch (below(5)) {
             case 0:
                 exec("update account set debits = debits + 1" + place);
                 return {"edit account.debits", 0, key};
@@ -144,12 +148,16 @@ public:
             case 2:
                 exec("delete from account" + place);
                 return {"delete an account", 0, key};
+            case 3:
+                exec("insert into account select * from account" + place);
+                return {"insert an account again", 0, key};
             default:
                 break;
         }
-        exec("insert into account select asset_id, 'earned', '\\x" + std::string(40, 'a') +
+        const std::string owner(40, 'a');
+        exec("insert into account select asset_id, 'earned', '\\x" + owner +
              "', 0, 5 from account" + place);
-        return {"insert an account", 0, "earned"};
+        return {"insert an account", 0, {token, "earned", "0x" + owner}};
     }
 
     Tampering channel() {
@@ -175,14 +183,21 @@ public:
                                              "withdraw_delay_seconds = withdraw_delay_seconds + 1",
                                              "app = app || 'x'",
                                              "voucher_signer = 'contract'",
+                                             "owed = owed + 1",
+                                             "refunds_begun = refunds_begun + 1",
+                                             "in_doubt = not in_doubt",
                                              "seq = seq + 1"};
-        if (below(8) == 0) {
+        if (below(12) == 0) {
             exec("delete from channel" + place);
-            return {"delete a channel", 0, id};
+            return {"delete a channel", 0, {id}};
+        }
+        if (below(12) == 0) {
+            exec("insert into channel select * from channel" + place);
+            return {"insert a channel again", 0, {id}};
         }
         const auto& edit = edits[below(edits.size())];
         exec("update channel set " + edit + place);
-        return {"channel: " + edit, 0, id};
+        return {"channel: " + edit, 0, {id}};
     }
 
     /// Of a key's: what a contract took for a signature only the contract can tell.
@@ -194,7 +209,56 @@ public:
         const auto id = found[below(found.size())][0].as<std::string>();
         exec("update channel set signature = set_byte(signature, " + std::to_string(below(65)) +
              ", 7) where channel_id = '\\" + id.substr(1) + "'");
-        return {"edit channel.signature", 0, id};
+        return {"edit channel.signature", 0, {id}};
+    }
+
+    /// Nothing in the journal has the day, and payments have the month.
+    Tampering opened_at() {
+        const auto found =
+            rows("select distinct '0x' || encode(channel_id, 'hex') from payment order by 1");
+        const auto id = found[below(found.size())][0].as<std::string>();
+        exec(
+            "update channel set opened_at = opened_at - interval '1 month' where channel_id = '\\" +
+            id.substr(1) + "'");
+        return {"edit channel.opened_at", 0, {id}};
+    }
+
+    /// Of name, symbol and decimals the journal has nothing.
+    Tampering asset() {
+        const auto found = rows(
+            "select asset_id, network, '0x' || encode(token, 'hex') from asset a where exists "
+            "(select from transfer t where t.asset_id = a.asset_id) order by asset_id");
+        const auto& row = found[below(found.size())];
+        const auto id = row[0].as<std::string>();
+        const auto place = " where asset_id = " + id;
+        const std::vector<std::string> key{row[1].as<std::string>(), row[2].as<std::string>()};
+        if (below(3) == 0) {
+            exec("insert into asset select * from asset" + place);
+            return {"insert an asset again", 0, key};
+        }
+        const std::string edit = below(2) == 0
+                                     ? "network = network || '1'"
+                                     : "token = set_byte(token, 1, 255 - get_byte(token, 1))";
+        exec("update asset set " + edit + place);
+        const auto first = rows("select min(seq) from (select seq from transfer" + place +
+                                " union all select seq from event" + place + ") r");
+        Tampering done{"asset: " + edit, first[0][0].as<std::uint64_t>(), {}, {}};
+        for (const auto& one :
+             rows("select '0x' || encode(channel_id, 'hex') from channel" + place))
+            done.shown_by.push_back(one[0].as<std::string>());
+        return done;
+    }
+
+    /// Numbers that nobody took, or some that were taken are denied.
+    Tampering sequence() {
+        const auto last = rows("select last_seq from commit_sequence")[0][0].as<std::uint64_t>();
+        const auto by = 1 + below(3);
+        const bool is_raised = below(2) == 0;
+        exec("update commit_sequence set last_seq = last_seq " +
+             std::string(is_raised ? "+ " : "- ") + std::to_string(by));
+        return {is_raised ? "raise commit_sequence.last_seq" : "lower commit_sequence.last_seq",
+                is_raised ? last + 1 : last - by + 1,
+                {}};
     }
 
     Tampering reservation() {
@@ -208,6 +272,7 @@ public:
                                      "update reservation set charged = charged + 1",
                                      "update reservation set steps = steps + 1",
                                      "update reservation set inference_id = inference_id || 'x'",
+                                     "insert into reservation select * from reservation",
                                      "delete from reservation"};
         // Nobody can miss one that has nothing left: an event of the chain may have ended it, which
         // no row tells.
@@ -215,9 +280,9 @@ public:
             !rows("select 1 from reservation where max_amount > charged and ctid = '" +
                   row[1].as<std::string>() + "'")
                  .empty();
-        const auto& edit = edits[below(has_rest ? 5 : 4)];
+        const auto& edit = edits[below(has_rest ? 6 : 5)];
         exec(edit + place);
-        return {edit, 0, row[0].as<std::string>()};
+        return {edit, 0, {row[0].as<std::string>()}};
     }
 
     /// The rows are changed, and the log from there on is made anew with a key of the intruder's.
@@ -316,7 +381,7 @@ public:
         while (!kept.empty() && kept.back() >= cut) kept.pop_back();
         kept.push_back(cut);
         reseal_with(log_signer(), kept);
-        return {"roll back to " + at, cut, {}, false, true};
+        return {"roll back to " + at, cut, {}, {}, false, true};
     }
 
 private:
@@ -440,7 +505,7 @@ void disarm(const Books& books) {
              "conname) from pg_constraint where contype in ('p', 'u') and connamespace = "
              "'public'::regnamespace and conparentid = 0 and conrelid::regclass::text in "
              "('payment', 'transfer', 'chain_event', 'channel_opening', 'chain_reversal', 'event', "
-             "'reservation', 'account')"))
+             "'reservation', 'account', 'channel', 'asset')"))
         transaction.exec(row[0].as<std::string>());
     for (const auto& row : transaction.exec(
              "select format('alter table %I alter column %I drop not null', table_name, "
@@ -465,7 +530,8 @@ Tampering tamper(pqxx::transaction_base& transaction, std::mt19937_64& random) {
         &Hand::shift,          &Hand::partition,      &Hand::account,        &Hand::channel,
         &Hand::channel,        &Hand::signature,      &Hand::reservation,    &Hand::reseal,
         &Hand::rehash,         &Hand::head,           &Hand::leaf,           &Hand::roll_back,
-        &Hand::strip,          &Hand::strip};
+        &Hand::strip,          &Hand::strip,          &Hand::opened_at,      &Hand::asset,
+        &Hand::sequence};
     return (hand.*kActs[random() % std::size(kActs)])();
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <vector>
 
 #include <pqxx/pqxx>
 
@@ -17,8 +18,11 @@ struct Tampering {
     std::string what;
     /// The number of the row; 0 where it has none.
     std::uint64_t seq = 0;
-    /// Part of the key of a row without a number, such as a channel's id.
-    std::string key;
+    /// Of a row without a number: what its key is made of, such as a channel's id, or an account's
+    /// token, kind and owner.
+    std::vector<std::string> key;
+    /// Keys of other rows that stand for it: whichever is looked at first shows it.
+    std::vector<std::string> shown_by{};
     /// The hashes were made to fit again: the finding may be anywhere up to the next signed head.
     bool rehashed = false;
     /// The newest numbers were taken away with everything that they left: only a head from before
