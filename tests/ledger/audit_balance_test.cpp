@@ -1,4 +1,5 @@
 #include "ledger/account_reader.hpp"
+#include "ledger/time.hpp"
 #include "ledger/trial_balance_reader.hpp"
 #include "tests/support/journal_history.hpp"
 
@@ -6,6 +7,7 @@
 #include <pqxx/pqxx>
 
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
@@ -18,6 +20,7 @@ using Sums = std::pair<channel::Uint128, channel::Uint128>;
 
 struct Move {
     std::uint64_t seq;
+    ledger::Time at;
     std::string debit, credit;
     channel::Uint128 amount;
 };
@@ -33,45 +36,94 @@ std::vector<Move> all_moves(Books& books) {
     };
     std::vector<Move> moves;
     for (const auto& row : transaction.exec(
-             "select t.seq, s.token, debit_kind, debit_owner, credit_kind, credit_owner, amount "
-             "from transfer t join asset s using (asset_id) order by seq, leg"))
-        moves.push_back({row[0].as<std::uint64_t>(), account(row, 2), account(row, 4),
+             "select t.seq, s.token, debit_kind, debit_owner, credit_kind, credit_owner, amount, "
+             "(extract(epoch from at) * 1000000)::bigint from transfer t join asset s using "
+             "(asset_id) order by seq, leg"))
+        moves.push_back({row[0].as<std::uint64_t>(),
+                         ledger::Time{std::chrono::microseconds{row[7].as<std::int64_t>()}},
+                         account(row, 2), account(row, 4),
                          channel::parse_amount(row[6].c_str())->units()});
     return moves;
 }
 
-}  // namespace
+/// What the accounts come to, of the moves that are not behind a moment.
+template <class IsBehind>
+std::map<std::string, Sums> sums_of(const std::vector<Move>& moves, IsBehind is_behind) {
+    std::map<std::string, Sums> sums;
+    for (const auto& move : moves) {
+        if (is_behind(move)) continue;
+        sums[move.debit].first += move.amount;
+        sums[move.credit].second += move.amount;
+    }
+    return sums;
+}
 
-TEST_CASE("balance: 1,000 balances of the past are those that the transfers add up to", "[audit]") {
-    Books books;
-    JournalHistory history(books, 21);
-    history.run(80);
-    const auto moves = all_moves(books);
-    std::map<std::string, int> accounts;
-    for (const auto& move : moves) accounts[move.debit] = accounts[move.credit] = 0;
-    std::vector<std::string> names;
-    for (const auto& [name, unused] : accounts) names.push_back(name);
-    pqxx::connection connection(books.postgres.service_url());
-    ledger::Snapshot snapshot(connection);
-    std::mt19937_64 random(4);
-    for (int n = 0; n < 1000; ++n) {
-        const auto& name = names[random() % names.size()];
-        const auto seq = random() % (snapshot.seq() + 1);
-        Sums sums{0, 0};
-        for (const auto& move : moves) {
-            if (move.seq > seq) break;
-            if (move.debit == name) sums.first += move.amount;
-            if (move.credit == name) sums.second += move.amount;
-        }
-        const auto account =
-            ledger::read_account_at(snapshot, ledger::parse_account_id(name).value(), seq);
-        INFO(name << " at " << seq);
+/// Every account that there is, as of the moment.
+void check_all(ledger::Snapshot& snapshot, const std::vector<ledger::AccountId>& accounts,
+               const ledger::Moment& moment, std::map<std::string, Sums> expected) {
+    const auto seq = ledger::seq_at(snapshot, moment);
+    REQUIRE(seq.has_value());
+    for (const auto& id : accounts) {
+        const auto name = ledger::to_string(id);
+        const auto sums = expected[name];
+        const auto account = ledger::read_account_at(snapshot, id, *seq);
+        INFO(name << " at " << *seq);
         REQUIRE(account.has_value());
         REQUIRE(account->debits.units() == sums.first);
         REQUIRE(account->credits.units() == sums.second);
         const auto difference =
             std::max(sums.first, sums.second) - std::min(sums.first, sums.second);
         REQUIRE(account->balance.units() == difference);
+        expected.erase(name);
+    }
+    CHECK(expected.empty());
+}
+
+std::uint64_t seed_of_the_run() {
+    const char* given = std::getenv("MILLRACE_SEED");
+    return given && *given ? std::stoull(given) : std::random_device{}();
+}
+
+}  // namespace
+
+TEST_CASE("balance: at 1,000 moments every account is what the transfers add up to", "[audit]") {
+    constexpr int kMoments = 1000;
+    const auto seed = seed_of_the_run();
+    INFO("MILLRACE_SEED=" << seed);
+    Books books;
+    JournalHistory history(books, seed);
+    history.run(80);
+    const auto moves = all_moves(books);
+    REQUIRE(moves.size() > 100);
+    pqxx::connection connection(books.postgres.service_url());
+    ledger::Snapshot snapshot(connection);
+    std::vector<ledger::AccountId> accounts;
+    for (const auto& account : ledger::list_accounts(snapshot, {}, 1000))
+        accounts.push_back(account.id);
+    std::mt19937_64 random(seed);
+    for (int n = 0; n < kMoments; ++n) {
+        const auto seq = random() % (snapshot.seq() + 1);
+        if (n % 4 != 0) {
+            check_all(snapshot, accounts, seq,
+                      sums_of(moves, [&](const Move& move) { return move.seq > seq; }));
+            continue;
+        }
+        // As an entry is posted, the instant before and after, or at any time.
+        const auto& near = moves[random() % moves.size()];
+        const auto span = moves.back().at - kNoon + std::chrono::hours{2};
+        const auto time =
+            n % 8 == 0
+                ? near.at + std::chrono::microseconds{static_cast<int>(random() % 3) - 1}
+                : kNoon - std::chrono::hours{1} + span * static_cast<int>(random() % 1000) / 1000;
+        INFO("at " << ledger::to_rfc3339(time));
+        check_all(snapshot, accounts, time,
+                  sums_of(moves, [&](const Move& move) { return move.at > time; }));
+    }
+    for (const auto& account : ledger::list_accounts(snapshot, {}, 1000)) {
+        const auto then = ledger::read_account_at(snapshot, account.id, snapshot.seq());
+        INFO(ledger::to_string(account.id));
+        CHECK(account.debits == then->debits);
+        CHECK(account.credits == then->credits);
     }
 }
 
