@@ -136,6 +136,7 @@ void print_verified(const ledger::Verification& verification,
     if (options.json) {
         auto object = totals_json(totals);
         object["verified"] = true;
+        object["receivers"] = chain.receivers;
         object["anchors"] = chain.anchors;
         object["chainChecked"] = !options.rpc_urls.empty();
         fmt::print("{}\n", json::serialize(object));
@@ -150,9 +151,9 @@ void print_verified(const ledger::Verification& verification,
                                   : ", whose signatures nobody checked");
     if (!options.rpc_urls.empty())
         fmt::print(
-            "  {} events and {} channels are on the chain as posted, {} tree heads are "
-            "anchored there\n",
-            chain.events, chain.channels, chain.anchors);
+            "  {} events, {} channels and {} receivers are on the chain as posted, {} tree heads "
+            "are anchored there\n",
+            chain.events, chain.channels, chain.receivers, chain.anchors);
     print_notes(verification, totals, chain, options);
 }
 
@@ -210,7 +211,8 @@ void add_audit_verify(CLI::App& audit, Action& action) {
         ->type_name("FILE");
     command
         ->add_option("--rpc", options->rpc_urls,
-                     "A node of the chain: its events, channels and anchors are compared too")
+                     "A node of the chain: its events, fees, channels, receivers and anchors are "
+                     "compared too")
         ->type_name("URL");
     command
         ->add_option("--contract", options->contracts,

@@ -193,6 +193,13 @@ void Verification::note_block(const channel::ChannelId& id, std::uint64_t block)
 
 void Verification::take_account(const Fields& line) {
     ++totals_.accounts;
+    if (line.text("kind") == "claimed") {
+        const auto balance = channel::subtract(line.amount("credits"), line.amount("debits"));
+        if (!balance) line.malformed("debits");
+        claimed_.push_back({std::string(line.text("network")),
+                            line.fixed<channel::Address>("token"),
+                            line.fixed<channel::Address>("owner"), *balance});
+    }
     if (!is_whole()) return;
     const auto key = account_key(line.text("network"), line.text("token"), line.text("kind"),
                                  line.text("owner"));

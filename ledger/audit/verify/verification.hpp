@@ -38,6 +38,13 @@ struct AuditedAsset {
     std::uint64_t decimals = 0;
 };
 
+/// What is booked as claimed for a receiver and not settled.
+struct ClaimedAccount {
+    std::string network;
+    channel::Address token, receiver;
+    channel::Amount balance;
+};
+
 /// What a verification has seen.
 struct VerificationTotals {
     std::uint64_t from = 0, to = 0, seq = 0;
@@ -74,6 +81,8 @@ public:
     /// All that was posted of the chain and not undone, by number; for a look at the chain.
     const std::map<std::uint64_t, AuditedChainEvent>& chain_events() const { return chain_events_; }
     const std::map<std::string, channel::Address>& contracts() const { return contracts_; }
+    /// As told, for a look at the chain: by rule `balance` they are what the entries add up to.
+    const std::vector<ClaimedAccount>& claimed_accounts() const { return claimed_; }
     /// Of each channel, the newest block that something of it was posted of.
     const std::unordered_map<channel::ChannelId, std::uint64_t>& blocks() const { return blocks_; }
 
@@ -115,6 +124,7 @@ private:
     std::unique_ptr<TreeCheck> tree_;
     std::map<std::uint64_t, AuditedChainEvent> chain_events_;
     std::unordered_map<channel::ChannelId, std::uint64_t> blocks_;
+    std::vector<ClaimedAccount> claimed_;
     /// Of the export, in microseconds since 1970.
     std::int64_t at_ = 0;
     /// The first number that was committed long before the export and is not sealed; 0: none.
