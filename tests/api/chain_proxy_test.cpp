@@ -3,10 +3,12 @@
 #include "tests/api/chain_stack.hpp"
 #include "tests/api/node_view.hpp"
 #include "tests/api/rpc_proxy.hpp"
+#include "tests/api/signer_stack.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -40,7 +42,7 @@ std::uint64_t seed() {
 /// and is seen through nodes with faults.
 class Episodes {
 public:
-    Episodes(unsigned nodes, std::uint64_t seed_of)
+    Episodes(unsigned nodes, std::uint64_t seed_of, Keys keys = Keys::in_process)
         : stack_({},
                  [](api::Config& config) {
                      config.networks[0].poll_interval = std::chrono::milliseconds{4};
@@ -48,6 +50,12 @@ public:
                      config.networks[0].confirmations = 2;
                  }),
           random_(seed_of) {
+        if (keys == Keys::in_signer)
+            signer_ = use_signer(stack_.config, {.contract = escrow_address(),
+                                                 .token = stack_.anvil.token(),
+                                                 .more = {},
+                                                 .network = {},
+                                                 .token_more = {}});
         stack_.anvil.rpc("evm_setAutomine", "[false]");
         stack_.network().rpc_urls.clear();
         for (unsigned n = 0; n < nodes; ++n) {
@@ -73,6 +81,8 @@ public:
         check_fees();
         check_chain();
     }
+
+    ledger::chain::SignerHealth signer_health() { return stack_.chain().signer_health(); }
 
 private:
     bool one_in(unsigned n) { return random_() % n == 0; }
@@ -310,6 +320,7 @@ private:
         CHECK(stack_.query("select count(distinct nonce) from outbox") == rows);
     }
 
+    std::unique_ptr<SignerProcess> signer_;
     ChainStack stack_;
     std::mt19937_64 random_;
     std::shared_ptr<Mempool> mempool_ = std::make_shared<Mempool>();
@@ -337,4 +348,12 @@ TEST_CASE(
     "[chain][faults]") {
     Episodes settlements(3, seed());
     settlements.run(episodes() - episodes() / 2);
+}
+
+TEST_CASE(
+    "faults of the node with the keys in a signer: each payment once, and it signs all of them",
+    "[chain][faults][signer]") {
+    Episodes settlements(1, seed(), Keys::in_signer);
+    settlements.run(std::max(8u, episodes() / 10));
+    CHECK(settlements.signer_health().refusals == 0);
 }

@@ -7,6 +7,7 @@
 #include "ledger/chain/escrow_events.hpp"
 #include "tests/api/chain_stack.hpp"
 #include "tests/api/node_view.hpp"
+#include "tests/api/signer_stack.hpp"
 #include "tests/simulation/random.hpp"
 #include "tests/support/print.hpp"
 
@@ -81,8 +82,14 @@ void must(std::optional<channel::Error> refused) {
 /// One stack that lives through any number of reorganisations.
 class Trial {
 public:
-    explicit Trial(std::uint64_t seed)
+    explicit Trial(std::uint64_t seed, Keys keys = Keys::in_process)
         : random_(seed), stack_({}, quick(kConfirmations)), chain_(stack_.anvil) {
+        if (keys == Keys::in_signer)
+            signer_ = use_signer(stack_.config, {.contract = escrow_address(),
+                                                 .token = stack_.anvil.token(),
+                                                 .more = {},
+                                                 .network = {},
+                                                 .token_more = {}});
         stack_.start();
         stack_.anvil.mine(kDeepest + 8);
     }
@@ -484,6 +491,7 @@ private:
             having count(distinct block_hash) > 1 or count(distinct log_index) < count(*)) t)sql";
 
     simulation::Random random_;
+    std::unique_ptr<SignerProcess> signer_;
     ChainStack stack_;
     NodeView chain_;
     std::vector<Channel> channels_;
@@ -525,12 +533,32 @@ void check_that_steps_were_hit(const Trial& trial) {
                   << " of them not final\n";
         INFO("step " << static_cast<int>(step));
         CHECK(tally.failed <= 1);
-        CHECK(tally.hit + 2 >= tally.injected);
+        CHECK(tally.hit + tally.failed + 1 >= tally.injected);
         if (brings_money(step)) hit_unconfirmed += tally.hit_unconfirmed;
     }
     for (const auto& [why, count] : trial.failures())
         std::cout << count << " times not carried out: " << why << "\n";
     CHECK(hit_unconfirmed >= 3);
+}
+
+/// So many of each step; how many it were in all.
+int run_round(Trial& trial, std::uint64_t round, std::uint64_t of_each) {
+    int injections = 0;
+    for (std::uint64_t n = 0; n < of_each; ++n) {
+        for (const auto step : kSteps) {
+            const auto way = kWays[(n + static_cast<std::size_t>(step)) % std::size(kWays)];
+            const auto depth = depth_of(round, n);
+            INFO("MILLRACE_SEED=" << round << ", injection " << injections << ": step "
+                                  << static_cast<int>(step) << ", way " << static_cast<int>(way)
+                                  << ", depth " << depth);
+            const auto difference = trial.inject(step, way, depth);
+            REQUIRE(difference == "");
+            ++injections;
+        }
+    }
+    REQUIRE(trial.whole_agreement() == "");
+    check_that_steps_were_hit(trial);
+    return injections;
 }
 
 std::uint64_t seed_of_the_day() {
@@ -547,26 +575,27 @@ TEST_CASE(
     const auto seed = seed_of_the_day();
     const std::uint64_t rounds = std::getenv("MILLRACE_LONG") ? 8 : 1;
     for (std::uint64_t round = 0; round < rounds; ++round) {
-        Trial trial(seed + round);
-        int injections = 0;
-        for (std::uint64_t n = 0; n < kInjections; ++n) {
-            for (const auto step : kSteps) {
-                const auto way = kWays[(n + static_cast<std::size_t>(step)) % std::size(kWays)];
-                const auto depth = depth_of(seed + round, n);
-                INFO("MILLRACE_SEED=" << seed + round << ", injection " << injections << ": step "
-                                      << static_cast<int>(step) << ", way " << static_cast<int>(way)
-                                      << ", depth " << depth);
-                const auto difference = trial.inject(step, way, depth);
-                REQUIRE(difference == "");
-                ++injections;
-            }
-        }
         INFO("MILLRACE_SEED=" << seed + round);
-        REQUIRE(trial.whole_agreement() == "");
+        Trial trial(seed + round);
+        const auto injections = run_round(trial, seed + round, kInjections);
         check_that_it_was_no_idle_exercise(trial.stack(), injections);
-        check_that_steps_were_hit(trial);
         CHECK(trial.refunds_asked() > 0);
     }
+}
+
+TEST_CASE("reorganisation: the same with the keys in a signer, by its rules and caps",
+          "[reorganisations][chain][reorganisation][signer]") {
+    const auto seed = seed_of_the_day();
+    Trial trial(seed, Keys::in_signer);
+    run_round(trial, seed, std::getenv("MILLRACE_LONG") ? kInjections : 3);
+    const auto health = trial.stack().chain().signer_health();
+    CHECK(health.available);
+    // A total that is lower because money vanished is not signed; nothing else is refused.
+    const auto refused_more = trial.stack().query(
+        "select count(*) from claim_quarantine where reason = 'signer_refused' and detail not "
+        "like '% is lower%'");
+    CHECK(refused_more == "0");
+    std::cout << "refused by the signer: " << health.refusals << "\n";
 }
 
 TEST_CASE(

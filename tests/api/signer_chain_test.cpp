@@ -17,16 +17,13 @@ const auto kReceiver =
 
 /// A chain service whose keys are in another process.
 struct SignedStack {
-    std::optional<SignerProcess> signer;
+    std::unique_ptr<SignerProcess> signer;
     ChainStack stack;
 
     explicit SignedStack(const std::string& more = "", const std::string& token_more = "",
-                         bool one_key = false)
-        : stack({}, [](api::Config& config) { config.keys = {}; }) {
-        signer.emplace(SignerProcess::Settings{escrow_address(), stack.anvil.token(), more, "",
-                                               token_more, one_key});
-        signer->client();
-        stack.config.signer.socket = signer->socket();
+                         bool one_key = false) {
+        signer = use_signer(stack.config,
+                            {escrow_address(), stack.anvil.token(), more, "", token_more, one_key});
         stack.config.signer.timeout = std::chrono::milliseconds{500};
         stack.start();
     }

@@ -125,6 +125,15 @@ std::unique_ptr<api::SignerClient> SignerProcess::client(std::chrono::millisecon
     }
 }
 
+std::unique_ptr<SignerProcess> use_signer(api::Config& config,
+                                          const SignerProcess::Settings& settings) {
+    auto signer = std::make_unique<SignerProcess>(settings);
+    signer->client();
+    config.keys = {};
+    config.signer.socket = signer->socket();
+    return signer;
+}
+
 std::string SignerProcess::log() const {
     std::stringstream text;
     text << std::ifstream(directory_.path() / "log").rdbuf();
