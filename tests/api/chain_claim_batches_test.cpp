@@ -2,6 +2,7 @@
 #include "channel/secp256k1.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "tests/api/chain_stack.hpp"
+#include "tests/api/signer_stack.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
@@ -17,11 +18,14 @@ using channel::Amount;
 namespace {
 
 constexpr unsigned kRows = 100;
+/// Payers of one channel each, which may become contracts.
+constexpr unsigned kTurnedAway = 10;
 constexpr unsigned kSelfSigning = 42;
 const auto kReceiver =
     *channel::parse_fixed<channel::Address>("0x00000000000000000000000000000000000000bb");
 
 unsigned payer_of(unsigned channel) {
+    if (channel == kTurnedAway) return 7;
     return channel == kSelfSigning ? 8 : 1 + channel % 6;
 }
 
@@ -31,8 +35,6 @@ std::vector<channel::ChannelId> open_channels(ChainStack& stack, unsigned count)
     for (unsigned n = 0; n < count; ++n) {
         const unsigned payer = payer_of(n);
         all.push_back(stack.terms(payer, kReceiver, n));
-        // Its payer signs itself, and may become a contract.
-        if (n == kSelfSigning) all.back().payer_authorizer = {};
         const auto opened = stack.run(stack.chain().open(stack.network().network, all.back(), "",
                                                          stack.deposit(payer, all.back(), 5000)));
         REQUIRE_FALSE(error_of(opened).has_value());
@@ -101,15 +103,20 @@ void use_one_key(ChainStack& stack) {
 }  // namespace
 
 TEST_CASE(
-    "claim: of 100 rows the 5 that the contract would refuse are left out, each with its "
-    "reason",
-    "[chain]") {
+    "claim: of 100 rows the 5 that the contract or the signer would refuse are left out, each with "
+    "its reason",
+    "[chain][signer]") {
     ChainStack stack;
+    const auto signer = use_signer(stack.config, {.contract = escrow_address(),
+                                                  .token = stack.anvil.token(),
+                                                  .more = {},
+                                                  .network = {},
+                                                  .token_more = {}});
     stack.start();
     const auto ids = open_channels(stack, kRows);
-    const auto good = signature_of(stack, ids[10]);
-    change(stack, ids[10],
-           "signature = decode('" + high_s(signature_of(stack, ids[10])) + "', 'hex')");
+    const auto good = signature_of(stack, ids[23]);
+    // Accepts no signature any more.
+    stack.anvil.set_code(Anvil::key(payer_of(kTurnedAway)).address(), "0x00");
     change(stack, ids[23], "signature = decode('" + signature_of(stack, ids[24]) + "', 'hex')");
     // Accepts every signature once hardly any gas is left.
     stack.anvil.set_code(Anvil::key(payer_of(kSelfSigning)).address(),
@@ -126,8 +133,9 @@ TEST_CASE(
     std::map<channel::ChannelId, std::string> reasons;
     for (const auto& one : left_out) reasons.emplace(one.id, one.reason + ": " + one.detail);
     REQUIRE(reasons.size() == 5);
-    CHECK(reasons[ids[10]] == "invalid_signature: InvalidSignature()");
-    CHECK(reasons[ids[23]] == "invalid_signature: InvalidSignature()");
+    CHECK(reasons[ids[kTurnedAway]] == "invalid_signature: InvalidSignature()");
+    CHECK(reasons[ids[23]] == "signer_refused: the signer refused: channel " +
+                                  channel::to_hex(ids[23]) + ": its voucher is not the payer's");
     CHECK(reasons[ids[kSelfSigning]] == "reverted: it needs more gas than a claim may cost");
     CHECK(reasons[ids[77]] == "exceeds_balance: 6000 is more than 5000");
     CHECK(reasons[ids[99]] == "channel_id_mismatch: the id is of another configuration");
@@ -140,7 +148,7 @@ TEST_CASE(
     CHECK(error_of(stack.run(stack.chain().claim(kReceiver, std::nullopt, std::nullopt))) ==
           channel::Error::nothing_to_settle);
     // With another signature the row is tried again by itself; others only when they are asked for.
-    change(stack, ids[10], "signature = decode('" + good + "', 'hex')");
+    change(stack, ids[23], "signature = decode('" + good + "', 'hex')");
     CHECK(claimed(stack).amount == Amount{100});
     change(stack, ids[99], "salt = decode(lpad('63', 64, '0'), 'hex')");
     CHECK(error_of(stack.run(stack.chain().claim(kReceiver, std::nullopt, std::nullopt))) ==
@@ -161,6 +169,20 @@ TEST_CASE(
     REQUIRE(std::get<std::vector<api::ClaimSummary>>(rest).size() == 1);
     CHECK(std::get<std::vector<api::ClaimSummary>>(rest)[0].claim_id == made.claim_id);
     CHECK(stack.chain().health().front().counts.claim_rows.at("quarantined") >= 5);
+}
+
+TEST_CASE("claim: what no signer objects to, the contract does: signatures that are none",
+          "[chain]") {
+    ChainStack stack;
+    stack.start();
+    const auto ids = open_channels(stack, 3);
+    change(stack, ids[0],
+           "signature = decode('" + high_s(signature_of(stack, ids[0])) + "', 'hex')");
+    change(stack, ids[1], "signature = decode('" + signature_of(stack, ids[2]) + "', 'hex')");
+    CHECK(claimed(stack).channels == 1);
+    CHECK(stack.query("select reason, detail, count(*) from claim_quarantine group by 1, 2") ==
+          "invalid_signature|InvalidSignature()|2");
+    CHECK(stack.anvil.token_balance(kReceiver) == Amount{100});
 }
 
 TEST_CASE("claim: a payer that says yes in one trial and no in the next stops no other",
