@@ -277,6 +277,8 @@ bool ServedCall::is_charge_refused() const {
 void ServedCall::charge_on_the_way() {
     const auto now = steady_clock::now();
     if (is_charged_ || now < next_charge_) return;
+    // Before a word nothing is due for certain: the server may still break off.
+    if (count_.so_far().output == 0) return;
     // While the service is away, they would pile up.
     if (charge_under_way_ && !charge_under_way_->answer()) return;
     next_charge_ = now + worker_.shared.config.charge_interval;
@@ -287,11 +289,10 @@ void ServedCall::charge_on_the_way() {
     charge_under_way_ = worker_.payments.charge_so_far(payment_, amount, tokens);
 }
 
-channel::TokenCounts ServedCall::used(Ending ending) const {
-    if (ending == Ending::whole) return count_.in_all();
-    // Who broke off before a word is not paid for having read.
-    const bool has_content = count_.so_far().output > 0;
-    return ending == Ending::broken && !has_content ? count_.so_far() : count_.of_part();
+/// A reader that leaves before a word pays for the prompt all the same: else anybody could have
+/// prompts read for nothing.
+bool ServedCall::has_delivered(Ending ending) const {
+    return ending != Ending::broken || count_.so_far().output > 0;
 }
 
 Task<void> ServedCall::end_stream(Ending ending, bool has_trailer) {
@@ -300,10 +301,11 @@ Task<void> ServedCall::end_stream(Ending ending, bool has_trailer) {
     const bool is_refused = ending == Ending::charge_refused;
     std::string text;
     if (!is_charged_) {
-        const auto tokens = used(ending);
+        const auto tokens = is_whole ? count_.in_all() : count_.of_part();
         if (is_beyond) spdlog::warn("the model server generates more than it was told to");
         if (is_whole && lacks(count_.said())) worker_.shared.metrics.usage_missing.Increment();
-        const auto amount = std::max(charged_so_far_, due(tokens));
+        const auto amount =
+            has_delivered(ending) ? std::max(charged_so_far_, due(tokens)) : channel::Amount{};
         const auto settled = co_await settle(amount, tokens, Payments::Unanswered::stands);
         if (const auto* charged = std::get_if<Charged>(&settled)) {
             std::string note(is_whole     ? std::string_view()

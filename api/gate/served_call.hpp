@@ -26,7 +26,7 @@ namespace millrace::api::gate {
 ///   so that little is lost with the gate; the rest at its end, and the receipt comes behind it. A
 ///   stream with a fixed price is charged before its first byte.
 /// - A payer that goes, or a server that breaks off, ends the call; what was delivered is charged,
-///   and what the prompt came to.
+///   and what the prompt came to. A stream that the server breaks off before a word costs nothing.
 /// - A charge that the service refuses on the way ends the call.
 /// - A server that writes more than it was told to is stopped where the ceiling ends.
 class ServedCall {
@@ -52,7 +52,7 @@ private:
     Task<Ending> pass_events(Upstream::Call& call);
     Task<bool> deliver(SseReader& reader, UsageReader& usage);
     Task<void> end_stream(Ending ending, bool has_trailer);
-    channel::TokenCounts used(Ending ending) const;
+    bool has_delivered(Ending ending) const;
     void charge_on_the_way();
     bool is_charge_refused() const;
 

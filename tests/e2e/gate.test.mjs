@@ -201,6 +201,18 @@ test("gate: a server that breaks off in a stream is charged for what was deliver
   assert.equal((await channelOf(app)).chargedCumulativeAmount, expected);
 });
 
+test("gate: a server that breaks off before a word costs nothing", async () => {
+  const app = newApp();
+  const { text } = await app.chat(gate, "tokens=30 break=0", { stream: true });
+  const got = streamed(text);
+  assert.equal(got.tokens, 0);
+  assert.equal(got.receipt.extra.chargedAmount, "0");
+  assert.match(got.receipt.errorMessage, /broke off/);
+  const channel = await channelOf(app);
+  assert.equal(channel.chargedCumulativeAmount, "0");
+  assert.equal(channel.reservedAmount, "0");
+});
+
 test("gate: what stands at the end of a stream without an empty line counts, too", async () => {
   const app = newApp();
   const { text } = await app.chat(gate, "tokens=6 unended", { stream: true });

@@ -208,7 +208,8 @@ test("gate limits: an event without an end ends the stream", async () => {
   const got = streamed(text);
   assert.equal(got.tokens, 0);
   assert.match(text, /The model server broke off/);
-  assert.equal(got.receipt.extra.chargedAmount, "10");
+  assert.equal(got.receipt.extra.chargedAmount, "0");
+  assert.equal((await channelOf(app)).chargedCumulativeAmount, "0");
 });
 
 test("gate limits: a payer that does not read is cut off, and pays for what was delivered", async () => {
