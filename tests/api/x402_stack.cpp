@@ -8,6 +8,11 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <string_view>
+
 namespace support {
 
 namespace json = boost::json;
@@ -231,9 +236,13 @@ X402Stack::Object with(X402Stack::Object object, const std::string& pointer, std
 }
 
 std::string reason_of(const RestAnswer& answer) {
+    constexpr std::array<std::string_view, 4> kWithoutPrefix{
+        "", "rate_limited", api::x402::kSettlementPending, api::x402::kX402Version};
     auto reason = answer.text("/invalidReason") + answer.text("/errorReason");
     if (reason.starts_with(api::x402::kReasonPrefix))
-        reason.erase(0, api::x402::kReasonPrefix.size());
+        return reason.substr(api::x402::kReasonPrefix.size());
+    if (std::ranges::find(kWithoutPrefix, reason) == kWithoutPrefix.end())
+        throw std::runtime_error(reason + " does not begin as the scheme's reasons do");
     return reason;
 }
 

@@ -78,7 +78,8 @@ X402Stack::Object with(X402Stack::Object object, const std::string& pointer,
                        const std::string& text);
 X402Stack::Object with(X402Stack::Object object, const std::string& pointer, std::int64_t number);
 
-/// The reason of a refusal without what all of them begin with; empty when there is none.
+/// The reason of a refusal without what those of the scheme begin with; empty when there is none.
+/// Throws when it is neither one of them nor one that has no such beginning.
 std::string reason_of(const RestAnswer& answer);
 
 }  // namespace support
