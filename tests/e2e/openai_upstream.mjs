@@ -18,6 +18,7 @@ import { wait } from "./client.mjs";
  *     after=MS   before it answers at all
  *     status=N   answers with this status and no tokens
  *     break=N    breaks the connection behind N tokens of a stream
+ *     crowd=N    holds a stream behind its first token until N are held
  *     big=N      makes each token so many characters long
  *     hang       never answers
  *     unended    ends a stream with its usage, without the empty line behind it
@@ -30,6 +31,9 @@ import { wait } from "./client.mjs";
 export class OpenAiUpstream {
   /** What it was asked, in order, with its own counts. */
   calls = [];
+  /** Streams that are open, and the most that ever were. */
+  streams = { open: 0, most: 0 };
+  #held = [];
 
   static async start(port = 0) {
     const upstream = new OpenAiUpstream();
@@ -94,6 +98,8 @@ export class OpenAiUpstream {
 
   async #stream(response, call, count, asked) {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
+    this.streams.most = Math.max(this.streams.most, ++this.streams.open);
+    response.once("close", () => --this.streams.open);
     const say = (value) => response.write(`data: ${JSON.stringify(value)}\n\n`);
     const chunk = (choice) => ({
       object: "chat.completion.chunk",
@@ -105,6 +111,7 @@ export class OpenAiUpstream {
       say(chunk({ delta: { content: word(asked, call.output) } }));
       ++call.output;
       if (response.writableNeedDrain) await drained(response);
+      if (asked.crowd && call.output === 1) await this.#crowd(asked.crowd);
       if (asked.every) await wait(asked.every);
     }
     say(chunk({ delta: {}, finish_reason: "stop" }));
@@ -112,6 +119,13 @@ export class OpenAiUpstream {
     if (call.body.stream_options?.include_usage && !asked.mute)
       say({ object: "chat.completion.chunk", choices: [], usage: usage(call) });
     response.end("data: [DONE]\n\n");
+  }
+
+  #crowd(size) {
+    return new Promise((go) => {
+      this.#held.push(go);
+      if (this.#held.length === size) for (const one of this.#held.splice(0)) one();
+    });
   }
 }
 
