@@ -27,7 +27,7 @@ if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.t
 const { choices } = await response.json();
 const settlement = await app.settlement(response);
 console.log(`answer    ${choices[0].message.content.trim()}`);
-console.log(`cost      ${usdc(settlement.charged)}`);
+console.log(`cost      ${settlement ? usdc(settlement.charged) : "nothing was paid"}`);
 
 console.log(`refunded  ${usdc(await app.resources.refund(url))}`);
 app.close();

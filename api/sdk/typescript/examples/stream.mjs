@@ -34,5 +34,5 @@ for await (const { data } of stream) {
   if (data === "[DONE]") continue;
   process.stdout.write(JSON.parse(data).choices[0]?.delta?.content ?? "");
 }
-const { charged } = await stream.settled;
-console.log(`\ncost      ${usdc(charged)}`);
+const settlement = await stream.settled;
+console.log(`\ncost      ${settlement ? usdc(settlement.charged) : "nothing was paid"}`);

@@ -23,6 +23,9 @@ export type Reason =
   | "timeout"
   | "connection_closed"
   | "payment_refused"
+  | "request_failed"
+  | "refund_failed"
+  | "claim_failed"
   | `invalid_batch_settlement_evm_${string}`
   | (string & {});
 
