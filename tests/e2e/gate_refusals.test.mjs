@@ -207,6 +207,27 @@ test("gate refusals: who cannot sign for a channel learns nothing of it, and doe
   assert.equal((await provider.get(id)).balance, before.balance);
 });
 
+test("gate refusals: a payer that signs by its own key, without an authorizer, is put right", async () => {
+  const app = await openApp(kZeroAddress);
+  const channel = await provider.get(await app.channelId(url));
+  assert.equal(channel.config.payerAuthorizer, kZeroAddress);
+  const header = await app.payment(url, init, async (payment) => {
+    payment.payload.voucher.maxClaimableAmount = "1";
+    await sign(payment);
+  });
+  const { error, accepts } = await refused(header);
+  assert.equal(error, `${kPrefix}cumulative_amount_mismatch`);
+  assert.notEqual(channel.chargedCumulativeAmount, "0");
+  for (const { extra } of accepts) {
+    for (const name of ["channelId", "balance", "totalClaimed", "chargedCumulativeAmount"])
+      assert.equal(extra.channelState[name], channel[name], name);
+    assert.deepEqual(extra.voucherState, {
+      signedMaxClaimable: channel.signedMaxClaimable,
+      signature: channel.signature,
+    });
+  }
+});
+
 test("gate refusals: a payer that may be a contract is judged by the service, and told nothing before", async () => {
   const app = await openApp(kZeroAddress);
   const { config } = await provider.get(await app.channelId(url));
