@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Chain, devAccount, newAccount } from "../e2e/chain.mjs";
 import { Client, until, wait } from "../e2e/client.mjs";
@@ -11,6 +13,10 @@ const kLong = process.env.MILLRACE_LONG === "1";
 const kKills = kLong ? 80 : 10;
 const kPayers = 6;
 const kDeposit = 10_000_000n;
+const kRowsPerTransaction = 2;
+/** Wei per gas: above the cap of fees, so that not even a raised one is mined. */
+const kDear = 300_000_000_000;
+const kCheap = 1_000_000_000;
 
 const random = seededRandom("settlement_kill.test.mjs");
 let stack;
@@ -20,6 +26,7 @@ let lanes;
 
 before(async () => {
   stack = await Stack.start();
+  await restartWithSmallClaims();
   chain = new Chain(stack.ready);
   const receiver = newAccount();
   provider = await Client.login(stack.ready.stream, receiver);
@@ -38,6 +45,17 @@ after(async () => {
     connection?.cut();
   await stack?.stop();
 });
+
+/** So that a claim of more than two channels takes more than one transaction. */
+async function restartWithSmallClaims() {
+  const file = join(stack.data, "millrace.toml");
+  const before = readFileSync(file, "utf8");
+  const rows = `[[networks]]\nclaim_rows_max = ${kRowsPerTransaction}\n`;
+  writeFileSync(file, before.replace("[[networks]]\n", rows));
+  const pid = stack.ready.pids.service;
+  process.kill(pid, "SIGTERM");
+  await stack.readyWhere((ready) => ready.pids.service !== pid);
+}
 
 async function reconnect(client) {
   client.connection.cut();
@@ -151,7 +169,10 @@ async function verifySettled() {
 const claimIsNow = (status) => `new.purpose = 'claim' and new.status = '${status}'`;
 const refundIsNow = (status) => `new.purpose = 'refund' and new.status = '${status}'`;
 
-/** What the service writes down on the way of a claim with its sweep, and of a refund, in this order. */
+/**
+ * What the service writes down on the way of a claim with its sweep, of a sweep by itself, and of a
+ * refund, which claims first, in this order.
+ */
 const kSteps = {
   claim: [
     ["outbox", "insert", claimIsNow("queued")],
@@ -162,11 +183,20 @@ const kSteps = {
     ["chain_event", "insert", "new.kind = 'fee_paid'"],
     ["outbox", "update", claimIsNow("confirmed")],
   ],
+  settle: [
+    ["outbox", "insert", claimIsNow("queued")],
+    ["outbox", "update", claimIsNow("sent")],
+    ["chain_event", "insert", "new.kind = 'settled'"],
+    ["chain_event", "insert", "new.kind = 'fee_paid'"],
+    ["outbox", "update", claimIsNow("confirmed")],
+  ],
   refund: [
     ["channel", "update", "new.refunding > 0 and old.refunding = 0"],
     ["refund", "insert", "true"],
     ["outbox", "update", refundIsNow("sent")],
+    ["chain_event", "insert", "new.kind = 'claimed'"],
     ["chain_event", "insert", "new.kind = 'refunded'"],
+    ["chain_cursor", "update", "true"],
     ["chain_event", "insert", "new.kind = 'fee_paid'"],
     ["outbox", "update", refundIsNow("confirmed")],
   ],
@@ -195,19 +225,51 @@ async function forgetTransactions() {
   return hashes.length;
 }
 
-/** Stops the service right where it has done all that precedes a step, and kills it there. */
-async function killBefore(what, step, { broadcast }) {
+const isClaim = (what) => what !== "refund";
+
+/** Charges of so many channels; for a sweep by itself, claimed by a refund already. */
+async function somethingToSettle(what, channels) {
+  for (const lane of lanes.slice(0, channels))
+    await lane.payer.pay(lane.channel, { id: `s-${++kills}` }, 100n);
+  if (what !== "settle") return;
   const [lane] = lanes;
-  await lane.payer.pay(lane.channel, { id: `s-${++kills}` }, 100n);
+  lane.asked += 1;
+  const { amount } = await lane.payer.refund(lane.channel, 10n);
+  lane.promisedBack.push(BigInt(amount));
+  await untilQuiet();
+}
+
+function begin(what) {
+  const [lane] = lanes;
+  if (!isClaim(what)) lane.asked += 1;
+  return attempt(() =>
+    isClaim(what) ? provider.call("settlement.claim", {}) : lane.payer.refund(lane.channel, 10n),
+  );
+}
+
+/** After the service was killed: what was under way is done once, whatever became of its answer. */
+async function verifyOnce(what, { work, pid, claimsBefore, sentBefore, transactions = 1 }) {
+  const [lane] = lanes;
+  const sent = await work;
+  if (what === "refund" && sent) lane.promisedBack.push(BigInt(sent.amount));
+  await comeBack(pid);
+  await untilQuiet();
+  await verifySettled();
+  // The contract would skip a second claim of the same charge, and say nothing.
+  assert.equal((await chain.claims(lane.channel.id)) - claimsBefore, what === "settle" ? 0 : 1);
+  if (isClaim(what)) assert.equal((await claimsSent()) - sentBefore, transactions);
+}
+
+/** Stops the service right where it has done all that precedes a step, and kills it there. */
+async function killBefore(what, step, { broadcast = true, transactions = 1 } = {}) {
+  const [lane] = lanes;
+  await somethingToSettle(what, kRowsPerTransaction * (transactions - 1) + 1);
   const claimsBefore = await chain.claims(lane.channel.id);
   const sentBefore = await claimsSent();
   if (!broadcast) await mine(false);
   const held = await HeldStep.set(stack.ready.postgres, ...step);
   const pid = stack.ready.pids.service;
-  if (what === "refund") lane.asked += 1;
-  const work = attempt(() =>
-    what === "claim" ? provider.call("settlement.claim", {}) : lane.payer.refund(lane.channel, 10n),
-  );
+  const work = begin(what);
   await held.untilReached();
   process.kill(pid, "SIGKILL");
   await held.clear();
@@ -215,23 +277,94 @@ async function killBefore(what, step, { broadcast }) {
     assert.equal(await forgetTransactions(), 1);
     await mine(true);
   }
-  const sent = await work;
-  if (what === "refund" && sent) lane.promisedBack.push(BigInt(sent.amount));
-  await comeBack(pid);
-  await untilQuiet();
-  await verifySettled();
-  // The contract would skip a second claim of the same charge, and say nothing.
-  assert.equal((await chain.claims(lane.channel.id)) - claimsBefore, 1);
-  if (what === "claim") assert.equal((await claimsSent()) - sentBefore, 1);
+  await verifyOnce(what, { work, pid, claimsBefore, sentBefore, transactions });
+}
+
+async function priceOfNextBlock(wei) {
+  const params = [`0x${wei.toString(16)}`];
+  await chain.rpc.request({ method: "anvil_setNextBlockBaseFeePerGas", params });
+}
+
+/** Blocks that are too dear for what waits, until `reached`. */
+async function dearBlocksUntil(reached) {
+  let over = false;
+  const end = reached.finally(() => {
+    over = true;
+  });
+  while (!over) {
+    await priceOfNextBlock(kDear);
+    await chain.rpc.request({ method: "evm_mine", params: [] });
+    await Promise.race([end, wait(50)]);
+  }
+  return end;
+}
+
+async function raised() {
+  const counted = "select count(*)::int as count from outbox_attempt";
+  const [{ count }] = await query(stack.ready.postgres, counted);
+  return count;
+}
+
+function untilRaised(before) {
+  return until(raised, (count) => count > before, { what: "a raised fee", milliseconds: 30_000 });
+}
+
+/** While fees are raised, or once they are: then with what was broadcast forgotten. */
+async function killAtRaise(what, { forgotten }) {
+  await somethingToSettle(what, 1);
+  const claimsBefore = await chain.claims(lanes[0].channel.id);
+  const sentBefore = await claimsSent();
+  const raisedBefore = await raised();
+  await mine(false);
+  const held = forgotten
+    ? undefined
+    : await HeldStep.set(stack.ready.postgres, "outbox_attempt", "insert", "true");
+  const pid = stack.ready.pids.service;
+  const work = begin(what);
+  await work;
+  await dearBlocksUntil(held ? held.untilReached() : untilRaised(raisedBefore));
+  process.kill(pid, "SIGKILL");
+  await held?.clear();
+  // The node may have thrown out by itself what it could not mine at that price.
+  if (forgotten) await forgetTransactions();
+  else await dearBlocksUntil(untilRaised(raisedBefore));
+  await priceOfNextBlock(kCheap);
+  await chain.mineByItself(true);
+  await verifyOnce(what, { work, pid, claimsBefore, sentBefore });
 }
 
 for (const [what, steps] of Object.entries(kSteps))
   test(`kill -9 before each step of a ${what}: exactly once`, async (t) => {
     for (const step of steps)
-      await t.test(step.join(" "), () => killBefore(what, step, { broadcast: true }));
+      await t.test(step.join(" "), () => killBefore(what, step));
     const sent = steps.find(([, , when]) => when.includes("'sent'"));
     await t.test("never broadcast", () => killBefore(what, sent, { broadcast: false }));
   });
+
+test("kill -9 between the broadcasts of a claim of two transactions: exactly once", async (t) => {
+  const [{ next }] = await query(
+    stack.ready.postgres,
+    "select max(nonce)::int + 1 as next from outbox",
+  );
+  for (const at of [0, 1])
+    await t.test(`transaction ${at + 1} broadcast, and not known to be`, () => {
+      const nonce = next + 3 * at;
+      const step = ["outbox", "update", `${claimIsNow("sent")} and new.nonce = ${nonce}`];
+      return killBefore("claim", step, { transactions: 2 });
+    });
+});
+
+test("kill -9 while fees are raised: exactly once", async (t) => {
+  const cases = [
+    ["claim", false],
+    ["refund", true],
+    ...(kLong ? [["claim", true], ["refund", false]] : []),
+  ];
+  for (const [what, forgotten] of cases)
+    await t.test(`${what}: ${forgotten ? "never broadcast" : "before it is written down"}`, () =>
+      killAtRaise(what, { forgotten }),
+    );
+});
 
 test(`kill -9 within claims, sweeps and refunds, ${kKills} times: each exactly once`, async (t) => {
   for (let round = 1; round <= kKills; ++round) {
