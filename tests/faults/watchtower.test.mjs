@@ -93,16 +93,32 @@ async function withdraw(channel) {
   channel.deadline = (await chain.time(blockNumber)) + BigInt(channel.config.withdrawDelay);
 }
 
-/** Down for a random part of the window, up to all but the last minute of it. */
+/** How many of the channels, by what is written down, are not known to be withdrawn from. */
+async function countUnseen(channels) {
+  const [{ count }] = await query(
+    stack.ready.postgres,
+    `select count(*)::int as count from channel
+     where withdraw_requested_at = 0 and encode(channel_id, 'hex') = any($1)`,
+    [channels.map(({ id }) => id.slice(2))],
+  );
+  return count;
+}
+
+/**
+ * Down for a random part of the window, up to all but the last minute of it.
+ * @returns {Promise<number>} withdrawals that the service had not seen before it was killed
+ */
 async function killForAWhile(channels) {
   const pid = stack.ready.pids.service;
   await wait(random.between(0, 900));
   process.kill(pid, "SIGKILL");
   await Promise.all(channels.map(({ withdrawal }) => withdrawal));
+  const unseen = await countUnseen(channels);
   const first = channels.reduce((min, { deadline }) => (deadline < min ? deadline : min), 2n ** 63n);
   const most = Number(first - (await chain.time())) - kSecondsToClaim;
   await chain.passTime(random.between(0, most));
   await stack.readyWhere((ready) => ready.pids.service !== pid);
+  return unseen;
 }
 
 async function chargeWhatIsHeld(provider, channel) {
@@ -144,6 +160,7 @@ async function assertWithdrawn(channel) {
 }
 
 test(`${kRounds * kPayers} dishonest closes, the service down for a part of the window`, async (t) => {
+  let unseen = 0;
   for (let round = 1; round <= kRounds; ++round) {
     const receiver = newAccount();
     const provider = await Client.login(stack.ready.stream, receiver);
@@ -151,7 +168,7 @@ test(`${kRounds * kPayers} dishonest closes, the service down for a part of the 
     const channels = await Promise.all(payers.map((payer) => open(payer, receiver.address)));
     const spending = channels.map((channel) => spend(channel, round));
     for (const channel of channels) channel.withdrawal = withdraw(channel);
-    await killForAWhile(channels);
+    unseen += await killForAWhile(channels);
     await Promise.all(spending);
 
     await Promise.all([provider, ...payers].map(reconnect));
@@ -173,6 +190,8 @@ test(`${kRounds * kPayers} dishonest closes, the service down for a part of the 
     provider.connection.cut();
     t.diagnostic(`${round}: ${charged} charged and claimed on ${channels.length} channels`);
   }
+  t.diagnostic(`${unseen} withdrawals were first seen after a restart`);
+  assert.ok(unseen > 0, "no withdrawal came while the service was down");
   const [{ lost }] = await query(
     stack.ready.postgres,
     "select count(*)::int as lost from transfer where cause = 'uncollectable'",
