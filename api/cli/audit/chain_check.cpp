@@ -1,6 +1,8 @@
 #include "api/cli/audit/chain_check.hpp"
 
+#include "api/cli/audit/network_books.hpp"
 #include "api/cli/audit/node_batch.hpp"
+#include "api/cli/audit/receiver_check.hpp"
 #include "api/cli/commands.hpp"
 #include "channel/network.hpp"
 #include "ledger/audit/reconciliation.hpp"
@@ -19,64 +21,7 @@ namespace {
 
 namespace chain = ledger::chain;
 namespace json = boost::json;
-using channel::Amount;
 using ledger::broken;
-
-struct StandingEvent {
-    std::uint64_t seq;
-    const ledger::AuditedChainEvent* event;
-};
-
-/// What the books have of a receiver and token: the contract adds up all channels of the two, those
-/// of others as well, so that it has at least as much.
-struct ReceiverBooks {
-    Amount claimed_of_channels;
-    Amount settled;
-    /// Of the account `claimed`.
-    Amount owed;
-    /// The newest block that a claim or settlement was posted of, and those of it.
-    std::uint64_t newest = 0;
-    Amount claimed_in_newest;
-    Amount settled_in_newest;
-};
-struct ReceiverKey {
-    channel::Address receiver;
-    channel::Address token;
-    friend auto operator<=>(const ReceiverKey&, const ReceiverKey&) = default;
-};
-
-/// What is to be compared with one network.
-struct NetworkBooks {
-    std::string network;
-    channel::Address contract;
-    std::vector<StandingEvent> events;
-    std::vector<const ledger::AuditedChannel*> channels;
-    std::vector<const ledger::AuditedAsset*> assets;
-    /// Every event of the blocks below this one that is posted in the order of the chain is posted.
-    std::uint64_t reached = 0;
-    std::map<ReceiverKey, ReceiverBooks> receivers;
-    /// Of each token, what the contract says that it owes to these channels and receivers.
-    std::map<channel::Address, Amount> owes;
-};
-
-template <class Items, class Make, class Look>
-void in_batches(const NodeBatch& node, const Items& items, Make make, Look look) {
-    for (std::size_t first = 0; first < items.size(); first += kCallsAtOnce) {
-        const auto end = std::min(items.size(), first + kCallsAtOnce);
-        std::vector<chain::RpcCall> calls;
-        for (auto at = first; at < end; ++at) calls.push_back(make(items[at]));
-        const auto answers = node.ask(calls);
-        for (auto at = first; at < end; ++at) look(items[at], answers[at - first]);
-    }
-}
-
-const json::value& result_of(const NodeBatch& node, const json::object& answer) {
-    const auto* result = answer.if_contains("result");
-    if (!result)
-        throw CommandError(
-            fmt::format("the node at {} refuses: {}", node.url(), json::serialize(answer)));
-    return *result;
-}
 
 std::string member(const json::value& object, std::string_view name) {
     const auto* found = object.is_object() ? object.get_object().if_contains(name) : nullptr;
@@ -96,13 +41,6 @@ std::optional<chain::Receipt> receipt_in(const NodeBatch& node, const json::obje
     return *receipt;
 }
 
-/// Amounts of the books are of 128 bits together, or they would not be booked.
-Amount sum(Amount one, Amount other) {
-    const auto both = channel::add(one, other);
-    if (!both) broken("chain", "", "", "amounts add up to more than there can be");
-    return *both;
-}
-
 /// Whether a log is what was posted. A claim of what was claimed before moves nothing.
 bool says(const chain::Log& log, const std::optional<chain::EscrowEvent>& decoded,
           const ledger::AuditedChainEvent& event) {
@@ -110,36 +48,6 @@ bool says(const chain::Log& log, const std::optional<chain::EscrowEvent>& decode
     return told && told->kind == event.kind && told->channel == event.channel &&
            (told->amount == event.amount || event.kind == "withdraw_initiated" ||
             event.kind == "claimed");
-}
-
-/// What of `block` has been noted so far, if it is the newest.
-ReceiverBooks& at_block(ReceiverBooks& receiver, std::uint64_t block) {
-    if (block > receiver.newest) {
-        receiver.newest = block;
-        receiver.claimed_in_newest = receiver.settled_in_newest = {};
-    }
-    return receiver;
-}
-
-/// `decoded` is the log of the event.
-void note_receiver(const ledger::AuditedChainEvent& event, const chain::EscrowEvent& decoded,
-                   const ledger::AuditedChannels& channels, NetworkBooks& books) {
-    const auto block = event.block_number;
-    // Requests to withdraw are posted early.
-    if (event.kind != "withdraw_initiated") books.reached = std::max(books.reached, block);
-    if (const auto* settled = std::get_if<chain::SettledOnChain>(&decoded)) {
-        auto& receiver = at_block(books.receivers[{settled->receiver, settled->token}], block);
-        receiver.settled = sum(receiver.settled, settled->amount);
-        if (block == receiver.newest)
-            receiver.settled_in_newest = sum(receiver.settled_in_newest, settled->amount);
-    }
-    const auto found =
-        event.kind == "claimed" && event.channel ? channels.find(*event.channel) : channels.end();
-    if (found == channels.end()) return;
-    const auto& config = found->second.config;
-    auto& receiver = at_block(books.receivers[{config.receiver, config.token}], block);
-    if (block == receiver.newest)
-        receiver.claimed_in_newest = sum(receiver.claimed_in_newest, event.amount);
 }
 
 void check_fee(const StandingEvent& standing, const chain::Receipt& receipt) {
@@ -223,19 +131,6 @@ std::size_t check_anchors(const NodeBatch& node, const NetworkBooks& books,
     return anchors;
 }
 
-/// What a view of a contract answers, read by `decode`.
-template <class Decode>
-auto view(const NodeBatch& node, const json::object& answer, Decode decode) {
-    const auto& result = result_of(node, answer);
-    const auto bytes = channel::parse_hex(result.is_string() ? std::string_view(result.get_string())
-                                                             : std::string_view());
-    const auto read = decode(bytes ? *bytes : channel::Bytes());
-    if (!read)
-        throw CommandError(
-            fmt::format("the node at {} answers: {}", node.url(), json::serialize(answer)));
-    return *read;
-}
-
 std::uint64_t newest_block(const NodeBatch& node) {
     const auto answer = node.ask({chain::block_request(chain::BlockTag::latest())}).front();
     return std::strtoull(member(result_of(node, answer), "number").c_str(), nullptr, 16);
@@ -302,98 +197,6 @@ void check_assets(const NodeBatch& node, const NetworkBooks& books) {
                    fmt::format("the token has other decimals than {}: {}", asset->decimals,
                                member(json::value(answer), "result")));
         });
-}
-
-using Receiver = std::map<ReceiverKey, ReceiverBooks>::value_type;
-
-[[noreturn]] void broken_account(const NetworkBooks& books, const channel::Address& token,
-                                 std::string_view kind, const std::string& owner,
-                                 const std::string& what) {
-    broken("chain", "account",
-           ledger::account_key(books.network, channel::to_hex(token), kind, owner), what);
-}
-
-Amount owed(const chain::ReceiverTotals& totals) {
-    const auto left = channel::subtract(totals.total_claimed, totals.total_settled);
-    return left ? *left : Amount{};
-}
-
-/// What the contract owed as of the newest block that the books have something of. While they may
-/// lack a settlement of this very block, it is what was owed before it and what was claimed in it.
-bool was_owed(const NetworkBooks& books, const ReceiverBooks& receiver, Amount then,
-              Amount before) {
-    if (then >= receiver.owed) return true;
-    const bool may_lack = books.reached == receiver.newest && receiver.settled_in_newest.is_zero();
-    return may_lack && sum(before, receiver.claimed_in_newest) >= receiver.owed;
-}
-
-/// What only grows is compared as of `block`; what the books have as owed may have been settled
-/// since the export.
-void check_receivers(const NodeBatch& node, NetworkBooks& books, std::uint64_t block) {
-    std::vector<const Receiver*> all;
-    for (const auto& one : books.receivers) all.push_back(&one);
-    std::vector<const Receiver*> settled_since;
-    const auto ask = [&](const Receiver* one, std::uint64_t at) {
-        return chain::call_request({}, books.contract,
-                                   chain::receivers_call(one->first.receiver, one->first.token),
-                                   chain::BlockTag::number(at));
-    };
-    const auto fail = [&](const Receiver& one, const std::string& what) {
-        broken_account(books, one.first.token, "claimed", channel::to_hex(one.first.receiver),
-                       what);
-    };
-    in_batches(
-        node, all, [&](const auto* one) { return ask(one, block); },
-        [&](const auto* one, const json::object& answer) {
-            const auto totals = view(node, answer, chain::decode_receivers);
-            const auto& receiver = one->second;
-            if (totals.total_settled > totals.total_claimed)
-                fail(*one, "the contract has settled more than was claimed");
-            if (totals.total_claimed < receiver.claimed_of_channels)
-                fail(*one, "the contract has claimed " + channel::to_string(totals.total_claimed) +
-                               " in all, and " + channel::to_string(receiver.claimed_of_channels) +
-                               " of the channels of the books");
-            if (totals.total_settled < receiver.settled)
-                fail(*one, "the contract has settled " + channel::to_string(totals.total_settled) +
-                               ", and " + channel::to_string(receiver.settled) + " is posted");
-            auto& owes = books.owes[one->first.token];
-            owes = sum(owes, owed(totals));
-            if (owed(totals) < receiver.owed && receiver.newest > 0) settled_since.push_back(one);
-        });
-    for (const auto* one : settled_since) {
-        const auto& receiver = one->second;
-        const auto answers = node.ask({ask(one, receiver.newest), ask(one, receiver.newest - 1)});
-        const auto then = owed(view(node, answers[0], chain::decode_receivers));
-        const auto before = owed(view(node, answers[1], chain::decode_receivers));
-        if (!was_owed(books, receiver, then, before))
-            fail(*one, "the contract owes " + channel::to_string(then) + ", and " +
-                           channel::to_string(receiver.owed) + " is booked as claimed");
-    }
-}
-
-/// Both sides as of one block, whatever the books have reached.
-void check_tokens(const NodeBatch& node, const NetworkBooks& books, std::uint64_t block) {
-    for (const auto& [token, owes] : books.owes) {
-        const auto answer = node.ask({chain::call_request(
-            {}, token, chain::balance_of_call(books.contract), chain::BlockTag::number(block))});
-        const auto balance = view(node, answer.front(), chain::decode_word);
-        if (balance >= channel::to_word(owes)) continue;
-        broken_account(books, token, "escrow", "",
-                       "the contract owes " + channel::to_string(owes) +
-                           " to the channels and receivers of the books, and holds less");
-    }
-}
-
-/// Of figures that are as of the newest number.
-void add_accounts(const ledger::Verification& verification, NetworkBooks& books) {
-    for (const auto* audited : books.channels) {
-        auto& claimed =
-            books.receivers[{audited->config.receiver, audited->config.token}].claimed_of_channels;
-        claimed = sum(claimed, audited->total_claimed);
-    }
-    for (const auto& account : verification.claimed_accounts())
-        if (account.network == books.network)
-            books.receivers[{account.receiver, account.token}].owed = account.balance;
 }
 
 std::map<std::uint64_t, NetworkBooks> books_by_chain(const ledger::Verification& verification) {

@@ -1,6 +1,7 @@
 #include "api/cli/audit/node_batch.hpp"
 
 #include "api/cli/commands.hpp"
+#include "channel/hex.hpp"
 
 #include <fmt/format.h>
 
@@ -36,6 +37,26 @@ std::vector<json::object> NodeBatch::ask(const std::vector<ledger::chain::RpcCal
         answers[static_cast<std::size_t>(id->get_int64())] = std::move(item.get_object());
     }
     return answers;
+}
+
+const json::value& result_of(const NodeBatch& node, const json::object& answer) {
+    const auto* result = answer.if_contains("result");
+    if (!result)
+        throw CommandError(
+            fmt::format("the node at {} refuses: {}", node.url(), json::serialize(answer)));
+    return *result;
+}
+
+channel::Bytes view_of(const NodeBatch& node, const json::object& answer) {
+    const auto& result = result_of(node, answer);
+    const auto bytes = channel::parse_hex(result.is_string() ? std::string_view(result.get_string())
+                                                             : std::string_view());
+    return bytes ? *bytes : channel::Bytes();
+}
+
+void refuse_answer(const NodeBatch& node, const json::object& answer) {
+    throw CommandError(
+        fmt::format("the node at {} answers: {}", node.url(), json::serialize(answer)));
 }
 
 }  // namespace millrace::api
