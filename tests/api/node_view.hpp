@@ -52,9 +52,10 @@ public:
         return hashes;
     }
     /// The same transactions as signed, each as JSON text.
-    std::vector<std::string> raw_transactions(std::uint64_t blocks) {
+    std::vector<std::string> raw_transactions(std::uint64_t blocks) { return raw(hashes(blocks)); }
+    std::vector<std::string> raw(const std::vector<std::string>& hashes) {
         std::vector<std::string> raw;
-        for (const auto& hash : hashes(blocks))
+        for (const auto& hash : hashes)
             raw.push_back(anvil_.rpc("eth_getRawTransactionByHash", "[\"" + hash + "\"]"));
         return raw;
     }
