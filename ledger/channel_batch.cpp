@@ -99,6 +99,10 @@ private:
             return;
         }
         if (item.suspect && answered_before(item, request)) return;
+        if (request.refusal) {
+            item.outcome = *request.refusal;
+            return;
+        }
         std::visit([&](const auto& command) { decide_command(item, command); }, request.command);
         if (item.suspect && std::holds_alternative<BatchItem::Accepted>(item.outcome))
             fresh_[inference_of(request)].push_back(&item);

@@ -62,6 +62,8 @@ struct PaymentRequest {
     /// receipt, reason. Its size has been limited by the caller.
     std::string detail;
     ContractVerdict verdict = ContractVerdict::none;
+    /// What a new inference is refused with; one that is there already gets its answer.
+    std::optional<channel::Refusal> refusal{};
 };
 
 /// A block of one branch of a chain.

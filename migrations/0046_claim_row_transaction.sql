@@ -5,3 +5,4 @@
 alter table claim_row
     add column outbox_id bigint,
     add constraint claim_row_in_transaction foreign key (outbox_id) references outbox (outbox_id);
+create index claim_row_transaction on claim_row (outbox_id);

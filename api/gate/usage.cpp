@@ -148,6 +148,8 @@ Chunk UsageReader::read_chunk(std::string_view json) {
         chunk.is_usage_alone = has_usage && choices.size() == 0;
     } else if (!root->at_key("type").get_string().get(type)) {
         if (type.ends_with(".delta") || type == "content_block_delta") ++chunk.deltas;
+        // Anthropic's first event counts a token before there is one.
+        if (type == "message_start") chunk.usage.output.reset();
     } else if (has_text(*root)) {
         ++chunk.deltas;
     }

@@ -173,15 +173,10 @@ void Session::pay_by_wallet(ledger::PaymentRequest payment) {
                failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
         return;
     }
-    if (is_promise(payment)) {
-        const auto refused = gateway_.services().chain.refuse_wallet(payment.channel);
-        if (refused) {
-            finish(payment.reply_to.request, failure(*refused));
-            return;
-        }
-    }
+    if (is_promise(payment))
+        payment.refusal = gateway_.services().chain.refuse_wallet(payment.channel);
     const auto ticket = admissions_.add(payment);
-    if (!voucher_of(payment)) {
+    if (!voucher_of(payment) || payment.refusal) {
         enqueue(admissions_.admit(payment.channel, ticket));
         return;
     }

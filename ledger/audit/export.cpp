@@ -169,7 +169,7 @@ std::string Export::digest() const {
 
 bool Export::header(std::string& out) {
     JsonLine line(out, "header");
-    line.text("format", "millrace-export/1")
+    line.text("format", kExportForm)
         .text("from", std::to_string(scope_.from))
         .text("to", std::to_string(to_))
         .text("seq", std::to_string(seq_))

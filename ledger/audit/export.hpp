@@ -13,6 +13,9 @@ struct evp_md_ctx_st;
 
 namespace millrace::ledger {
 
+/// What its header calls the form of the lines (ledger/proof/README.md).
+inline constexpr std::string_view kExportForm = "millrace-export/2";
+
 enum class ExportFormat { ndjson, csv };
 
 struct ExportScope {

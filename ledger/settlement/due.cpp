@@ -15,8 +15,7 @@ constexpr const char* kDueChannels = R"sql(
         voucher_signer,
         case when status = 'closing' then withdraw_requested_at + withdraw_delay_seconds end
             as deadline,
-        coalesce((select (select count(*) from claim_row b
-                where b.claim_id = r.claim_id and b.outbox_id = r.outbox_id)
+        coalesce((select (select count(*) from claim_row b where b.outbox_id = r.outbox_id)
             from claim_row r join outbox o on o.outbox_id = r.outbox_id
             where r.channel_id = c.channel_id and r.total_claimed > c.total_claimed
                 and o.status = 'failed' and o.block_number > 0

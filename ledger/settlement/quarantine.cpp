@@ -44,8 +44,7 @@ constexpr const char* kRevertedAlone = R"sql(
     where r.claim_id = $1 and o.status = 'failed' and o.block_number > 0
         and not exists (
             select from claim_row b
-            where b.claim_id = r.claim_id and b.outbox_id = r.outbox_id
-                and b.channel_id <> r.channel_id))sql";
+            where b.outbox_id = r.outbox_id and b.channel_id <> r.channel_id))sql";
 constexpr const char* kList = R"sql(
     select channel_id, asset_id, reason, detail, amount, attempts, {} as since, {} as retry_at
     from claim_quarantine

@@ -134,8 +134,10 @@ TEST_CASE(
     for (const auto& one : left_out) reasons.emplace(one.id, one.reason + ": " + one.detail);
     REQUIRE(reasons.size() == 5);
     CHECK(reasons[ids[kTurnedAway]] == "invalid_signature: InvalidSignature()");
-    CHECK(reasons[ids[23]] == "signer_refused: the signer refused: channel " +
-                                  channel::to_hex(ids[23]) + ": its voucher is not the payer's");
+    CHECK(reasons[ids[23]] ==
+          "signer_refused: the signer refused: channel " + channel::to_hex(ids[23]) +
+              ": its voucher is not the payer's, unless a contract says so, which is not believed "
+              "(signer.contract_payers)");
     CHECK(reasons[ids[kSelfSigning]] == "reverted: it needs more gas than a claim may cost");
     CHECK(reasons[ids[77]] == "exceeds_balance: 6000 is more than 5000");
     CHECK(reasons[ids[99]] == "channel_id_mismatch: the id is of another configuration");

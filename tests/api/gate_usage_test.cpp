@@ -50,6 +50,11 @@ TEST_CASE("gate usage: pieces of content are counted, and the added event is kno
     CHECK(deltas(R"({"content":"x","stop":false})") == 1);
     CHECK(deltas(R"({"response":"","done":true})") == 0);
     CHECK(deltas("[DONE]") == 0);
+    // Anthropic counts a token in the event that comes before all content.
+    const auto first = reader.read_chunk(
+        R"({"type":"message_start","message":{"usage":{"input_tokens":9,"output_tokens":1}}})");
+    CHECK(first.usage == Usage{9, std::nullopt});
+    CHECK(first.deltas == 0);
     const char* added = R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5}})";
     CHECK(reader.read_chunk(added).is_usage_alone);
     CHECK_FALSE(reader.read_chunk(R"({"choices":[],"usage":null})").is_usage_alone);

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { devAccount } from "./chain.mjs";
 import { until } from "./client.mjs";
 import { estimateOf, GateStack, priceOf } from "./gate.mjs";
-import { assertBalanced } from "./stack.mjs";
+import { assertBalanced, kBinary } from "./stack.mjs";
 import { post, streamed, X402App } from "./x402_app.mjs";
 
 const kApps = 200;
@@ -111,6 +111,8 @@ test("gate: two hundred streams at once are each charged once, in memory that st
     held.push(resident());
   }
   t.diagnostic(`resident memory of the gate after each round: ${held.join(", ")}`);
-  assert.ok(held.at(-1) - held[0] < kGrowthMax, `the gate held ${held.join(", ")} bytes`);
+  // A sanitizer keeps what was freed.
+  const isSanitized = /\/(asan|tsan)\//.test(kBinary);
+  if (!isSanitized) assert.ok(held.at(-1) - held[0] < kGrowthMax, `the gate held ${held.join(", ")} bytes`);
   await assertBalanced(stack.ready);
 });

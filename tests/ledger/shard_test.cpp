@@ -162,6 +162,30 @@ TEST_CASE("shard: what is stored of several vouchers for one amount is the one t
                       "'b') from channel") == "t");
 }
 
+TEST_CASE("shard: who may pay no more still gets the answer to what was paid", "[shard]") {
+    Books books;
+    const auto app = payer(books, 1);
+    const auto no_more = [&](ledger::PaymentRequest request) {
+        request.refusal = channel::Refusal{Error::contract_payer_refused};
+        return request;
+    };
+    std::uint64_t seq = 0;
+    {
+        auto shard = books.shard();
+        process(shard, app.open(1000));
+        seq = paid(process(shard, app.pay("a", 100, 100))[0]).result.seq;
+        CHECK(refused(process(shard, no_more(app.pay("b", 1, 101)))[0]) ==
+              Error::contract_payer_refused);
+        CHECK(paid(process(shard, no_more(app.pay("a", 100, 100)))[0]).result.seq == seq);
+        shard.release_lease(kNoon);
+    }
+    auto shard = books.shard();
+    const auto again = process(shard, no_more(app.pay("a", 100, 100)));
+    CHECK(paid(again[0]).repeated);
+    CHECK(paid(again[0]).result.seq == seq);
+    CHECK(books.query("select charged from channel") == "100");
+}
+
 TEST_CASE("shard: the same request again gets the first result, other content is a conflict",
           "[shard]") {
     Books books;

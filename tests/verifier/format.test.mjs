@@ -21,7 +21,7 @@ const replaced = (type, from, to, i = 0) => (lines) => {
 const formats = [
   ["no header", (lines) => lines.slice(1)],
   ["two headers", (lines) => [lines[0], ...lines]],
-  ["another format", replaced("header", "millrace-export/1", "millrace-export/2")],
+  ["another format", replaced("header", "millrace-export/2", "millrace-export/1")],
   ["a range that is none", replaced("header", '"from":"1"', '"from":"0"')],
   ["a number more than there is", replaced("header", /"to":"\d+"/.exec(edited(() => {})[0])[0], '"to":"99"')],
   ["an entry left out", (lines) => { lines.splice(indexOf(lines, "entry", 4), 1); }],

@@ -438,7 +438,7 @@ export class Ledger {
   lines({ from = 1, to = this.seq } = {}) {
     const seq = this.seq;
     const lines = [{
-      type: "header", format: "millrace-export/1", from: String(from), to: String(to), seq: String(seq),
+      type: "header", format: "millrace-export/2", from: String(from), to: String(to), seq: String(seq),
       at: this.now(), origin: this.key.name, key: this.key.text,
     }];
     for (const asset of this.assets) lines.push({ type: "asset", ...asset });

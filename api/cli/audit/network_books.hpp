@@ -23,10 +23,9 @@ struct ReceiverBooks {
     channel::Amount settled;
     /// Of the account `claimed`.
     channel::Amount owed;
-    /// The newest block that a claim or settlement was posted of, and those of it.
+    /// The newest block that a claim or settlement was posted of, and the claims of it.
     std::uint64_t newest = 0;
     channel::Amount claimed_in_newest;
-    channel::Amount settled_in_newest;
 };
 struct ReceiverKey {
     channel::Address receiver;

@@ -17,7 +17,7 @@ using ledger::broken;
 ReceiverBooks& at_block(ReceiverBooks& receiver, std::uint64_t block) {
     if (block > receiver.newest) {
         receiver.newest = block;
-        receiver.claimed_in_newest = receiver.settled_in_newest = {};
+        receiver.claimed_in_newest = {};
     }
     return receiver;
 }
@@ -41,7 +41,7 @@ Amount owed(const chain::ReceiverTotals& totals) {
 bool was_owed(const NetworkBooks& books, const ReceiverBooks& receiver, Amount then,
               Amount before) {
     if (then >= receiver.owed) return true;
-    const bool may_lack = books.reached == receiver.newest && receiver.settled_in_newest.is_zero();
+    const bool may_lack = books.reached == receiver.newest;
     return may_lack && sum(before, receiver.claimed_in_newest) >= receiver.owed;
 }
 
@@ -55,8 +55,6 @@ void note_receiver(const ledger::AuditedChainEvent& event, const chain::EscrowEv
     if (const auto* settled = std::get_if<chain::SettledOnChain>(&decoded)) {
         auto& receiver = at_block(books.receivers[{settled->receiver, settled->token}], block);
         receiver.settled = sum(receiver.settled, settled->amount);
-        if (block == receiver.newest)
-            receiver.settled_in_newest = sum(receiver.settled_in_newest, settled->amount);
     }
     const auto found =
         event.kind == "claimed" && event.channel ? channels.find(*event.channel) : channels.end();

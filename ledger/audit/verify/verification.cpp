@@ -1,7 +1,9 @@
 #include "ledger/audit/verify/verification.hpp"
 
+#include "ledger/audit/export.hpp"
 #include "ledger/proof/journal.hpp"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -125,7 +127,10 @@ void Verification::add_to_digest(std::string_view line) {
 }
 
 void Verification::take_header(const Fields& line) {
-    if (line.text("format") != "millrace-export/1") line.malformed("format");
+    if (line.text("format") != kExportForm)
+        broken("format", "", "header",
+               fmt::format("the format is {}, and this verifier reads {}: export the books anew",
+                           line.text("format"), kExportForm));
     totals_.from = line.number("from");
     totals_.to = line.number("to");
     totals_.seq = line.number("seq");
@@ -208,14 +213,9 @@ void Verification::take_account(const Fields& line) {
 
 /// Rule `tree`, of a log that has been cut off, or never was.
 void Verification::check_sealed(std::uint64_t size) const {
-    const auto numbers = [](std::uint64_t from, std::uint64_t to) {
-        return "numbers " + std::to_string(from) + " to " + std::to_string(to);
-    };
-    if (size == 0 && totals_.seq > 0)
-        broken("tree", "log_checkpoint", numbers(1, totals_.seq),
-               "the log of the key that is trusted has no head", 1);
     if (overdue_ != 0)
-        broken("tree", "log_checkpoint", numbers(overdue_, totals_.to),
+        broken("tree", "log_checkpoint",
+               "numbers " + std::to_string(overdue_) + " to " + std::to_string(totals_.to),
                "they are behind the newest head, of size " + std::to_string(size) +
                    ", and the first of them was committed more than " +
                    std::to_string(kSealedWithin.count()) + " minutes before the export",

@@ -231,7 +231,7 @@ export class ExportCheck {
 
   private header(row: Row): void {
     const range = { from: Number(row.from), to: Number(row.to), seq: Number(row.seq) };
-    if (row.format !== "millrace-export/1") throw new Malformed(`the format is ${JSON.stringify(row.format)}`);
+    if (row.format !== "millrace-export/2") throw new Malformed(`the format is ${JSON.stringify(row.format)}`);
     if (range.from < 1 || range.to < range.from - 1 || range.to > range.seq) {
       throw new Malformed("from, to and seq are not in order");
     }
@@ -402,14 +402,10 @@ export class ExportCheck {
   /** Of a log whose key is trusted: that it was not cut off, nor taken away with all that it would show. */
   private sealed(size: number, range: Range, place: Place): void {
     const { overdue } = this;
-    if (size === 0 && range.seq > 0) {
-      const all = { ...place, seq: 1, key: `numbers 1 to ${range.seq}` };
-      this.findings.add("tree", all, "the log of the key that is trusted has no head");
-    } else if (overdue !== undefined) {
-      const late = { ...place, seq: overdue, key: `numbers ${overdue} to ${range.to}` };
-      const explanation = `they are behind the newest head, of ${size}, and the first is older than ten minutes`;
-      this.findings.add("tree", late, explanation);
-    }
+    if (overdue === undefined) return;
+    const late = { ...place, seq: overdue, key: `numbers ${overdue} to ${range.to}` };
+    const explanation = `they are behind the newest head, of ${size}, and the first is older than ten minutes`;
+    this.findings.add("tree", late, explanation);
   }
 
   private trailer(line: { [name: string]: Json }): void {
