@@ -308,24 +308,21 @@ private:
             return ledger::wallet_channels(transaction);
         };
         const auto wallets = co_await context_.read(work);
+        std::size_t refused = 0;
         for (const auto& one : wallets) {
             const auto asset = assets_.find(one.asset_id);
             if (asset != assets_.end())
                 context_.wallet_channels.add(
                     one.id, {asset->second.network, one.payer, one.receiver_authorizer});
+            if (refuse_wallet(one.id)) ++refused;
         }
-        warn_of_wallets();
+        if (refused > 0)
+            spdlog::warn(
+                "{} channels are of payers that are contracts, for which the signer signs no "
+                "claims: they take no new payments, and what is charged there waits for "
+                "signer.contract_payers",
+                refused);
         for (auto& network : networks_) co_await network->start();
-    }
-
-    void warn_of_wallets() const {
-        const auto count = context_.wallet_channels.size();
-        if (count == 0 || signer_->contract_payers() == ledger::chain::ContractPayers::believed)
-            return;
-        spdlog::warn(
-            "{} channels are of payers that are contracts, for which the signer signs no claims: "
-            "they take no new payments, and what is charged there waits for signer.contract_payers",
-            count);
     }
 
     /// The one door where what the database throws becomes a value.

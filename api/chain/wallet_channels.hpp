@@ -4,7 +4,6 @@
 #include "channel/network.hpp"
 
 #include <atomic>
-#include <cstddef>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -26,11 +25,6 @@ public:
         const std::unique_lock lock(mutex_);
         wallets_.insert_or_assign(channel, wallet);
         any_.store(true, std::memory_order_release);
-    }
-
-    std::size_t size() const {
-        const std::shared_lock lock(mutex_);
-        return wallets_.size();
     }
 
     std::optional<Wallet> find(const channel::ChannelId& channel) const {

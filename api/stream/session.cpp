@@ -39,13 +39,6 @@ const channel::SignedVoucher* voucher_of(const ledger::PaymentRequest& payment) 
     return authorize && authorize->voucher ? &*authorize->voucher : nullptr;
 }
 
-bool is_promise(const ledger::PaymentRequest& payment) {
-    const auto& command = payment.command;
-    return std::holds_alternative<channel::Pay>(command) ||
-           std::holds_alternative<channel::Authorize>(command) ||
-           std::holds_alternative<channel::Accept>(command);
-}
-
 /// What of a voucher that a key has to sign can be told without the key.
 std::optional<Failure> malformed(const channel::SignedVoucher& voucher) {
     const auto* signature = voucher.signature.as_of_key();
@@ -173,7 +166,7 @@ void Session::pay_by_wallet(ledger::PaymentRequest payment) {
                failure({Error::too_many_in_flight, channel::Amount{kAdmissionsMax}}));
         return;
     }
-    if (is_promise(payment))
+    if (opens_inference(payment))
         payment.refusal = gateway_.services().chain.refuse_wallet(payment.channel);
     const auto ticket = admissions_.add(payment);
     if (!voucher_of(payment) || payment.refusal) {

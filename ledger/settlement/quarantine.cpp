@@ -3,6 +3,7 @@
 #include "ledger/bytea.hpp"
 #include "ledger/row_values.hpp"
 #include "ledger/settlement/columns.hpp"
+#include "ledger/settlement/pause.hpp"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -84,9 +85,7 @@ std::string event_data(const BadRow& bad, const Asset& asset) {
 }  // namespace
 
 std::chrono::seconds quarantine_pause(unsigned attempts) {
-    constexpr unsigned kDoublingsMax = 8;
-    const auto doublings = std::min(std::max(attempts, 1u) - 1, kDoublingsMax);
-    return std::min(kPause * (1 << doublings), kPauseMax);
+    return pause_after(attempts, kPause, kPauseMax);
 }
 
 std::vector<SettlementEvent> quarantine(pqxx::transaction_base& transaction,

@@ -3,8 +3,8 @@
 #include "channel/hex.hpp"
 #include "ledger/bytea.hpp"
 #include "ledger/settlement/columns.hpp"
+#include "ledger/settlement/pause.hpp"
 
-#include <algorithm>
 #include <chrono>
 
 namespace millrace::ledger {
@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::chrono::seconds kPause{60};
 constexpr std::chrono::seconds kPauseMax = std::chrono::hours{6};
-constexpr unsigned kDoublingsMax = 16;
 
 constexpr const char* kInsertSent = R"sql(
     insert into refund (channel_id, number, amount, asked, voucher_max, signature, refund_nonce,
@@ -100,8 +99,7 @@ std::optional<SentRefund> find_refund(pqxx::transaction_base& transaction, const
 
 Time next_attempt(const StrandedRefund::Signed& refund) {
     if (refund.reverted < 2) return refund.last_reverted_at;
-    const auto doublings = std::min(refund.reverted - 2, kDoublingsMax);
-    return refund.last_reverted_at + std::min(kPause * (1 << doublings), kPauseMax);
+    return refund.last_reverted_at + pause_after(refund.reverted - 1, kPause, kPauseMax);
 }
 
 std::vector<StrandedRefund> stranded_refunds(pqxx::transaction_base& transaction,

@@ -107,11 +107,7 @@ TEST_CASE(
     "its reason",
     "[chain][signer]") {
     ChainStack stack;
-    const auto signer = use_signer(stack.config, {.contract = escrow_address(),
-                                                  .token = stack.anvil.token(),
-                                                  .more = {},
-                                                  .network = {},
-                                                  .token_more = {}});
+    const auto signer = use_signer(stack.config);
     stack.start();
     const auto ids = open_channels(stack, kRows);
     const auto good = signature_of(stack, ids[23]);

@@ -1,6 +1,7 @@
 // A bad row among good ones whose channels are charged on: found within rounds, not by luck.
 #include "channel/hex.hpp"
 #include "tests/api/chain_stack.hpp"
+#include "tests/api/payer_code.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
@@ -18,8 +19,6 @@ constexpr std::uint64_t kCharge = 10;
 constexpr unsigned kRoundsMax = 5;
 const auto kReceiver =
     *channel::parse_fixed<channel::Address>("0x00000000000000000000000000000000000000bc");
-/// Says yes where gas has no price, as in a trial of a claim, and reverts in a block.
-constexpr const char* kSaysNoInBlocks = "0x3a601457631626ba7e60e01b60005260206000f35b60006000fd";
 
 struct Charged {
     ChainStack stack;

@@ -50,12 +50,7 @@ public:
                      config.networks[0].confirmations = 2;
                  }),
           random_(seed_of) {
-        if (keys == Keys::in_signer)
-            signer_ = use_signer(stack_.config, {.contract = escrow_address(),
-                                                 .token = stack_.anvil.token(),
-                                                 .more = {},
-                                                 .network = {},
-                                                 .token_more = {}});
+        if (keys == Keys::in_signer) signer_ = use_signer(stack_.config);
         stack_.anvil.rpc("evm_setAutomine", "[false]");
         stack_.network().rpc_urls.clear();
         for (unsigned n = 0; n < nodes; ++n) {

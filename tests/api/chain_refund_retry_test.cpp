@@ -2,6 +2,7 @@
 #include "channel/hex.hpp"
 #include "ledger/chain/escrow_calls.hpp"
 #include "tests/api/chain_stack.hpp"
+#include "tests/api/payer_code.hpp"
 #include "tests/support/print.hpp"
 
 #include <catch2/catch.hpp>
@@ -15,8 +16,6 @@ namespace {
 const auto kReceiver =
     *channel::parse_fixed<channel::Address>("0x00000000000000000000000000000000000000ad");
 constexpr unsigned kPayer = 6;
-/// Says yes where gas has no price, as in a trial, and reverts in a block.
-constexpr const char* kSaysNoInBlocks = "0x3a601457631626ba7e60e01b60005260206000f35b60006000fd";
 
 /// A channel of 10,000 with 700 charged, and a refund of 5000 that is asked for.
 struct Retried {

@@ -84,12 +84,7 @@ class Trial {
 public:
     explicit Trial(std::uint64_t seed, Keys keys = Keys::in_process)
         : random_(seed), stack_({}, quick(kConfirmations)), chain_(stack_.anvil) {
-        if (keys == Keys::in_signer)
-            signer_ = use_signer(stack_.config, {.contract = escrow_address(),
-                                                 .token = stack_.anvil.token(),
-                                                 .more = {},
-                                                 .network = {},
-                                                 .token_more = {}});
+        if (keys == Keys::in_signer) signer_ = use_signer(stack_.config);
         stack_.start();
         stack_.anvil.mine(kDeepest + 8);
     }

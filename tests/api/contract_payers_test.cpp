@@ -25,25 +25,14 @@ const auto kReceiver =
     *channel::parse_fixed<channel::Address>("0x00000000000000000000000000000000000000ae");
 constexpr const char* kBelieved = "contract_payers = true";
 
-/// Keys in another process, in place of those of the configuration.
-std::unique_ptr<SignerProcess> signer_for(api::Config& config, const std::string& more) {
-    SignerProcess::Settings settings;
-    settings.contract = config.networks[0].contract;
-    settings.token = config.networks[0].tokens[0].address;
-    settings.more = more;
-    auto signer = std::make_unique<SignerProcess>(settings);
-    signer->client();
-    config.keys = {};
-    config.signer.socket = signer->socket();
-    return signer;
-}
-
 struct SignedStack {
     std::unique_ptr<SignerProcess> signer;
     ChainStack stack;
 
     explicit SignedStack(const std::string& more)
-        : stack({}, [&](api::Config& config) { signer = signer_for(config, more); }) {
+        : stack({}, [&](api::Config& config) {
+              signer = use_signer(config, {{}, {}, more, {}, {}});
+          }) {
         stack.start();
     }
 
@@ -136,8 +125,9 @@ TEST_CASE("contract payers: the facilitator finds no payment good that could not
           "[x402][wallet][signer]") {
     const bool is_believed = GENERATE(false, true);
     std::unique_ptr<SignerProcess> signer;
-    X402Stack test(
-        [&](api::Config& config) { signer = signer_for(config, is_believed ? kBelieved : ""); });
+    X402Stack test([&](api::Config& config) {
+        signer = use_signer(config, {{}, {}, is_believed ? kBelieved : "", {}, {}});
+    });
     Wallet wallet(test.chain, Anvil::key(X402Stack::kProvider).address());
     const auto reason_by = [](const RestAnswer& answer) { return answer.text("/invalidReason"); };
     const auto signed_by_wallet = [&](X402Stack::Object payload, const auto& config,

@@ -22,8 +22,7 @@ struct SignedStack {
 
     explicit SignedStack(const std::string& more = "", const std::string& token_more = "",
                          bool one_key = false) {
-        signer = use_signer(stack.config,
-                            {escrow_address(), stack.anvil.token(), more, "", token_more, one_key});
+        signer = use_signer(stack.config, {{}, {}, more, "", token_more, one_key});
         stack.config.signer.timeout = std::chrono::milliseconds{500};
         stack.start();
     }

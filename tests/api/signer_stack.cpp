@@ -125,8 +125,9 @@ std::unique_ptr<api::SignerClient> SignerProcess::client(std::chrono::millisecon
     }
 }
 
-std::unique_ptr<SignerProcess> use_signer(api::Config& config,
-                                          const SignerProcess::Settings& settings) {
+std::unique_ptr<SignerProcess> use_signer(api::Config& config, SignerProcess::Settings settings) {
+    settings.contract = config.networks[0].contract;
+    settings.token = config.networks[0].tokens[0].address;
     auto signer = std::make_unique<SignerProcess>(settings);
     signer->client();
     config.keys = {};

@@ -71,10 +71,10 @@ private:
 /// Where the keys of a service under test are.
 enum class Keys { in_process, in_signer };
 
-/// A signer with these settings, which a service with this configuration asks from its next start
-/// on in place of keys of its own.
+/// A signer for the contract and token of this configuration, which a service with it asks from its
+/// next start on in place of keys of its own.
 std::unique_ptr<SignerProcess> use_signer(api::Config& config,
-                                          const SignerProcess::Settings& settings);
+                                          SignerProcess::Settings settings = {});
 
 /// The program under test, beside this one.
 std::filesystem::path millrace_program();

@@ -14,13 +14,7 @@ using channel::Amount;
 TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402][signer]") {
     std::unique_ptr<SignerProcess> signer;
     X402Stack test([&](api::Config& config) {
-        SignerProcess::Settings settings;
-        settings.contract = config.networks[0].contract;
-        settings.token = config.networks[0].tokens[0].address;
-        signer = std::make_unique<SignerProcess>(settings);
-        signer->client();
-        config.keys = {};
-        config.signer.socket = signer->socket();
+        signer = use_signer(config);
         config.signer.timeout = 500ms;
     });
     const auto config = test.delegated();
@@ -62,13 +56,8 @@ TEST_CASE("x402 signer: no refund is signed that the contract would refuse", "[x
     std::unique_ptr<SignerProcess> signer;
     X402Stack test([&](api::Config& config) {
         SignerProcess::Settings settings;
-        settings.contract = config.networks[0].contract;
-        settings.token = config.networks[0].tokens[0].address;
         settings.token_more = "signed_value_per_hour_max = \"10000\"";
-        signer = std::make_unique<SignerProcess>(settings);
-        signer->client();
-        config.keys = {};
-        config.signer.socket = signer->socket();
+        signer = use_signer(config, settings);
     });
     const auto config = test.funded(test.delegated(), 5000);
     const auto required = test.requirements(config);
@@ -89,13 +78,8 @@ TEST_CASE("x402 signer: a refusal of the signer is no limit on requests", "[x402
     std::unique_ptr<SignerProcess> signer;
     X402Stack test([&](api::Config& config) {
         SignerProcess::Settings settings;
-        settings.contract = config.networks[0].contract;
-        settings.token = config.networks[0].tokens[0].address;
         settings.network = "signed_cost_per_hour_max = \"1\"";
-        signer = std::make_unique<SignerProcess>(settings);
-        signer->client();
-        config.keys = {};
-        config.signer.socket = signer->socket();
+        signer = use_signer(config, settings);
     });
     const auto config = test.own();
     const auto answer = test.settle(test.deposit(config, 2000, 1), test.requirements(config));
