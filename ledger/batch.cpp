@@ -7,6 +7,8 @@ channel::Bytes bytes_of(channel::BytesView view) {
     return {view.begin(), view.end()};
 }
 
+constexpr std::string_view kChannel = "channel";
+
 }  // namespace
 
 AccountKey escrow_account(std::int32_t asset_id) {
@@ -14,7 +16,7 @@ AccountKey escrow_account(std::int32_t asset_id) {
 }
 
 AccountKey channel_account(const ChannelTerms& terms) {
-    return {terms.asset_id, "channel", bytes_of(terms.id.view())};
+    return {terms.asset_id, kChannel, bytes_of(terms.id.view())};
 }
 
 AccountKey earned_account(std::int32_t asset_id, const channel::Address& receiver) {
@@ -31,6 +33,10 @@ AccountKey gas_account(std::int32_t asset_id) {
 
 AccountKey wallet_account(std::int32_t asset_id) {
     return {asset_id, "wallet", {}};
+}
+
+bool is_of_channel(const AccountKey& key) {
+    return key.kind == kChannel;
 }
 
 void add_transfer(Batch& batch, TransferRow row) {

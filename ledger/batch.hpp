@@ -34,6 +34,8 @@ AccountKey earned_account(std::int32_t asset_id, const channel::Address& receive
 AccountKey claimed_account(std::int32_t asset_id, const channel::Address& receiver);
 AccountKey gas_account(std::int32_t asset_id);
 AccountKey wallet_account(std::int32_t asset_id);
+/// Only the channel's own shard changes it.
+bool is_of_channel(const AccountKey& key);
 
 struct PaymentRow {
     Ordinal ordinal = 0;

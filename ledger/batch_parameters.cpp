@@ -20,6 +20,8 @@ constexpr BatchParts bits(std::initializer_list<BatchPart> parts) {
 constexpr auto kOfChain =
     bits({BatchPart::chain_event, BatchPart::opening, BatchPart::reversal, BatchPart::event});
 constexpr auto kOfCharges = bits({BatchPart::transfer, BatchPart::account});
+// The same accounts once more.
+constexpr auto kInTwo = bits({BatchPart::own_account, BatchPart::shared_account});
 
 std::map<AccountKey, std::pair<channel::Uint128, channel::Uint128>> movements(const Batch& batch) {
     std::map<AccountKey, std::pair<channel::Uint128, channel::Uint128>> sums;
@@ -51,12 +53,13 @@ BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Tim
     add_channels(batch);
     add_reservations(batch);
     add_transfers(batch);
-    const auto accounts = add_accounts(batch);
+    add_accounts(batch);
     add_chain_events(batch);
     add_events(batch);
     add_openings(batch);
     add_reversals(batch);
-    if ((parts_ & kOfChain).any()) parts_.set();
+    parts_ &= ~kInTwo;
+    if ((parts_ & kOfChain).any()) parts_ = ~kInTwo;
     if ((parts_ & kOfCharges).any()) parts_ |= kOfCharges;
     singles_ = {std::to_string(lease.shard),
                 std::to_string(lease.epoch),
@@ -64,7 +67,7 @@ BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Tim
                 to_rfc3339(now + lease.duration),
                 std::to_string(batch.ordinals),
                 to_rfc3339(now),
-                std::to_string(batch.channels.size() + accounts)};
+                {}};
 }
 
 void BatchParameters::add_payments(const Batch& batch) {
@@ -116,12 +119,13 @@ void BatchParameters::add_transfers(const Batch& batch) {
     }
 }
 
-std::size_t BatchParameters::add_accounts(const Batch& batch) {
-    const auto accounts = movements(batch);
-    for (const auto& [key, sums] : accounts)
-        add(BatchPart::account, key.asset_id, key.kind, BytesView(key.owner),
-            channel::Amount{sums.first}, channel::Amount{sums.second});
-    return accounts.size();
+void BatchParameters::add_accounts(const Batch& batch) {
+    for (const auto& [key, sums] : movements(batch)) {
+        const auto apart = is_of_channel(key) ? BatchPart::own_account : BatchPart::shared_account;
+        for (const auto part : {BatchPart::account, apart})
+            add(part, key.asset_id, key.kind, BytesView(key.owner), channel::Amount{sums.first},
+                channel::Amount{sums.second});
+    }
 }
 
 void BatchParameters::add_chain_events(const Batch& batch) {
@@ -153,19 +157,30 @@ void BatchParameters::add_events(const Batch& batch) {
             row.terms->config.receiver.view(), row.data);
 }
 
-BatchRows BatchParameters::rows() const {
-    for (std::size_t part = 0; part < kBatchParts; ++part)
-        if (parts_[part] &&
-            arrays_[part].front().size() != few_rows_of(static_cast<BatchPart>(part)))
-            return BatchRows::many;
+std::size_t BatchParameters::changed(BatchNumbers numbers) const {
+    const auto parts = this->parts(numbers);
+    std::size_t rows = 0;
+    for (const auto part : {BatchPart::channel, BatchPart::account, BatchPart::own_account,
+                            BatchPart::shared_account})
+        if (parts[static_cast<std::size_t>(part)]) rows += size_of(part);
+    return rows;
+}
+
+BatchRows BatchParameters::rows(BatchNumbers numbers) const {
+    const auto parts = this->parts(numbers);
+    for (std::size_t at = 0; at < kBatchParts; ++at) {
+        const auto part = static_cast<BatchPart>(at);
+        if (parts[at] && size_of(part) != few_rows_of(part)) return BatchRows::many;
+    }
     return BatchRows::few;
 }
 
-std::vector<std::uint32_t> BatchParameters::types() const {
+std::vector<std::uint32_t> BatchParameters::types(BatchNumbers numbers) const {
     std::vector<std::uint32_t> oids(kSingleTypes.begin(), kSingleTypes.end());
-    const bool few = rows() == BatchRows::few;
+    const auto parts = this->parts(numbers);
+    const bool few = rows(numbers) == BatchRows::few;
     for (std::size_t part = 0; part < kBatchParts; ++part) {
-        if (!parts_[part]) continue;
+        if (!parts[part]) continue;
         for (std::size_t row = 0; row < (few ? arrays_[part].front().size() : 1); ++row)
             for (const auto& array : arrays_[part])
                 oids.push_back(few ? static_cast<std::uint32_t>(array.element())
@@ -174,7 +189,8 @@ std::vector<std::uint32_t> BatchParameters::types() const {
     return oids;
 }
 
-BatchParameters::Raw BatchParameters::raw() {
+BatchParameters::Raw BatchParameters::raw(BatchNumbers numbers) {
+    singles_.back() = std::to_string(changed(numbers));
     Raw raw;
     const auto add = [&](std::optional<std::string_view> bytes, int format) {
         raw.values.push_back(bytes ? bytes->data() : nullptr);
@@ -182,9 +198,10 @@ BatchParameters::Raw BatchParameters::raw() {
         raw.formats.push_back(format);
     };
     for (const auto& single : singles_) add(single, 0);
-    const bool few = rows() == BatchRows::few;
+    const auto parts = this->parts(numbers);
+    const bool few = rows(numbers) == BatchRows::few;
     for (std::size_t part = 0; part < kBatchParts; ++part) {
-        if (!parts_[part]) continue;
+        if (!parts[part]) continue;
         if (!few) {
             for (auto& array : arrays_[part]) add(array.bytes(), 1);
             continue;

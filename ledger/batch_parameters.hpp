@@ -12,7 +12,7 @@
 
 namespace millrace::ledger {
 
-/// A batch as the parameters of the statement that writes it.
+/// A batch as the parameters of the statement that writes it, or of the two that do.
 class BatchParameters {
 public:
     /// `copied`: the payments go another way.
@@ -21,18 +21,18 @@ public:
 
     /// What the statement has to have. Of what only the chain brings about all or nothing, so that
     /// there are few different statements.
-    const BatchParts& parts() const { return parts_; }
+    BatchParts parts(BatchNumbers numbers) const { return parts_of(numbers, parts_); }
     /// Few when each part has as many rows as `few_rows_of` says.
-    BatchRows rows() const;
-    std::vector<std::uint32_t> types() const;
+    BatchRows rows(BatchNumbers numbers) const;
+    std::vector<std::uint32_t> types(BatchNumbers numbers) const;
 
     struct Raw {
         std::vector<const char*> values;
         std::vector<int> lengths;
         std::vector<int> formats;
     };
-    /// Points into this object.
-    Raw raw();
+    /// Points into this object, and is good until it is asked for again.
+    Raw raw(BatchNumbers numbers);
 
 private:
     /// Adds to the columns of a part, one value after the other.
@@ -46,11 +46,17 @@ private:
     void add_channels(const Batch& batch);
     void add_reservations(const Batch& batch);
     void add_transfers(const Batch& batch);
-    std::size_t add_accounts(const Batch& batch);
+    void add_accounts(const Batch& batch);
     void add_chain_events(const Batch& batch);
     void add_events(const Batch& batch);
     void add_openings(const Batch& batch);
     void add_reversals(const Batch& batch);
+
+    std::size_t size_of(BatchPart part) const {
+        return arrays_[static_cast<std::size_t>(part)].front().size();
+    }
+    /// Rows of channels and accounts that the statement changes.
+    std::size_t changed(BatchNumbers numbers) const;
 
     BatchParts parts_;
     std::array<std::string, kBatchSingles> singles_;

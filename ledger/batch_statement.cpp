@@ -27,10 +27,31 @@ with lease as (
     returning last_seq - $5 as base
 ))sql";
 
-constexpr std::string_view kNumbersTakenBefore = R"sql(
+constexpr std::string_view kNumbersInLease = R"sql(
 with sequence as (
     select batch_base as base from shard_lease where shard = $1 and epoch = $2 and batch = $3
 ))sql";
+
+constexpr std::string_view kNumbersTakenAtLast = R"sql(
+with sequence as (
+    update commit_sequence set last_seq = last_seq + $5
+    where id = 1 and last_seq = (select batch_base from shard_lease
+                                 where shard = $1 and epoch = $2 and batch = $3)
+    returning last_seq - $5 as base
+))sql";
+
+std::string_view sequence_of(BatchNumbers numbers) {
+    switch (numbers) {
+        case BatchNumbers::taken_here:
+            return kNumbersTakenHere;
+        case BatchNumbers::taken_before:
+        case BatchNumbers::foretold:
+            return kNumbersInLease;
+        case BatchNumbers::taken_at_last:
+            return kNumbersTakenAtLast;
+    }
+    return {};
+}
 
 /// `%rows` stands for the rows of the parameters, in `u`.
 struct Part {
@@ -162,7 +183,21 @@ constexpr std::array<Part, kBatchParts> kParts{{{kPaymentColumns, kPayment},
                                                 {kChainEventColumns, kChainEvent},
                                                 {kOpeningColumns, kOpening},
                                                 {kReversalColumns, kReversal},
-                                                {kEventColumns, kEvent}}};
+                                                {kEventColumns, kEvent},
+                                                {kAccountColumns, kAccount},
+                                                {kAccountColumns, kAccount}}};
+
+BatchParts only(BatchPart part) {
+    return BatchParts{}.set(static_cast<std::size_t>(part));
+}
+
+bool has(const BatchParts& parts, BatchPart part) {
+    return parts[static_cast<std::size_t>(part)];
+}
+
+/// No statement has more than one of them.
+const BatchParts kAccounts =
+    only(BatchPart::account) | only(BatchPart::own_account) | only(BatchPart::shared_account);
 
 std::string_view type_name(Element type) {
     switch (type) {
@@ -212,14 +247,27 @@ std::string few_rows(std::span<const BatchColumn> columns, std::size_t rows, std
 
 }  // namespace
 
+BatchParts parts_of(BatchNumbers numbers, const BatchParts& all) {
+    const bool accounts = has(all, BatchPart::account);
+    switch (numbers) {
+        case BatchNumbers::taken_here:
+        case BatchNumbers::taken_before:
+            return all;
+        case BatchNumbers::foretold:
+            return (all & ~kAccounts) | (accounts ? only(BatchPart::own_account) : BatchParts{});
+        case BatchNumbers::taken_at_last:
+            return accounts ? only(BatchPart::shared_account) : BatchParts{};
+    }
+    return {};
+}
+
 std::span<const BatchColumn> columns_of(BatchPart part) {
     return kParts[static_cast<std::size_t>(part)].columns;
 }
 
 std::string batch_statement(BatchNumbers numbers, const BatchParts& parts, BatchRows rows) {
     constexpr std::string_view kRows = "%rows";
-    std::string statement(numbers == BatchNumbers::taken_here ? kNumbersTakenHere
-                                                              : kNumbersTakenBefore);
+    std::string statement(sequence_of(numbers));
     auto before = kBatchSingles;
     for (std::size_t part = 0; part < kBatchParts; ++part) {
         if (!parts[part]) continue;
@@ -234,12 +282,15 @@ std::string batch_statement(BatchNumbers numbers, const BatchParts& parts, Batch
         statement += sql.substr(at + kRows.size());
         before += columns.size() * (rows == BatchRows::few ? few : 1);
     }
-    statement += " select s.base / case when 0";
-    if (parts[static_cast<std::size_t>(BatchPart::channel)])
-        statement += " + (select count(*) from changed_channel)";
-    if (parts[static_cast<std::size_t>(BatchPart::account)])
-        statement += " + (select count(*) from changed_account)";
-    return statement += " = $7 then 1 else 0 end from sequence s";
+    std::string changed = "0";
+    if (has(parts, BatchPart::channel)) changed += " + (select count(*) from changed_channel)";
+    if ((parts & kAccounts).any()) changed += " + (select count(*) from changed_account)";
+    // An aggregate has a row even if the sequence has none; and null by zero would be no error.
+    const auto base = numbers == BatchNumbers::taken_at_last
+                          ? "coalesce(max(s.base), 0) / case when count(*) = 1 and "
+                          : "s.base / case when ";
+    return statement +=
+           fmt::format(" select {}{} = $7 then 1 else 0 end from sequence s", base, changed);
 }
 
 }  // namespace millrace::ledger

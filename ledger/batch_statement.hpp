@@ -22,12 +22,17 @@ enum class BatchPart : std::size_t {
     opening,
     reversal,
     event,
+    /// Accounts of channels, which no other shard changes.
+    own_account,
+    /// All other accounts: of receivers, which the shards have in common.
+    shared_account,
 };
-inline constexpr std::size_t kBatchParts = 10;
+inline constexpr std::size_t kBatchParts = 12;
 using BatchParts = std::bitset<kBatchParts>;
 
 /// $1 … $7 of every statement: shard, epoch and number of the batch, the end of its lease, how many
-/// numbers it takes, when it is, and how many rows of channels and accounts it changes.
+/// numbers the batch takes, when it is, and how many rows of channels and accounts the statement
+/// changes.
 inline constexpr std::size_t kBatchSingles = 7;
 
 struct BatchColumn {
@@ -48,10 +53,23 @@ constexpr std::size_t few_rows_of(BatchPart part) {
     return part == BatchPart::account ? 2 : 1;
 }
 
-/// How a batch gets its numbers. In its own transaction it writes nothing at all unless the lease
-/// still has the epoch; everything else hangs on the sequence numbers, which hang on the lease. Or
-/// in a transaction that has taken them already.
-enum class BatchNumbers { taken_here, taken_before };
+/// How a batch gets its numbers.
+enum class BatchNumbers {
+    /// In a transaction of its own that writes nothing at all unless the lease still has the epoch:
+    /// everything else hangs on the sequence numbers, which hang on the lease.
+    taken_here,
+    /// In a transaction that has taken them already.
+    taken_before,
+    /// Not yet: they are those that the lease's row foretells. Leaves the accounts that shards have
+    /// in common, so that nobody is kept waiting.
+    foretold,
+    /// After `foretold` and in the same transaction: takes the numbers and changes the accounts
+    /// that were left. Fails (division by zero) when the sequence has gone another way.
+    taken_at_last,
+};
+/// What of a batch such a statement writes. `all` are the parts that the batch has, its accounts as
+/// `account` if there are any.
+BatchParts parts_of(BatchNumbers numbers, const BatchParts& all);
 
 /// Everything that a batch of these parts writes: one statement, one round trip. What is not in it
 /// costs nothing: the parts that a batch lacks would take longer to be made ready than all others

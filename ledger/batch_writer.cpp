@@ -19,11 +19,15 @@ using namespace std::chrono_literals;
 constexpr std::size_t kCopyFrom = 256;
 constexpr auto kConnectSeconds = "2";
 constexpr auto kPauseMax = 1000ms;
+/// A transaction whose holder says no more for so many time-outs is ended by the server: it has the
+/// row of the lease, which another process may be waiting for.
+constexpr int kWaits = 2;
 
 // One generic plan by index for every batch size: planning anew would cost more than most batches,
 // and a plan made while the tables were small must not scan them once they are large.
 constexpr const char* kSession = R"sql(
     set synchronous_commit = on;
+    set idle_in_transaction_session_timeout = {};
     set plan_cache_mode = force_generic_plan;
     set enable_seqscan = off;
     set enable_hashjoin = off;
@@ -70,6 +74,14 @@ std::string begin_batch(const HeldLease& lease, std::int64_t numbers, Time now) 
         lease.batch, to_rfc3339(now + lease.duration), lease.shard, lease.epoch, numbers);
 }
 
+/// Begins the transaction of a batch whose numbers will be taken at its end.
+std::string begin_ahead(const HeldLease& lease, std::int64_t base, Time now) {
+    return fmt::format(
+        "begin; update shard_lease set batch = {0} + 1, expires_at = '{1}', batch_base = {4} "
+        "where shard = {2} and epoch = {3} and batch = {0} returning batch_base",
+        lease.batch, to_rfc3339(now + lease.duration), lease.shard, lease.epoch, base);
+}
+
 }  // namespace
 
 class BatchWriter::Connection {
@@ -82,7 +94,8 @@ public:
         if (PQstatus(handle_) != CONNECTION_OK) return;
         // What does not fit into the socket waits in `wait`, which has a deadline.
         if (PQsetnonblocking(handle_, 1) != 0) return;
-        const auto session = command(kSession, timeout);
+        const auto waiting = kWaits * timeout;
+        const auto session = command(fmt::format(kSession, waiting.count()).c_str(), timeout);
         ready_ = PQresultStatus(session.get()) == PGRES_COMMAND_OK;
     }
     ~Connection() { PQfinish(handle_); }
@@ -103,18 +116,57 @@ public:
 
     /// The payments by COPY, which costs the server half of what arrays do. Nothing is committed
     /// unless the last step is reached, so a refusal by an earlier one is certain.
-    Answered commit_with_copy(Prepared& batch, std::chrono::milliseconds timeout) {
-        auto numbers = command(batch.begin.c_str(), timeout);
-        if (PQresultStatus(numbers.get()) != PGRES_TUPLES_OK || PQntuples(numbers.get()) == 0)
-            return rolled_back(std::move(numbers), timeout);
-        auto copied = copy(batch.payments->numbered(int8_at(numbers.get(), 0)), timeout);
-        if (PQresultStatus(copied.get()) != PGRES_COMMAND_OK)
-            return rolled_back(std::move(copied), timeout);
-        auto done = execute(BatchNumbers::taken_before, batch.parameters, timeout);
-        if (PQresultStatus(done.get()) != PGRES_TUPLES_OK)
-            return rolled_back(std::move(done), timeout);
+    Answered commit_with_copy(const std::string& begin, Prepared& batch,
+                              std::chrono::milliseconds timeout) {
+        auto done = write(begin, BatchNumbers::taken_before, batch, timeout);
+        if (!is_written(done.get())) return done;
         const auto committed = command("commit", timeout);
         return PQresultStatus(committed.get()) == PGRES_COMMAND_OK ? std::move(done) : nullptr;
+    }
+
+    /// Begins a transaction and writes what `numbers` says. It is ended again if anything is
+    /// refused.
+    Answered write(const std::string& begin, BatchNumbers numbers, Prepared& batch,
+                   std::chrono::milliseconds timeout) {
+        auto begun = command(begin.c_str(), timeout);
+        if (!is_written(begun.get())) return rolled_back(std::move(begun), timeout);
+        if (batch.payments) {
+            auto copied = copy(batch.payments->numbered(int8_at(begun.get(), 0)), timeout);
+            if (PQresultStatus(copied.get()) != PGRES_COMMAND_OK)
+                return rolled_back(std::move(copied), timeout);
+        }
+        auto done = execute(numbers, batch.parameters, timeout);
+        return is_written(done.get()) ? std::move(done) : rolled_back(std::move(done), timeout);
+    }
+
+    /// The last statement and the commit in one round trip.
+    Answered finish(BatchParameters& parameters, std::chrono::milliseconds timeout) {
+        constexpr auto numbers = BatchNumbers::taken_at_last;
+        auto prepared = prepare(numbers, parameters, timeout);
+        if (prepared.failed) return rolled_back(std::move(prepared.answer), timeout);
+        if (!PQenterPipelineMode(handle_)) return nullptr;
+        if (!send(prepared.name, numbers, parameters) ||
+            !PQsendQueryParams(handle_, "commit", 0, nullptr, nullptr, nullptr, nullptr, 0) ||
+            !PQpipelineSync(handle_))
+            return nullptr;
+        auto done = wait(timeout);
+        const auto committed = done ? wait(timeout) : nullptr;
+        const auto synced = committed ? wait(timeout) : nullptr;
+        if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || !PQexitPipelineMode(handle_))
+            return nullptr;
+        if (PQresultStatus(done.get()) != PGRES_TUPLES_OK)
+            return rolled_back(std::move(done), timeout);
+        return PQresultStatus(committed.get()) == PGRES_COMMAND_OK ? std::move(done) : nullptr;
+    }
+
+    /// False when the connection is not good any more.
+    bool roll_back(std::chrono::milliseconds timeout) {
+        const auto ended = command("rollback", timeout);
+        return PQresultStatus(ended.get()) == PGRES_COMMAND_OK;
+    }
+
+    static bool is_written(const PGresult* result) {
+        return PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) > 0;
     }
 
     Answered query(const char* sql, const std::vector<std::string>& parameters,
@@ -130,24 +182,40 @@ public:
 private:
     Answered execute(BatchNumbers numbers, BatchParameters& parameters,
                      std::chrono::milliseconds timeout) {
-        const auto rows = parameters.rows();
-        const auto name =
-            fmt::format("{}{}batch_{}", numbers == BatchNumbers::taken_here ? "" : "numbered_",
-                        rows == BatchRows::few ? "few_" : "", parameters.parts().to_string());
-        if (!prepared_.contains(name)) {
-            const auto text = batch_statement(numbers, parameters.parts(), rows);
-            const auto types = parameters.types();
-            const bool sent = PQsendPrepare(handle_, name.c_str(), text.c_str(),
-                                            static_cast<int>(types.size()), types.data());
-            auto prepared = sent ? wait(timeout) : nullptr;
-            if (PQresultStatus(prepared.get()) != PGRES_COMMAND_OK) return prepared;
-            prepared_.insert(name);
-        }
-        const auto raw = parameters.raw();
-        if (!PQsendQueryPrepared(handle_, name.c_str(), static_cast<int>(raw.values.size()),
-                                 raw.values.data(), raw.lengths.data(), raw.formats.data(), 0))
-            return nullptr;
-        return wait(timeout);
+        auto prepared = prepare(numbers, parameters, timeout);
+        if (prepared.failed) return std::move(prepared.answer);
+        return send(prepared.name, numbers, parameters) ? wait(timeout) : nullptr;
+    }
+
+    struct PreparedStatement {
+        std::string name;
+        bool failed = false;
+        /// Of the server, where it failed.
+        Answered answer;
+    };
+    PreparedStatement prepare(BatchNumbers numbers, const BatchParameters& parameters,
+                              std::chrono::milliseconds timeout) {
+        const auto rows = parameters.rows(numbers);
+        const auto parts = parameters.parts(numbers);
+        auto name = fmt::format("batch_{}_{}_{}", static_cast<int>(numbers),
+                                rows == BatchRows::few ? "few" : "many", parts.to_string());
+        if (prepared_.contains(name)) return {std::move(name), false, nullptr};
+        const auto text = batch_statement(numbers, parts, rows);
+        const auto types = parameters.types(numbers);
+        const bool sent = PQsendPrepare(handle_, name.c_str(), text.c_str(),
+                                        static_cast<int>(types.size()), types.data());
+        auto answer = sent ? wait(timeout) : nullptr;
+        if (PQresultStatus(answer.get()) != PGRES_COMMAND_OK)
+            return {std::move(name), true, std::move(answer)};
+        prepared_.insert(name);
+        return {std::move(name), false, nullptr};
+    }
+
+    bool send(const std::string& name, BatchNumbers numbers, BatchParameters& parameters) {
+        const auto raw = parameters.raw(numbers);
+        return PQsendQueryPrepared(handle_, name.c_str(), static_cast<int>(raw.values.size()),
+                                   raw.values.data(), raw.lengths.data(), raw.formats.data(),
+                                   0) == 1;
     }
 
     Answered command(const char* sql, std::chrono::milliseconds timeout) {
@@ -165,9 +233,7 @@ private:
 
     /// Ends a transaction in which a step was refused, and gives what that step was answered.
     Answered rolled_back(Answered answer, std::chrono::milliseconds timeout) {
-        if (!answer) return nullptr;
-        const auto ended = command("rollback", timeout);
-        return PQresultStatus(ended.get()) == PGRES_COMMAND_OK ? std::move(answer) : nullptr;
+        return answer && roll_back(timeout) ? std::move(answer) : nullptr;
     }
 
     bool wait_until_readable(short events, std::chrono::milliseconds timeout) {
@@ -187,7 +253,9 @@ private:
             Answered next(PQgetResult(handle_));
             if (!next) break;
             if (PQresultStatus(kept.get()) != PGRES_FATAL_ERROR || !kept) kept = std::move(next);
-            if (PQresultStatus(kept.get()) == PGRES_COPY_IN) break;
+            const auto status = PQresultStatus(kept.get());
+            // Nothing follows these.
+            if (status == PGRES_COPY_IN || status == PGRES_PIPELINE_SYNC) break;
         }
         return PQstatus(handle_) == CONNECTION_OK ? std::move(kept) : nullptr;
     }
@@ -212,16 +280,39 @@ BatchWriter::Prepared BatchWriter::prepare(const Batch& batch, Time now) const {
     using Payments = BatchParameters::Payments;
     const bool copied = batch.payments.size() >= kCopyFrom;
     Prepared prepared{
-        begin_batch(lease_, batch.ordinals, now),
+        now, batch.ordinals,
         BatchParameters(batch, lease_, now, copied ? Payments::copied : Payments::included),
         std::nullopt};
     if (copied) prepared.payments.emplace(batch, now);
     return prepared;
 }
 
+bool BatchWriter::connect() {
+    if (!connection_ || !connection_->good())
+        connection_ = std::make_unique<Connection>(postgres_, timeout_);
+    return connection_->good();
+}
+
+bool BatchWriter::write_ahead(Prepared& batch, std::int64_t base) {
+    if (!connect()) return false;
+    const auto begin = begin_ahead(lease_, base, batch.now);
+    const auto written = connection_->write(begin, BatchNumbers::foretold, batch, timeout_);
+    if (Connection::is_written(written.get())) ahead_ = base;
+    // Nothing of it was told to be committed.
+    if (!written) connection_.reset();
+    return ahead_.has_value();
+}
+
+void BatchWriter::take_back() {
+    ahead_.reset();
+    if (connection_ && !connection_->roll_back(timeout_)) connection_.reset();
+}
+
 BatchWriter::Attempt BatchWriter::attempt(Prepared& batch) {
-    const auto result = batch.payments ? connection_->commit_with_copy(batch, timeout_)
-                                       : connection_->commit(batch.parameters, timeout_);
+    const auto result = batch.payments
+                            ? connection_->commit_with_copy(
+                                  begin_batch(lease_, batch.numbers, batch.now), batch, timeout_)
+                            : connection_->commit(batch.parameters, timeout_);
     if (!result) return {Attempt::unknown};
     if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) {
         if (PQntuples(result.get()) == 0) return {Attempt::fenced};
@@ -234,12 +325,18 @@ BatchWriter::Attempt BatchWriter::attempt(Prepared& batch) {
     return {Attempt::refused, 0, {kind, PQresultErrorMessage(result.get())}};
 }
 
+BatchWriter::Attempt BatchWriter::finish(Prepared& batch) {
+    const auto base = *std::exchange(ahead_, std::nullopt);
+    const auto result = connection_->finish(batch.parameters, timeout_);
+    if (!result) return {Attempt::unknown};
+    if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) return {Attempt::committed, base};
+    return {Attempt::again};
+}
+
 std::variant<BatchWriter::Committed, BatchWriter::Failure> BatchWriter::commit(Prepared& batch) {
     for (;;) {
-        if (!connection_ || !connection_->good())
-            connection_ = std::make_unique<Connection>(postgres_, timeout_);
-        if (!connection_->good()) return Failure{Failure::unavailable, connection_->error()};
-        const auto tried = attempt(batch);
+        if (!ahead_ && !connect()) return Failure{Failure::unavailable, connection_->error()};
+        const auto tried = ahead_ ? finish(batch) : attempt(batch);
         switch (tried.outcome) {
             case Attempt::committed:
                 ++lease_.batch;
@@ -285,9 +382,7 @@ std::optional<std::int64_t> BatchWriter::base_of(std::int64_t number) {
 }
 
 void BatchWriter::keep_lease(Time now) {
-    if (!connection_ || !connection_->good())
-        connection_ = std::make_unique<Connection>(postgres_, timeout_);
-    if (!connection_->good()) return;
+    if (!connect()) return;
     const auto result =
         connection_->query(kExtend,
                            {std::to_string(lease_.shard), std::to_string(lease_.epoch),

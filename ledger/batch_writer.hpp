@@ -33,7 +33,8 @@ public:
     };
     /// A batch on its way, bound to the writer's next batch number.
     struct Prepared {
-        std::string begin;
+        Time now;
+        Ordinal numbers = 0;
         BatchParameters parameters;
         /// For a batch that is large enough.
         std::optional<PaymentCopy> payments;
@@ -46,10 +47,19 @@ public:
     /// Puts the batch into the form in which it is sent: what can be done before its turn comes.
     Prepared prepare(const Batch& batch, Time now) const;
 
-    /// Writes the batch with synchronous_commit=on and waits for it. A connection that breaks while
-    /// the commit is under way is reopened for as long as it takes; the lease row's batch number
-    /// then tells what happened, and is used up if nothing did, so that no straggler commits later.
-    /// Throws LeaseLost when the epoch is no longer ours.
+    /// Writes a batch of payments as far as that keeps no other writer waiting, in a transaction
+    /// that stays open, under the numbers after `base`, which it does not take yet. Best effort:
+    /// false when nothing was written, whatever the reason; `commit` will tell.
+    bool write_ahead(Prepared& batch, std::int64_t base);
+    /// Takes back what was written ahead.
+    void take_back();
+
+    /// Writes the batch, or what is left of it when it was written ahead, with
+    /// synchronous_commit=on and waits for it. A batch that was written ahead under numbers that
+    /// are not to be had is written anew. A connection that breaks while the commit is under way is
+    /// reopened for as long as it takes; the lease row's batch number then tells what happened, and
+    /// is used up if nothing did, so that no straggler commits later. Throws LeaseLost when the
+    /// epoch is no longer ours.
     std::variant<Committed, Failure> commit(Prepared& batch);
 
     /// Extends the lease alone. Throws LeaseLost.
@@ -59,7 +69,9 @@ public:
 private:
     class Connection;
     struct Attempt;
+    bool connect();
     Attempt attempt(Prepared& batch);
+    Attempt finish(Prepared& batch);
     std::variant<Committed, Failure> resolve(std::int64_t number);
     /// Under what base the batch of that number was committed; negative: it was not, and never
     /// will be. Nullopt while the database cannot say.
@@ -69,6 +81,8 @@ private:
     HeldLease lease_;
     std::chrono::milliseconds timeout_;
     std::unique_ptr<Connection> connection_;
+    /// Where the numbers begin of what was written ahead.
+    std::optional<std::int64_t> ahead_;
 };
 
 }  // namespace millrace::ledger

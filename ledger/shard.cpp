@@ -357,9 +357,12 @@ private:
         auto prepared = writer_.prepare(batch, now);
         auto answers = draft_answers(items);
         {
+            CommitOrder::Turn turn(order_, batch.ordinals);
+            const bool written = write_ahead(prepared, batch, turn);
             enter(BatchStage::turn);
-            const std::lock_guard lock(order_.mutex);
+            turn.wait();
             enter(BatchStage::commit);
+            if (written && !turn.foretold()) writer_.take_back();
             const auto outcome = writer_.commit(prepared);
             enter(BatchStage::publish);
             if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
@@ -369,6 +372,7 @@ private:
                 return refuse_all(requests);
             }
             const auto base = std::get<BatchWriter::Committed>(outcome).base;
+            turn.took_numbers_until(base + batch.ordinals);
             for (std::size_t at = 0; at < answers.size(); ++at)
                 count_from(base, answers[at], items[at]);
             if (order_.published) order_.published(answers);
@@ -380,6 +384,15 @@ private:
         enter(BatchStage::decide);
         remember(items);
         return answers;
+    }
+
+    /// While others have their turn before it. Only payments: what comes from the chain changes
+    /// accounts that shards have in common in more ways than charges do.
+    bool write_ahead(BatchWriter::Prepared& prepared, const Batch& batch,
+                     const CommitOrder::Turn& turn) {
+        if (!turn.foretold() || turn.has_come() || !is_of_payments(batch)) return false;
+        enter(BatchStage::commit);
+        return writer_.write_ahead(prepared, *turn.foretold());
     }
 
     void enter(BatchStage stage) const {

@@ -3,8 +3,8 @@
 #include "ledger/asset.hpp"
 #include "ledger/batch_stage.hpp"
 #include "ledger/channel_batch.hpp"
+#include "ledger/commit_order.hpp"
 #include "ledger/lease.hpp"
-#include "ledger/proof/committed_batch.hpp"
 #include "ledger/request.hpp"
 #include "ledger/time.hpp"
 
@@ -13,8 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -33,15 +31,6 @@ struct ShardSettings {
     std::size_t key_tables_max = 1024;
     /// Told within `process` what it goes over to, by the shard's thread, if there is anybody.
     std::function<void(BatchStage)> entered{};
-};
-
-/// Serialises commits of this process and hears of them in commit order: whoever commits holds
-/// `mutex` from before its transaction until `published` has returned.
-struct CommitOrder {
-    std::mutex mutex;
-    std::function<void(std::span<const Answer>)> published;
-    /// Gets each batch of payments that was committed, in commit order, for the transparency log.
-    std::function<void(CommittedBatch)> committed{};
 };
 
 /// Which of `shard_count` shards a channel belongs to.

@@ -35,7 +35,7 @@ std::optional<channel::Refusal> ChainContext::refuse_payer(
 
 Task<void> ChainContext::commit_in_order(Work work) {
     const auto committing = [this, work = std::move(work)](pqxx::connection& connection) {
-        const std::lock_guard lock(order.mutex);
+        const ledger::CommitOrder::Turn turn(order);
         pqxx::work transaction(connection);
         const auto events = work(transaction);
         transaction.commit();

@@ -241,12 +241,12 @@ Task<ledger::RecordedClaim> Claims::record(const ledger::Asset& asset, channel::
     const OutboxSender::Write work = [&claim, &drafts, &recorded, context](
                                          pqxx::connection& connection,
                                          const ledger::Sender& sender) {
-        // Payments wait for the mutex, so that the signer is not waited for under it.
+        // Payments wait for the turn, so that the signer is not waited for under it.
         auto transactions = [&] {
             pqxx::work transaction(connection);
             return ledger::sign_drafts(transaction, sender, drafts);
         }();
-        const std::lock_guard lock(context->order.mutex);
+        const ledger::CommitOrder::Turn turn(context->order);
         pqxx::work transaction(connection);
         recorded = ledger::record_claim(transaction, claim, std::move(transactions), now());
         transaction.commit();

@@ -59,8 +59,8 @@ struct RecordedClaim {
     SettlementEvent event;
 };
 
-/// These take sequence numbers: call them under `CommitOrder::mutex`, commit, and publish the
-/// event before the mutex is let go. They wait for other writers of the database, other processes
+/// These take sequence numbers: call them within a `CommitOrder::Turn`, commit, and publish
+/// the event before it ends. They wait for other writers of the database, other processes
 /// included, so that no two claims take the same channel.
 
 /// Writes down a claim, its transactions (of `sign_drafts`), its rows and its first event; its

@@ -76,15 +76,31 @@ TEST_CASE("shards: two writers at once keep one order of numbers and a balanced 
         REQUIRE(submit_one(shards, payers.back().open(1'000'000)));
     }
     REQUIRE(desk.wait_for(kChannels));
+    // Another process, which takes numbers whenever it likes; and one that waits for its turn.
+    std::vector<std::uint64_t> taken;
     for (std::size_t round = 1; round <= kPayments; ++round) {
         std::vector<ledger::Request> requests;
         for (const auto& one : payers)
             requests.push_back(one.pay("p" + std::to_string(round), 5, 5 * round));
         REQUIRE(shards.submit(std::move(requests)).empty());
+        if (round % 3 == 0) taken.push_back(books.take_numbers(1));
+        if (round % 5 == 0) {
+            const ledger::CommitOrder::Turn turn(shards.commit_order());
+            taken.push_back(books.take_numbers(1));
+        }
     }
     REQUIRE(desk.wait_for(kChannels + kChannels * kPayments));
     shards.stop();
     CHECK(desk.fatal.empty());
+    // Every number belongs to one commit.
+    auto numbers = taken;
+    numbers.insert(numbers.end(), desk.published.begin(), desk.published.end());
+    std::sort(numbers.begin(), numbers.end());
+    CHECK(std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end());
+    CHECK(numbers.size() == kChannels * kPayments + taken.size());
+    CHECK(numbers.front() == kChannels + 1);
+    CHECK(numbers.back() == kChannels + numbers.size());
+    CHECK(books.query("select last_seq from commit_sequence") == std::to_string(numbers.back()));
     CHECK(desk.published.size() == kChannels * kPayments);
     CHECK(std::is_sorted(desk.published.begin(), desk.published.end()));
     CHECK(std::adjacent_find(desk.published.begin(), desk.published.end()) == desk.published.end());

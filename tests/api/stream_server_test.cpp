@@ -202,7 +202,7 @@ TEST_CASE("stream: above the requests in flight each further one is refused", "[
     StreamClient client(stack.port(), {stack.token(app)});
     {
         // While nothing can be committed, nothing is answered.
-        const std::lock_guard commits(stack.shards().commit_order().mutex);
+        const ledger::CommitOrder::Turn commits(stack.shards().commit_order());
         for (std::uint64_t n = 1; n <= 5; ++n)
             client.send(pay_text(app, "p" + std::to_string(n), 1, n, std::to_string(n)));
         for (const auto* id : {"4", "5"}) {
@@ -225,7 +225,7 @@ TEST_CASE("stream: a full shard is overloaded, and says so", "[stream][server]")
     StreamClient client(stack.port(), {stack.token(app)});
     std::size_t overloaded = 0;
     {
-        const std::lock_guard commits(stack.shards().commit_order().mutex);
+        const ledger::CommitOrder::Turn commits(stack.shards().commit_order());
         std::string batch = "[";
         for (std::uint64_t n = 1; n <= 6; ++n)
             batch += (n > 1 ? "," : "") +
@@ -266,7 +266,7 @@ TEST_CASE("stream: draining answers what was taken, then says goodbye", "[stream
     REQUIRE(at(idle.call("server.info", "{}"), "result.name") == "millrace");
     std::thread drain;
     {
-        const std::lock_guard commits(stack.shards().commit_order().mutex);
+        const ledger::CommitOrder::Turn commits(stack.shards().commit_order());
         busy.send(pay_text(app, "last", 10, 10));
         // Answered at once, so the payment before it has been taken.
         REQUIRE(at(busy.call("server.info", "{}", 2), "id") == "2");

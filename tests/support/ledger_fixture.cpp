@@ -64,6 +64,15 @@ std::string Books::query(const std::string& sql) {
     return text;
 }
 
+std::uint64_t Books::take_numbers(std::int64_t count) {
+    pqxx::connection connection(postgres.url());
+    pqxx::work transaction(connection);
+    const auto row = transaction.exec1("update commit_sequence set last_seq = last_seq + " +
+                                       std::to_string(count) + " returning last_seq");
+    transaction.commit();
+    return row[0].as<std::uint64_t>();
+}
+
 std::string Books::trial_balance() {
     const auto accounts = query("select coalesce(sum(debits - credits), 0) from account");
     const auto against_transfers = query(R"sql(

@@ -1,0 +1,46 @@
+#include "ledger/commit_order.hpp"
+
+namespace millrace::ledger {
+
+CommitOrder::Turn::Turn(CommitOrder& order, std::int64_t numbers)
+    : order_(order), numbers_(numbers) {
+    const std::lock_guard lock(order_.mutex_);
+    place_ = order_.places_taken_++;
+    if (order_.last_) foretold_ = *order_.last_ + order_.numbers_waiting_;
+    order_.numbers_waiting_ += numbers_;
+}
+
+CommitOrder::Turn::Turn(CommitOrder& order) : Turn(order, 0) {
+    wait();
+}
+
+CommitOrder::Turn::~Turn() {
+    {
+        const std::lock_guard lock(order_.mutex_);
+        order_.numbers_waiting_ -= numbers_;
+        order_.last_ = last_;
+        ++order_.turns_ended_;
+    }
+    order_.ended_.notify_all();
+}
+
+bool CommitOrder::Turn::has_come() const {
+    const std::lock_guard lock(order_.mutex_);
+    return order_.turns_ended_ == place_;
+}
+
+void CommitOrder::Turn::wait() {
+    std::unique_lock lock(order_.mutex_);
+    order_.ended_.wait(lock, [this] { return order_.turns_ended_ == place_; });
+    if (order_.last_ != foretold_) foretold_.reset();
+}
+
+std::optional<std::int64_t> CommitOrder::Turn::foretold() const {
+    return foretold_;
+}
+
+void CommitOrder::Turn::took_numbers_until(std::int64_t last) {
+    last_ = last;
+}
+
+}  // namespace millrace::ledger
