@@ -66,7 +66,8 @@ public:
     /// Decides what is queued, then stops the threads and releases the leases.
     void stop();
 
-    /// For writers beside the shards (settlement): hold while committing what takes a seq.
+    /// For writers beside the shards (settlement): a turn is to be had while committing what
+    /// takes a seq.
     ledger::CommitOrder& commit_order() { return order_; }
 
     std::size_t channel_count() const;

@@ -9,6 +9,8 @@ namespace {
 
 using channel::BytesView;
 
+constexpr std::size_t kNumbers = 4;
+constexpr std::size_t kChanged = 6;
 /// smallint, bigint ×2, timestamptz, bigint, timestamptz, bigint.
 constexpr std::array<std::uint32_t, kBatchSingles> kSingleTypes{21, 20, 20, 1184, 20, 1184, 20};
 
@@ -190,14 +192,15 @@ std::vector<std::uint32_t> BatchParameters::types(BatchNumbers numbers) const {
 }
 
 BatchParameters::Raw BatchParameters::raw(BatchNumbers numbers) {
-    singles_.back() = std::to_string(changed(numbers));
+    singles_[kChanged] = std::to_string(changed(numbers));
     Raw raw;
     const auto add = [&](std::optional<std::string_view> bytes, int format) {
         raw.values.push_back(bytes ? bytes->data() : nullptr);
         raw.lengths.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
         raw.formats.push_back(format);
     };
-    for (const auto& single : singles_) add(single, 0);
+    for (std::size_t at = 0; at < kBatchSingles; ++at)
+        add(at == kNumbers && numbers == BatchNumbers::foretold ? foretold_ : singles_[at], 0);
     const auto parts = this->parts(numbers);
     const bool few = rows(numbers) == BatchRows::few;
     for (std::size_t part = 0; part < kBatchParts; ++part) {

@@ -25,6 +25,8 @@ public:
     /// Few when each part has as many rows as `few_rows_of` says.
     BatchRows rows(BatchNumbers numbers) const;
     std::vector<std::uint32_t> types(BatchNumbers numbers) const;
+    /// The number before its first, for the statement whose numbers are foretold.
+    void foretell(std::int64_t base) { foretold_ = std::to_string(base); }
 
     struct Raw {
         std::vector<const char*> values;
@@ -60,6 +62,7 @@ private:
 
     BatchParts parts_;
     std::array<std::string, kBatchSingles> singles_;
+    std::string foretold_;
     std::array<std::vector<PgArray>, kBatchParts> arrays_;
 };
 

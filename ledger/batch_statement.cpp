@@ -27,7 +27,14 @@ with lease as (
     returning last_seq - $5 as base
 ))sql";
 
-constexpr std::string_view kNumbersInLease = R"sql(
+constexpr std::string_view kNumbersForetold = R"sql(
+with sequence as (
+    update shard_lease set batch = $3, expires_at = $4, batch_base = $5
+    where shard = $1 and epoch = $2 and batch = $3 - 1
+    returning batch_base as base
+))sql";
+
+constexpr std::string_view kNumbersTakenBefore = R"sql(
 with sequence as (
     select batch_base as base from shard_lease where shard = $1 and epoch = $2 and batch = $3
 ))sql";
@@ -45,8 +52,9 @@ std::string_view sequence_of(BatchNumbers numbers) {
         case BatchNumbers::taken_here:
             return kNumbersTakenHere;
         case BatchNumbers::taken_before:
+            return kNumbersTakenBefore;
         case BatchNumbers::foretold:
-            return kNumbersInLease;
+            return kNumbersForetold;
         case BatchNumbers::taken_at_last:
             return kNumbersTakenAtLast;
     }

@@ -31,8 +31,8 @@ inline constexpr std::size_t kBatchParts = 12;
 using BatchParts = std::bitset<kBatchParts>;
 
 /// $1 … $7 of every statement: shard, epoch and number of the batch, the end of its lease, how many
-/// numbers the batch takes, when it is, and how many rows of channels and accounts the statement
-/// changes.
+/// numbers the batch takes (where they are foretold: after which they begin), when it is, and how
+/// many rows of channels and accounts the statement changes.
 inline constexpr std::size_t kBatchSingles = 7;
 
 struct BatchColumn {
@@ -60,8 +60,8 @@ enum class BatchNumbers {
     taken_here,
     /// In a transaction that has taken them already.
     taken_before,
-    /// Not yet: they are those that the lease's row foretells. Leaves the accounts that shards have
-    /// in common, so that nobody is kept waiting.
+    /// Not yet, but it is foretold which they will be. Fenced as above. Leaves the accounts that
+    /// shards have in common, so that nobody is kept waiting.
     foretold,
     /// After `foretold` and in the same transaction: takes the numbers and changes the accounts
     /// that were left. Fails (division by zero) when the sequence has gone another way.
@@ -71,11 +71,11 @@ enum class BatchNumbers {
 /// `account` if there are any.
 BatchParts parts_of(BatchNumbers numbers, const BatchParts& all);
 
-/// Everything that a batch of these parts writes: one statement, one round trip. What is not in it
-/// costs nothing: the parts that a batch lacks would take longer to be made ready than all others
+/// What a batch writes of these parts: one statement, one round trip. What is not in it costs
+/// nothing: the parts that a batch lacks would take longer to be made ready than all others
 /// to be written. Takes the singles, then the columns of each part, row by row if there are few.
-/// Returns the seq before the batch's first; no row when fenced; fails (division by zero) when
-/// fewer channels and accounts were there to be changed than $7.
+/// Returns the seq before the batch's first; no row when fenced, which is asked first; fails
+/// (division by zero) when fewer channels and accounts were there to be changed than $7.
 std::string batch_statement(BatchNumbers numbers, const BatchParts& parts, BatchRows rows);
 
 }  // namespace millrace::ledger

@@ -74,14 +74,6 @@ std::string begin_batch(const HeldLease& lease, std::int64_t numbers, Time now) 
         lease.batch, to_rfc3339(now + lease.duration), lease.shard, lease.epoch, numbers);
 }
 
-/// Begins the transaction of a batch whose numbers will be taken at its end.
-std::string begin_ahead(const HeldLease& lease, std::int64_t base, Time now) {
-    return fmt::format(
-        "begin; update shard_lease set batch = {0} + 1, expires_at = '{1}', batch_base = {4} "
-        "where shard = {2} and epoch = {3} and batch = {0} returning batch_base",
-        lease.batch, to_rfc3339(now + lease.duration), lease.shard, lease.epoch, base);
-}
-
 }  // namespace
 
 class BatchWriter::Connection {
@@ -103,6 +95,7 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     bool good() const { return ready_ && PQstatus(handle_) == CONNECTION_OK; }
+    bool is_idle() const { return good() && PQtransactionStatus(handle_) == PQTRANS_IDLE; }
     std::string error() const {
         const std::string said = PQerrorMessage(handle_);
         return said.empty() ? "the database does not answer" : said;
@@ -118,44 +111,58 @@ public:
     /// unless the last step is reached, so a refusal by an earlier one is certain.
     Answered commit_with_copy(const std::string& begin, Prepared& batch,
                               std::chrono::milliseconds timeout) {
-        auto done = write(begin, BatchNumbers::taken_before, batch, timeout);
-        if (!is_written(done.get())) return done;
+        auto numbers = command(begin.c_str(), timeout);
+        if (!is_written(numbers.get())) return rolled_back(std::move(numbers), timeout);
+        auto copied = copy("", batch.payments->numbered(int8_at(numbers.get(), 0)), timeout);
+        if (PQresultStatus(copied.get()) != PGRES_COMMAND_OK)
+            return rolled_back(std::move(copied), timeout);
+        auto done = execute(BatchNumbers::taken_before, batch.parameters, timeout);
+        if (!is_written(done.get())) return rolled_back(std::move(done), timeout);
         const auto committed = command("commit", timeout);
         return PQresultStatus(committed.get()) == PGRES_COMMAND_OK ? std::move(done) : nullptr;
     }
 
-    /// Begins a transaction and writes what `numbers` says. It is ended again if anything is
-    /// refused.
-    Answered write(const std::string& begin, BatchNumbers numbers, Prepared& batch,
-                   std::chrono::milliseconds timeout) {
-        auto begun = command(begin.c_str(), timeout);
-        if (!is_written(begun.get())) return rolled_back(std::move(begun), timeout);
+    /// In a transaction that stays open, unless anything is refused. True when all was written;
+    /// false is no news of the connection.
+    bool write_ahead(Prepared& batch, std::int64_t base, std::chrono::milliseconds timeout) {
+        constexpr auto numbers = BatchNumbers::foretold;
+        batch.parameters.foretell(base);
+        const auto prepared = prepare(numbers, batch.parameters, timeout);
+        // Made ready before the transaction, so that `finish` has but one step.
+        const auto last = prepare(BatchNumbers::taken_at_last, batch.parameters, timeout);
+        if (prepared.failed || last.failed) return false;
+        Answered done;
         if (batch.payments) {
-            auto copied = copy(batch.payments->numbered(int8_at(begun.get(), 0)), timeout);
-            if (PQresultStatus(copied.get()) != PGRES_COMMAND_OK)
-                return rolled_back(std::move(copied), timeout);
+            const auto copied = copy("begin; ", batch.payments->numbered(base), timeout);
+            if (PQresultStatus(copied.get()) == PGRES_COMMAND_OK)
+                done = execute(numbers, batch.parameters, timeout);
+        } else {
+            const bool sent = PQenterPipelineMode(handle_) && send_command("begin") &&
+                              send(prepared.name, numbers, batch.parameters);
+            if (auto answers = sent ? end_pipeline(timeout) : std::nullopt)
+                done = std::move(answers->second);
         }
-        auto done = execute(numbers, batch.parameters, timeout);
-        return is_written(done.get()) ? std::move(done) : rolled_back(std::move(done), timeout);
+        if (is_written(done.get())) return true;
+        roll_back(timeout);
+        return false;
+    }
+
+    /// False when the server has ended the connection, and with it the transaction.
+    bool is_alive() {
+        while (good() && has_come()) PQconsumeInput(handle_);
+        return good();
     }
 
     /// The last statement and the commit in one round trip.
     Answered finish(BatchParameters& parameters, std::chrono::milliseconds timeout) {
         constexpr auto numbers = BatchNumbers::taken_at_last;
-        auto prepared = prepare(numbers, parameters, timeout);
-        if (prepared.failed) return rolled_back(std::move(prepared.answer), timeout);
-        if (!PQenterPipelineMode(handle_)) return nullptr;
-        if (!send(prepared.name, numbers, parameters) ||
-            !PQsendQueryParams(handle_, "commit", 0, nullptr, nullptr, nullptr, nullptr, 0) ||
-            !PQpipelineSync(handle_))
-            return nullptr;
-        auto done = wait(timeout);
-        const auto committed = done ? wait(timeout) : nullptr;
-        const auto synced = committed ? wait(timeout) : nullptr;
-        if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || !PQexitPipelineMode(handle_))
-            return nullptr;
-        if (PQresultStatus(done.get()) != PGRES_TUPLES_OK)
-            return rolled_back(std::move(done), timeout);
+        const bool sent = PQenterPipelineMode(handle_) &&
+                          send(name_of(numbers, parameters), numbers, parameters) &&
+                          send_command("commit");
+        auto answers = sent ? end_pipeline(timeout) : std::nullopt;
+        if (!answers) return nullptr;
+        auto& [done, committed] = *answers;
+        if (!is_written(done.get())) return rolled_back(std::move(done), timeout);
         return PQresultStatus(committed.get()) == PGRES_COMMAND_OK ? std::move(done) : nullptr;
     }
 
@@ -187,6 +194,12 @@ private:
         return send(prepared.name, numbers, parameters) ? wait(timeout) : nullptr;
     }
 
+    static std::string name_of(BatchNumbers numbers, const BatchParameters& parameters) {
+        return fmt::format("batch_{}_{}_{}", static_cast<int>(numbers),
+                           parameters.rows(numbers) == BatchRows::few ? "few" : "many",
+                           parameters.parts(numbers).to_string());
+    }
+
     struct PreparedStatement {
         std::string name;
         bool failed = false;
@@ -195,12 +208,10 @@ private:
     };
     PreparedStatement prepare(BatchNumbers numbers, const BatchParameters& parameters,
                               std::chrono::milliseconds timeout) {
-        const auto rows = parameters.rows(numbers);
-        const auto parts = parameters.parts(numbers);
-        auto name = fmt::format("batch_{}_{}_{}", static_cast<int>(numbers),
-                                rows == BatchRows::few ? "few" : "many", parts.to_string());
+        auto name = name_of(numbers, parameters);
         if (prepared_.contains(name)) return {std::move(name), false, nullptr};
-        const auto text = batch_statement(numbers, parts, rows);
+        const auto text =
+            batch_statement(numbers, parameters.parts(numbers), parameters.rows(numbers));
         const auto types = parameters.types(numbers);
         const bool sent = PQsendPrepare(handle_, name.c_str(), text.c_str(),
                                         static_cast<int>(types.size()), types.data());
@@ -222,8 +233,25 @@ private:
         return PQsendQuery(handle_, sql) ? wait(timeout) : nullptr;
     }
 
-    Answered copy(const std::string& rows, std::chrono::milliseconds timeout) {
-        auto begun = command(kPaymentCopy, timeout);
+    bool send_command(const char* sql) {
+        return PQsendQueryParams(handle_, sql, 0, nullptr, nullptr, nullptr, nullptr, 0) == 1;
+    }
+
+    /// The answers to the two that were sent; the second was not tried if the first was refused.
+    /// Nullopt when the connection broke or nothing came in time.
+    std::optional<std::pair<Answered, Answered>> end_pipeline(std::chrono::milliseconds timeout) {
+        if (!PQpipelineSync(handle_)) return std::nullopt;
+        auto first = wait(timeout);
+        auto second = first ? wait(timeout) : nullptr;
+        const auto synced = second ? wait(timeout) : nullptr;
+        if (PQresultStatus(synced.get()) != PGRES_PIPELINE_SYNC || !PQexitPipelineMode(handle_))
+            return std::nullopt;
+        return std::pair(std::move(first), std::move(second));
+    }
+
+    Answered copy(const std::string& before, const std::string& rows,
+                  std::chrono::milliseconds timeout) {
+        auto begun = command((before + kPaymentCopy).c_str(), timeout);
         if (PQresultStatus(begun.get()) != PGRES_COPY_IN) return begun;
         if (PQputCopyData(handle_, rows.data(), static_cast<int>(rows.size())) != 1 ||
             PQputCopyEnd(handle_, nullptr) != 1)
@@ -234,6 +262,11 @@ private:
     /// Ends a transaction in which a step was refused, and gives what that step was answered.
     Answered rolled_back(Answered answer, std::chrono::milliseconds timeout) {
         return answer && roll_back(timeout) ? std::move(answer) : nullptr;
+    }
+
+    bool has_come() const {
+        pollfd ready{PQsocket(handle_), POLLIN, 0};
+        return poll(&ready, 1, 0) > 0;
     }
 
     bool wait_until_readable(short events, std::chrono::milliseconds timeout) {
@@ -295,11 +328,9 @@ bool BatchWriter::connect() {
 
 bool BatchWriter::write_ahead(Prepared& batch, std::int64_t base) {
     if (!connect()) return false;
-    const auto begin = begin_ahead(lease_, base, batch.now);
-    const auto written = connection_->write(begin, BatchNumbers::foretold, batch, timeout_);
-    if (Connection::is_written(written.get())) ahead_ = base;
-    // Nothing of it was told to be committed.
-    if (!written) connection_.reset();
+    if (connection_->write_ahead(batch, base, timeout_)) ahead_ = base;
+    // What is still under way there was not told to be committed.
+    if (!ahead_ && !connection_->is_idle()) connection_.reset();
     return ahead_.has_value();
 }
 
@@ -327,6 +358,8 @@ BatchWriter::Attempt BatchWriter::attempt(Prepared& batch) {
 
 BatchWriter::Attempt BatchWriter::finish(Prepared& batch) {
     const auto base = *std::exchange(ahead_, std::nullopt);
+    // Nothing was told to be committed yet.
+    if (!connection_->is_alive()) return {Attempt::again};
     const auto result = connection_->finish(batch.parameters, timeout_);
     if (!result) return {Attempt::unknown};
     if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) return {Attempt::committed, base};

@@ -14,8 +14,9 @@
 namespace millrace::ledger {
 
 /// Commits batches, each as one transaction: fenced by the lease, numbered by the commit sequence,
-/// set-based. A small one is a single statement, the payments of a large one go by COPY. Uses libpq
-/// itself, as libpqxx 6 has no binary arrays.
+/// set-based. A small one is a single statement, the payments of a large one go by COPY; and while
+/// others commit, all but the last step can be done ahead. Uses libpq itself, as libpqxx 6 has no
+/// binary arrays.
 class BatchWriter {
 public:
     BatchWriter(std::string postgres, HeldLease lease, std::chrono::milliseconds timeout);

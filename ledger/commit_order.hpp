@@ -43,9 +43,12 @@ public:
         void took_numbers_until(std::int64_t last);
 
     private:
+        Turn(CommitOrder& order, std::optional<std::int64_t> numbers);
+
         CommitOrder& order_;
         std::uint64_t place_;
-        std::int64_t numbers_;
+        /// Null: not known beforehand.
+        std::optional<std::int64_t> numbers_;
         std::optional<std::int64_t> foretold_;
         std::optional<std::int64_t> last_;
     };
@@ -55,8 +58,9 @@ private:
     std::condition_variable ended_;
     std::uint64_t places_taken_ = 0;
     std::uint64_t turns_ended_ = 0;
-    /// Of all whose turn has not ended.
+    /// Of all whose turn has not ended: what they said, and how many did not say.
     std::int64_t numbers_waiting_ = 0;
+    std::uint64_t untold_waiting_ = 0;
     /// The newest number, after the last turn.
     std::optional<std::int64_t> last_;
 };

@@ -18,9 +18,14 @@ constexpr const char* kExtend = R"sql(
 
 std::int16_t prepare_shards(pqxx::connection& connection, std::int16_t count, Time now) {
     pqxx::work transaction(connection);
+    const auto count_rows = [&] {
+        return transaction.exec1("select count(*) from shard_lease")[0].as<std::int16_t>();
+    };
+    // The lock would wait for every batch under way, and they for it.
+    if (const auto shards = count_rows(); shards > 0) return shards;
     transaction.exec("lock table shard_lease in share row exclusive mode");
     transaction.exec_params0(kPrepare, count, to_rfc3339(now));
-    const auto shards = transaction.exec1("select count(*) from shard_lease")[0].as<std::int16_t>();
+    const auto shards = count_rows();
     transaction.commit();
     return shards;
 }

@@ -1,11 +1,11 @@
 #include "ledger/shard.hpp"
 
+#include "ledger/asset_rows.hpp"
 #include "ledger/batch_writer.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
 #include "ledger/draft_answer.hpp"
 #include "ledger/key_tables.hpp"
-#include "ledger/reversal.hpp"
 #include "ledger/seen_inferences.hpp"
 #include "ledger/seen_steps.hpp"
 
@@ -21,6 +21,10 @@ using channel::Refusal;
 
 std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
     return static_cast<std::int16_t>((id.bytes[0] * 256 + id.bytes[1]) % shard_count);
+}
+
+Time batch_time(std::int16_t shard, std::int16_t shard_count, Time now) {
+    return now - now.time_since_epoch() % shard_count + std::chrono::microseconds{shard};
 }
 
 namespace {
@@ -55,7 +59,8 @@ public:
         channel_count_ = channels_.size();
     }
 
-    std::vector<Answer> process(std::vector<Request> requests, Time now) {
+    std::vector<Answer> process(std::vector<Request> requests, Time clock) {
+        const auto now = batch_time(settings_.shard, settings_.shard_count, clock);
         for (const auto thoroughness : {Lookup::suspects, Lookup::everything}) {
             try {
                 if (auto answers = try_process(requests, now, thoroughness)) return *answers;
@@ -115,7 +120,9 @@ private:
         number(batch, items);
         for (auto* group : group_order_)
             add_rows(batch, *group->channel, group->before, group->items);
-        add_asset_events(batch, items);
+        add_asset_rows(batch, items, assets_, [this](auto asset_id, const auto& receiver) {
+            return claimed_balance(connection(), asset_id, receiver);
+        });
         if (batch.empty()) {
             remember(items);
             return draft_answers(items);
@@ -310,46 +317,6 @@ private:
         channel::answer(questions_);
         for (std::size_t at = 0; at < asked_.size(); ++at)
             asked_[at]->is_signed = questions_[at].is_good;
-    }
-
-    void add_asset_events(Batch& batch, std::deque<BatchItem>& items) {
-        for (auto& item : items) {
-            if (std::holds_alternative<UndoAssetEvent>(*item.request)) {
-                if (item.undoes)
-                    add_reversal(batch, item.ordinal, *item.undoes, {});
-                else
-                    item.outcome = BatchItem::Nothing{};
-                continue;
-            }
-            const auto* posted = std::get_if<PostAssetEvent>(item.request);
-            if (!posted) continue;
-            if (item.suspect) {
-                item.outcome = BatchItem::Nothing{};
-                continue;
-            }
-            if (item.standing.kind == Standing::elsewhere) {
-                item.outcome = Refusal{Error::idempotency_conflict};
-                continue;
-            }
-            const auto& asset = assets_.at(posted->asset_id);
-            const auto record = [&](const char* kind, channel::Amount amount) {
-                const auto inclusions = item.standing.inclusions;
-                batch.chain_events.push_back(
-                    {item.ordinal, asset.network, posted->log, kind, {}, amount, inclusions, 0});
-            };
-            if (const auto* settled = std::get_if<Settled>(&posted->event)) {
-                // The contract sweeps all that the receiver ever claimed; ours is what we booked.
-                const auto ours = claimed_balance(connection(), asset.id, settled->receiver);
-                const auto amount = std::min(settled->amount, ours);
-                add_transfer(batch, {item.ordinal, 0, claimed_account(asset.id, settled->receiver),
-                                     escrow_account(asset.id), amount, "settle", item.ordinal});
-                record("settled", settled->amount);
-            } else if (const auto* fee = std::get_if<FeePaid>(&posted->event)) {
-                add_transfer(batch, {item.ordinal, 0, gas_account(asset.id),
-                                     wallet_account(asset.id), fee->amount, "fee", item.ordinal});
-                record("fee_paid", fee->amount);
-            }
-        }
     }
 
     std::optional<std::vector<Answer>> commit(Batch& batch, std::deque<BatchItem>& items,

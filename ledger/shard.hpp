@@ -33,6 +33,11 @@ struct ShardSettings {
     std::function<void(BatchStage)> entered{};
 };
 
+/// The time of a batch that is committed now: each shard has microseconds of its own, so that no
+/// key of a row with a time in it meets one that another shard has written ahead of its turn and
+/// may take back.
+Time batch_time(std::int16_t shard, std::int16_t shard_count, Time now);
+
 /// Which of `shard_count` shards a channel belongs to.
 std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count);
 

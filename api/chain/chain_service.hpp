@@ -79,8 +79,8 @@ public:
 
     /// Finds the signer. Throws ConfigError when a key, a URL or an asset is missing or malformed,
     /// and SignerUnavailable when the signer does not answer. `config`, `database` and `shards`
-    /// have to outlive the service. `publish` is called on a database thread, under the commit
-    /// order's mutex: it has to be quick.
+    /// have to outlive the service. `publish` is called on a database thread, in a turn of
+    /// the commit order: it has to be quick.
     ChainService(const Config& config, ledger::Assets assets, Database& database, Shards& shards,
                  std::function<void(const SettlementEvent&)> publish);
     ~ChainService();

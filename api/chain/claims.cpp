@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <stdexcept>
 
 namespace millrace::api {

@@ -6,6 +6,7 @@
 #include <pqxx/pqxx>
 
 #include <future>
+#include <memory>
 
 using namespace support;
 using namespace std::chrono_literals;
@@ -15,6 +16,11 @@ namespace {
 
 using Answers = std::vector<ledger::Answer>;
 
+/// Transactions whose last statement was that of a batch.
+const std::string kAhead =
+    " from pg_stat_activity where datname = current_database() and application_name = "
+    "'millrace-shard' and state = 'idle in transaction' and query like '%with sequence as%'";
+
 /// A shard whose next batch of payments comes while somebody else has the turn.
 struct Waiting {
     Books books;
@@ -22,6 +28,8 @@ struct Waiting {
     Payer app = payer(books, 1);
     Payer other = payer(books, 2);
     std::int64_t last = 0;
+    /// In which it was written ahead.
+    std::string transaction;
     std::future<Answers> answers;
 
     explicit Waiting(std::chrono::milliseconds commit_timeout = 5s)
@@ -37,15 +45,21 @@ struct Waiting {
             return shard.process(
                 {app.pay("b", 10, 20), app.authorize("c", 5, 30), other.pay("a", 7, 7)}, kNoon);
         });
-        while (written_ahead() != "1") REQUIRE(answers.wait_for(0s) == std::future_status::timeout);
+        wait_until_written_ahead("1");
+        transaction = books.query("select backend_xid" + kAhead);
     }
 
-    /// Transactions whose last statement was that of a batch.
-    std::string written_ahead() {
-        return books.query(
-            "select count(*) from pg_stat_activity where datname = current_database() and "
-            "application_name = 'millrace-shard' and state = 'idle in transaction' and "
-            "query like '%with sequence as%'");
+    void wait_until_written_ahead(const std::string& count) {
+        const auto deadline = std::chrono::steady_clock::now() + 30s;
+        while (written_ahead() != count) REQUIRE(std::chrono::steady_clock::now() < deadline);
+    }
+
+    std::string written_ahead() { return books.query("select count(*)" + kAhead); }
+
+    /// That the rows are those that were written ahead, or that they are not.
+    void check_written_ahead(bool ahead) {
+        const auto written = books.query("select distinct xmin from channel where seq > 2");
+        CHECK((written == transaction) == ahead);
     }
 
     std::int64_t last_seq() {
@@ -105,6 +119,7 @@ TEST_CASE("write ahead: a batch is written while another has the turn, and commi
         CHECK(batch.written_ahead() == "1");
     }
     batch.check_committed(batch.last + 4);
+    batch.check_written_ahead(true);
     batch.check_goes_on();
 }
 
@@ -118,6 +133,7 @@ TEST_CASE("write ahead: when the one before takes fewer numbers the batch is wri
         if (told) first.took_numbers_until(batch.last);
     }
     batch.check_committed(batch.last);
+    batch.check_written_ahead(false);
     batch.check_goes_on();
 }
 
@@ -131,6 +147,7 @@ TEST_CASE("write ahead: numbers that another process took are not taken again",
         first.took_numbers_until(batch.last + 4);
     }
     batch.check_committed(batch.last + 5);
+    batch.check_written_ahead(false);
     batch.check_goes_on();
 }
 
@@ -143,19 +160,17 @@ TEST_CASE("write ahead: a connection that breaks meanwhile loses nothing and dou
         batch.books.query(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
             "current_database() and application_name = 'millrace-shard'");
-        while (batch.written_ahead() != "0") {
-        }
+        batch.wait_until_written_ahead("0");
         first.took_numbers_until(batch.last);
     }
-    for (const auto& answer : batch.answers.get()) CHECK(Waiting::charged(answer) == "refused");
-    CHECK(batch.books.query("select count(*) from payment") == "1");
-    CHECK(batch.last_seq() == batch.last);
+    batch.check_committed(batch.last);
+    batch.check_written_ahead(false);
     batch.check_goes_on();
 }
 
 TEST_CASE("write ahead: a process that says no more does not keep the lease from another",
           "[shard][write_ahead][lease]") {
-    Waiting batch(100ms);
+    Waiting batch(1s);
     pqxx::connection connection(batch.books.postgres.service_url());
     {
         CommitOrder::Turn first(batch.books.order, 0);
@@ -166,6 +181,58 @@ TEST_CASE("write ahead: a process that says no more does not keep the lease from
     CHECK_THROWS_AS(batch.answers.get(), ledger::LeaseLost);
     CHECK(batch.books.query("select count(*) from payment") == "1");
     CHECK(batch.books.trial_balance() == "0");
+}
+
+TEST_CASE("write ahead: nothing is foretold behind a commit that does not tell its numbers",
+          "[shard][write_ahead]") {
+    CommitOrder order;
+    const auto take = [&](auto... numbers) {
+        return std::make_unique<CommitOrder::Turn>(order, std::int64_t{numbers}...);
+    };
+    {
+        CommitOrder::Turn first(order, 2);
+        CHECK_FALSE(first.foretold());
+        first.took_numbers_until(10);
+    }
+    auto first = take(2);
+    auto second = take(3);
+    auto third = take(1);
+    CHECK(first->foretold() == 10);
+    CHECK(second->foretold() == 12);
+    CHECK(third->foretold() == 15);
+    CHECK(first->has_come());
+    CHECK_FALSE(second->has_come());
+    first->took_numbers_until(12);
+    first.reset();
+    second->wait();
+    CHECK(second->foretold() == 12);
+    // It took one less than it had said.
+    second->took_numbers_until(14);
+    second.reset();
+    third->wait();
+    CHECK_FALSE(third->foretold());
+    third->took_numbers_until(15);
+    third.reset();
+    auto untold = take();
+    auto behind = take(1);
+    CHECK_FALSE(behind->foretold());
+    untold->took_numbers_until(17);
+    untold.reset();
+    behind->took_numbers_until(18);
+    behind.reset();
+    CHECK(take(1)->foretold() == 18);
+}
+
+TEST_CASE("write ahead: no two shards have the same time", "[shard][write_ahead]") {
+    for (std::int64_t at = 0; at < 12; ++at) {
+        const auto now = kNoon + std::chrono::microseconds{at};
+        for (std::int16_t shard = 0; shard < 3; ++shard) {
+            const auto time = ledger::batch_time(shard, 3, now);
+            CHECK(time.time_since_epoch().count() % 3 == shard);
+            CHECK(std::chrono::abs(time - now) < std::chrono::microseconds{3});
+        }
+    }
+    CHECK(ledger::batch_time(0, 1, kNoon) == kNoon);
 }
 
 TEST_CASE("write ahead: what comes from the chain waits for its turn", "[shard][write_ahead]") {
