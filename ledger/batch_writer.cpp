@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t kCopyFrom = 256;
 constexpr auto kConnectSeconds = "2";
 constexpr auto kPauseMax = 1000ms;
-/// A transaction whose holder says no more for so many time-outs is ended by the server: it has the
-/// row of the lease, which another process may be waiting for.
+/// A transaction whose holder says no more between two statements, for so many time-outs, is ended
+/// by the server: it has the row of the lease, which another process may be waiting for.
 constexpr int kWaits = 2;
 
 // One generic plan by index for every batch size: planning anew would cost more than most batches,
@@ -147,11 +147,9 @@ public:
         return false;
     }
 
-    /// False when the server has ended the connection, and with it the transaction.
-    bool is_alive() {
-        while (good() && has_come()) PQconsumeInput(handle_);
-        return good();
-    }
+    /// Between two statements the server says nothing, but that it ends the session and with it
+    /// the transaction.
+    bool is_alive() const { return good() && !has_come(); }
 
     /// The last statement and the commit in one round trip.
     Answered finish(BatchParameters& parameters, std::chrono::milliseconds timeout) {
@@ -359,7 +357,10 @@ BatchWriter::Attempt BatchWriter::attempt(Prepared& batch) {
 BatchWriter::Attempt BatchWriter::finish(Prepared& batch) {
     const auto base = *std::exchange(ahead_, std::nullopt);
     // Nothing was told to be committed yet.
-    if (!connection_->is_alive()) return {Attempt::again};
+    if (!connection_->is_alive()) {
+        connection_.reset();
+        return {Attempt::again};
+    }
     const auto result = connection_->finish(batch.parameters, timeout_);
     if (!result) return {Attempt::unknown};
     if (PQresultStatus(result.get()) == PGRES_TUPLES_OK) return {Attempt::committed, base};

@@ -55,10 +55,6 @@ auto commit(Books& books, Work work) {
     return result;
 }
 
-void change(Books& books, const std::string& sql) {
-    commit(books, [&](pqxx::work& transaction) { return transaction.exec(sql).affected_rows(); });
-}
-
 /// A channel of 1000 with 300 charged, of which a refund of 400 was begun.
 struct Begun {
     Books books;
@@ -311,7 +307,7 @@ TEST_CASE("refund: one that blocks revert is paid for again after ever longer pa
     CHECK(pause(6) == std::chrono::minutes{16});
     CHECK(pause(100) == std::chrono::hours{6});
     // What was never mined has cost nothing.
-    change(begun.books, "update outbox set block_number = 0");
+    begun.books.change("update outbox set block_number = 0");
     CHECK(begun.stranded()[0].last_signed->reverted == 0);
 }
 
@@ -346,7 +342,7 @@ TEST_CASE("refund: leaves its channel out of claims, unless the payer withdraws 
     CHECK(books.query("select refunding from channel") == "400");
     REQUIRE(due().size() == 1);
     CHECK(due()[0].charged == units(300));
-    change(books, "update outbox set status = 'sent'");
+    books.change("update outbox set status = 'sent'");
     CHECK(due().empty());
     process(shard, event(app, 1, channel::WithdrawalRequested{1'700'000'000, units(700)}));
     const auto closing = due();

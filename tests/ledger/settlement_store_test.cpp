@@ -45,10 +45,6 @@ auto commit(Books& books, Work work) {
     return result;
 }
 
-void change(Books& books, const std::string& sql) {
-    commit(books, [&](pqxx::work& transaction) { return transaction.exec(sql).affected_rows(); });
-}
-
 ledger::OutboxResult result_of(const ledger::OutboxEntry& entry, bool succeeded) {
     return {entry.hash, succeeded, 7, 21'000, units(42), succeeded ? "" : "reverted"};
 }
@@ -350,7 +346,7 @@ TEST_CASE("claim: of several transactions the one that was reverted is under sus
     CHECK(next[0].reverted_rows == 0);
 
     // A new voucher is no reason to pay for another trial; time is, for longer each time.
-    change(due.books, "update channel set signature = decode(repeat('07', 65), 'hex')");
+    due.books.change("update channel set signature = decode(repeat('07', 65), 'hex')");
     CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
     const auto later = kNoon + std::chrono::seconds{60};
     next = due.plan(later);
@@ -396,7 +392,7 @@ TEST_CASE("claim: a channel in doubt, or with a refund on its way, holds up no o
     const auto rows = due.plan();
     REQUIRE(rows.size() == 2);
     const auto one = " where channel_id = '\\x" + channel::to_hex(rows[0].id).substr(2) + "'";
-    change(due.books, "update channel set " + left_out + one);
+    due.books.change("update channel set " + left_out + one);
     REQUIRE(due.plan().size() == 1);
     CHECK(due.plan()[0].id == rows[1].id);
     // What was planned before is not written down either, unless a refund began meanwhile: of the
@@ -422,7 +418,7 @@ TEST_CASE("quarantine: no longer than a minute at a time while the payer withdra
     };
     for (int n = 0; n < 5; ++n) put(kNoon);
     CHECK(due.plan(kNoon + std::chrono::seconds{500}).size() == 1);
-    change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
+    due.books.change("update channel set status = 'closing', withdraw_requested_at = 1000");
     CHECK(due.plan(kNoon).size() == 2);
     put(kNoon);
     CHECK(due.plan(kNoon + std::chrono::seconds{59}).size() == 1);
@@ -466,7 +462,7 @@ TEST_CASE("quarantine: left out until time, a change of state or somebody takes 
     CHECK(one.attempts == 2);
     CHECK(one.retry_at > one.since);
     SECTION("a new voucher") {
-        change(due.books, "update channel set signature = decode(repeat('07', 65), 'hex')");
+        due.books.change("update channel set signature = decode(repeat('07', 65), 'hex')");
     }
     SECTION("asked for") {
         const auto id = rows[0].id;
@@ -506,7 +502,7 @@ TEST_CASE("outbox: the earliest deadline of the claims behind a transaction is i
         });
     };
     CHECK_FALSE(deadline(claim).has_value());
-    change(due.books, "update channel set status = 'closing', withdraw_requested_at = 1000");
+    due.books.change("update channel set status = 'closing', withdraw_requested_at = 1000");
     const auto expected = 1000 + due.payers[0].terms.config.withdraw_delay_seconds;
     CHECK(deadline(claim) == expected);
     CHECK(deadline(before) == expected);

@@ -28,6 +28,8 @@ struct Waiting {
     Payer app = payer(books, 1);
     Payer other = payer(books, 2);
     std::int64_t last = 0;
+    /// Payments of one unit at the end of the batch.
+    std::int64_t more = 0;
     /// In which it was written ahead.
     std::string transaction;
     std::future<Answers> answers;
@@ -41,12 +43,16 @@ struct Waiting {
 
     /// Until the batch is written as far as it may be.
     void pay() {
-        answers = std::async(std::launch::async, [this] {
-            return shard.process(
-                {app.pay("b", 10, 20), app.authorize("c", 5, 30), other.pay("a", 7, 7)}, kNoon);
-        });
+        std::vector<ledger::Request> requests{app.pay("b", 10, 20), app.authorize("c", 5, 30),
+                                              other.pay("a", 7, 7)};
+        for (std::int64_t n = 1; n <= more; ++n)
+            requests.push_back(
+                other.pay("more" + std::to_string(n), 1, static_cast<std::uint64_t>(7 + n)));
+        answers = std::async(std::launch::async,
+                             [this, requests] { return shard.process(requests, kNoon); });
         wait_until_written_ahead("1");
         transaction = books.query("select backend_xid" + kAhead);
+        REQUIRE_FALSE(transaction.empty());
     }
 
     void wait_until_written_ahead(const std::string& count) {
@@ -71,26 +77,30 @@ struct Waiting {
         return paid ? channel::to_string(paid->result.charged) : "refused";
     }
 
-    /// That the batch was committed once, as numbers `base + 1` to `base + 3`.
+    /// That the batch was committed once, under the numbers from `base + 1` on.
     void check_committed(std::int64_t base) {
         const auto done = answers.get();
-        REQUIRE(done.size() == 3);
+        const auto end = base + 3 + more;
+        REQUIRE(done.size() == static_cast<std::size_t>(3 + more));
         CHECK(charged(done[0]) == "20");
-        CHECK(charged(done[2]) == "7");
+        CHECK(charged(done.back()) == std::to_string(7 + more));
         for (std::size_t at = 0; at < done.size(); ++at) {
             const auto* paid = std::get_if<ledger::PaymentCommitted>(&done[at].outcome);
             REQUIRE(paid);
             CHECK(paid->result.seq == static_cast<std::uint64_t>(base) + at + 1);
         }
-        CHECK(last_seq() == base + 3);
-        CHECK(books.query(
-                  "select string_agg(seq::text, ' ' order by seq) from payment where seq > " +
-                  std::to_string(base)) == fmt::format("{} {} {}", base + 1, base + 2, base + 3));
+        CHECK(last_seq() == end);
+        CHECK(books.query("select min(seq), max(seq), count(*), count(distinct seq) from payment "
+                          "where seq > " +
+                          std::to_string(base)) ==
+              fmt::format("{}|{}|{}|{}", base + 1, end, 3 + more, 3 + more));
         CHECK(books.query("select string_agg(seq || ':' || amount, ' ' order by seq) from transfer "
                           "where cause = 'payment' and seq > " +
-                          std::to_string(base)) == fmt::format("{}:10 {}:7", base + 1, base + 3));
+                          std::to_string(base)) ==
+              fmt::format("{}:10 {}:{}", base + 1, end, 7 + more));
         CHECK(books.query("select batch_base from shard_lease") == std::to_string(base));
-        CHECK(books.query("select sum(charged), sum(reserved) from channel") == "27|5");
+        CHECK(books.query("select sum(charged), sum(reserved) from channel") ==
+              fmt::format("{}|5", 27 + more));
         CHECK(books.trial_balance() == "0");
     }
 
@@ -108,6 +118,7 @@ struct Waiting {
 TEST_CASE("write ahead: a batch is written while another has the turn, and committed after it",
           "[shard][write_ahead]") {
     Waiting batch;
+    batch.more = GENERATE(0, 300);
     {
         CommitOrder::Turn first(batch.books.order, 4);
         batch.pay();
@@ -116,6 +127,10 @@ TEST_CASE("write ahead: a batch is written while another has the turn, and commi
         CHECK(batch.last_seq() == batch.last);
         batch.books.take_numbers(4);
         first.took_numbers_until(batch.last + 4);
+        // A service that starts has not to wait for it.
+        pqxx::connection starting(batch.books.postgres.service_url());
+        pqxx::nontransaction(starting).exec("set lock_timeout = '2s'");
+        CHECK(ledger::prepare_shards(starting, 1, kNoon) == 1);
         CHECK(batch.written_ahead() == "1");
     }
     batch.check_committed(batch.last + 4);
@@ -126,6 +141,7 @@ TEST_CASE("write ahead: a batch is written while another has the turn, and commi
 TEST_CASE("write ahead: when the one before takes fewer numbers the batch is written anew",
           "[shard][write_ahead]") {
     Waiting batch;
+    batch.more = GENERATE(0, 300);
     const bool told = GENERATE(true, false);
     {
         CommitOrder::Turn first(batch.books.order, 4);

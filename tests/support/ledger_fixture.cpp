@@ -64,6 +64,13 @@ std::string Books::query(const std::string& sql) {
     return text;
 }
 
+void Books::change(const std::string& sql) {
+    pqxx::connection connection(postgres.url());
+    pqxx::work transaction(connection);
+    transaction.exec(sql);
+    transaction.commit();
+}
+
 std::uint64_t Books::take_numbers(std::int64_t count) {
     pqxx::connection connection(postgres.url());
     pqxx::work transaction(connection);

@@ -32,7 +32,9 @@ struct Books {
     Books();
     ledger::Shard shard(const std::string& holder = "test", ledger::Time now = kNoon,
                         std::chrono::milliseconds commit_timeout = std::chrono::seconds{5});
+    /// Reads: what it changes is taken back.
     std::string query(const std::string& sql);
+    void change(const std::string& sql);
     /// Takes numbers as another process would; gives the last of them.
     std::uint64_t take_numbers(std::int64_t count);
     /// Debits less credits over all accounts of all assets: has to be "0".
