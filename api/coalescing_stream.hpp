@@ -159,6 +159,7 @@ public:
     CoalescingStream(next_layer_type socket, std::size_t unsent_max)
         : state_(std::make_shared<State>(std::move(socket), unsent_max)) {}
     CoalescingStream(CoalescingStream&&) = default;
+    CoalescingStream& operator=(CoalescingStream&&) = default;
 
     executor_type get_executor() { return state_->socket.get_executor(); }
     next_layer_type& next_layer() { return state_->socket; }

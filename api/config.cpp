@@ -113,6 +113,7 @@ void read(ConfigSection& section, LedgerConfig& ledger) {
     section.number("readers", ledger.readers, 1, 256);
     section.duration("lease_duration_ms", ledger.lease_duration, 200, 600'000);
     section.duration("commit_timeout_ms", ledger.commit_timeout, 100, 600'000);
+    section.duration("post_within_ms", ledger.post_within, 0, 10'000);
     section.flag("check_every_signature", ledger.check_every_signature);
     section.number("key_tables_max", ledger.key_tables_max, 0, 1'000'000);
 }

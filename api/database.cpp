@@ -1,6 +1,13 @@
 #include "api/database.hpp"
 
+#include <spdlog/spdlog.h>
+
 namespace millrace::api {
+namespace {
+
+constexpr std::chrono::seconds kPatience{5};
+
+}  // namespace
 
 Database::Database(std::string postgres, unsigned threads)
     : postgres_(std::move(postgres)), pool_(threads) {}
@@ -11,6 +18,12 @@ Database::~Database() {
 
 Database::Lent::~Lent() {
     if (connection && connection->is_open()) database->give_back(std::move(connection));
+}
+
+bool Database::wait_for_backlog() {
+    if (!backlog_ || backlog_->wait_until_posted(kPatience)) return true;
+    spdlog::warn("the ledger lacks payments that are acknowledged and not posted");
+    return false;
 }
 
 std::unique_ptr<pqxx::connection> Database::take() {

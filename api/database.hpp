@@ -1,6 +1,7 @@
 #pragma once
 
 #include "api/task.hpp"
+#include "ledger/backlog.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -21,11 +22,34 @@ public:
     Database(std::string postgres, unsigned threads);
     ~Database();
 
+    /// From now on all work finds the ledger as it was acknowledged when it was asked for, unless
+    /// that cannot be posted.
+    void read_after(ledger::Backlog& backlog) { backlog_ = &backlog; }
+
     /// `work(pqxx::connection&)` on a database thread; its result, or its exception, in the calling
     /// coroutine. A broken connection is replaced before the next use. Work that writes has to be
     /// safe to repeat by the caller: nothing is repeated here.
     template <class Work>
     auto run(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
+        auto later = [this, work = std::move(work)](pqxx::connection& connection) mutable {
+            wait_for_backlog();
+            return work(connection);
+        };
+        co_return co_await run_at_once(std::move(later));
+    }
+    /// The same, but where it cannot be posted this fails with pqxx::failure: for readers who must
+    /// not miss anything.
+    template <class Work>
+    auto run_when_posted(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
+        auto later = [this, work = std::move(work)](pqxx::connection& connection) mutable {
+            if (!wait_for_backlog()) throw pqxx::failure("payments wait to be posted");
+            return work(connection);
+        };
+        co_return co_await run_at_once(std::move(later));
+    }
+    /// The same, of the ledger as it is.
+    template <class Work>
+    auto run_at_once(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
         using Value = decltype(work(std::declval<pqxx::connection&>()));
         co_return co_await boost::asio::co_spawn(
             pool_, on_connection<Value, Work>(this, std::move(work)), boost::asio::use_awaitable);
@@ -44,10 +68,13 @@ private:
         co_return work(*lent.connection);
     }
 
+    /// False: the ledger is not up to date.
+    bool wait_for_backlog();
     std::unique_ptr<pqxx::connection> take();
     void give_back(std::unique_ptr<pqxx::connection> connection);
 
     std::string postgres_;
+    ledger::Backlog* backlog_ = nullptr;
     boost::asio::thread_pool pool_;
     std::mutex mutex_;
     std::vector<std::unique_ptr<pqxx::connection>> idle_;

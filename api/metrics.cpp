@@ -64,6 +64,8 @@ Metrics::Metrics()
                      "Sequence numbers that the transparency log has sealed")),
       log_failures(counter(registry_, "millrace_log_failures_total",
                            "How often the transparency log could not be sealed")),
+      posting_failures(counter(registry_, "millrace_posting_failures_total",
+                               "How often acknowledged payments could not be posted")),
       requests_(counters(registry_, "millrace_requests_total",
                          "Requests answered, by method and outcome")),
       batches_(counter(registry_, "millrace_batches_total", "Batches committed")),
@@ -76,8 +78,11 @@ Metrics::Metrics()
       channels_(gauge(registry_, "millrace_channels", "Channels in the care of this process")),
       requests_queued_(
           gauge(registry_, "millrace_requests_queued", "Requests waiting for a shard")),
+      payments_unposted_(gauge(registry_, "millrace_payments_unposted",
+                               "Payments that are acknowledged and not posted to the ledger yet")),
       database_up_(gauge(registry_, "millrace_database_up", "1: the database answers")),
-      last_seq_(gauge(registry_, "millrace_last_seq", "Newest committed sequence number")),
+      last_seq_(
+          gauge(registry_, "millrace_last_seq", "Newest sequence number in the ledger's tables")),
       chain_block_(gauges(registry_, "millrace_chain_block", "Newest block seen")),
       chain_following_(
           gauges(registry_, "millrace_chain_following", "1: blocks of the network are followed")),
@@ -254,6 +259,7 @@ void Metrics::observe(const ChainService::NetworkHealth& health) {
 void Metrics::observe(const Observation& observation) {
     channels_.Set(static_cast<double>(observation.channels));
     requests_queued_.Set(static_cast<double>(observation.requests_queued));
+    payments_unposted_.Set(static_cast<double>(observation.payments_unposted));
     if (observation.signatures_checked > signatures_seen_) {
         signatures_checked_.Increment(
             static_cast<double>(observation.signatures_checked - signatures_seen_));

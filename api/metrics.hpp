@@ -72,11 +72,14 @@ public:
     /// How many numbers the transparency log holds, and how often it could not be brought forward.
     prometheus::Gauge& log_size;
     prometheus::Counter& log_failures;
+    /// How often acknowledged payments could not be posted.
+    prometheus::Counter& posting_failures;
 
     /// What is looked up.
     struct Observation {
         std::size_t channels = 0;
         std::size_t requests_queued = 0;
+        std::size_t payments_unposted = 0;
         std::uint64_t signatures_checked = 0;
         std::vector<ChainService::NetworkHealth> networks;
         ledger::chain::SignerHealth signer;
@@ -103,6 +106,7 @@ private:
     prometheus::Counter& signatures_checked_;
     prometheus::Gauge& channels_;
     prometheus::Gauge& requests_queued_;
+    prometheus::Gauge& payments_unposted_;
     prometheus::Gauge& database_up_;
     prometheus::Gauge& last_seq_;
     prometheus::Family<prometheus::Gauge>& chain_block_;

@@ -8,6 +8,7 @@
 #include "api/ending.hpp"
 #include "api/metrics.hpp"
 #include "api/months_ahead.hpp"
+#include "api/posting.hpp"
 #include "api/rest/routes.hpp"
 #include "api/server.hpp"
 #include "api/shards.hpp"
@@ -75,6 +76,7 @@ ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     settings.queue_max = config.limits.shard_queue_max;
     settings.lease_duration = config.ledger.lease_duration;
     settings.commit_timeout = config.ledger.commit_timeout;
+    settings.post_later = config.ledger.post_within.count() > 0;
     settings.checking = config.ledger.check_every_signature ? ledger::Checking::each
                                                             : ledger::Checking::newest_first;
     settings.key_tables_max = config.ledger.key_tables_max;
@@ -107,7 +109,6 @@ public:
           assets_(prepare_database(config)),
           months_ahead_(config.ledger.postgres),
           server_(config, metrics_),
-          database_(config.ledger.postgres, std::max(1u, config.ledger.readers)),
           shards_(
               shards_settings(config, metrics_), assets_,
               [this](std::uint32_t gateway, std::vector<ledger::Answer> answers) {
@@ -121,6 +122,9 @@ public:
                   spdlog::error("this process can no longer write: {}", why);
                   ending_.ask(kLostExitCode);
               }),
+          database_(config.ledger.postgres, std::max(1u, config.ledger.readers)),
+          posting_(config.ledger.postgres, config.ledger.commit_timeout, config.ledger.post_within,
+                   shards_.commit_order(), metrics_),
           chain_(config, assets_, database_, shards_,
                  [this](const ChainService::SettlementEvent& event) { server_.publish(event); }),
           rest_{{config_, assets_, database_, shards_, chain_, tokens_, challenges_, metrics_},
@@ -140,9 +144,11 @@ public:
 private:
     int serve_until_asked() {
         if (sealing_)
-            shards_.commit_order().committed = [this](ledger::CommittedBatch batch) {
+            shards_.commit_order().posted = [this](ledger::CommittedBatch batch) {
                 sealing_->hand_over(std::move(batch));
             };
+        database_.read_after(shards_.commit_order().backlog);
+        posting_.start();
         const bool begun = shards_.start([](const std::string& holder) {
             spdlog::info("waiting for {} to give up its lease", holder);
         });
@@ -175,9 +181,10 @@ private:
 
     void end() {
         chain_.stop();
-        // What the shards hand over points into their channels.
+        // Without a backlog, what is handed over points into the channels of the shards.
         if (sealing_) sealing_->stop();
         shards_.stop();
+        posting_.stop();
         if (sealing_) sealing_->finish();
         rest_.exports.stop();
         server_.stop();
@@ -190,8 +197,10 @@ private:
     ledger::Assets assets_;
     MonthsAhead months_ahead_;
     Server server_;
-    Database database_;
+    // Its backlog is waited for by whoever reads.
     Shards shards_;
+    Database database_;
+    Posting posting_;
     ChainService chain_;
     RestContext rest_;
     std::unique_ptr<Sealing> sealing_;

@@ -1,6 +1,7 @@
 #include "api/shards.hpp"
 
 #include "ledger/lease.hpp"
+#include "ledger/poster.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -164,10 +165,12 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
         }
         auto worker = std::make_unique<Worker>(settings_);
         const auto kept = keep(settings_.postgres, *lease);
+        if (!post_leftovers()) return false;
         worker->shard = std::make_unique<ledger::Shard>(
             ledger::ShardSettings{settings_.postgres, shard, count, settings_.limits,
                                   settings_.checking, settings_.commit_timeout,
                                   settings_.key_tables_max / static_cast<std::size_t>(count),
+                                  settings_.post_later,
                                   [&worker = *worker](auto stage) { worker.enter(stage); }},
             assets_, *lease, order_);
         // From here on its own thread keeps the lease while the next ones are waited for.
@@ -175,6 +178,23 @@ bool Shards::start(const std::function<void(const std::string& holder)>& waiting
         ready.thread = std::thread([this, &ready] { run(ready); });
     }
     return true;
+}
+
+/// What the last holder of a lease has acknowledged is part of what is loaded. Its own posting may
+/// be under way still, on a host that is lost. False when `stop` was called meanwhile.
+bool Shards::post_leftovers() const {
+    for (std::string told; !stopping_; std::this_thread::sleep_for(kLeaseRetry)) {
+        try {
+            ledger::post_all(settings_.postgres, settings_.commit_timeout);
+            return true;
+        } catch (const std::exception& error) {
+            if (told != error.what())
+                spdlog::error("payments of an earlier process cannot be posted yet: {}",
+                              error.what());
+            told = error.what();
+        }
+    }
+    return false;
 }
 
 std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> requests) {

@@ -26,6 +26,8 @@ struct ShardsSettings {
     std::size_t queue_max = 65'536;
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};
+    /// Payments are acknowledged before they are posted.
+    bool post_later = false;
     /// Names this process in the lease table.
     std::string holder;
     /// Told on a shard's thread of each batch's size and the time it took, if there is anybody.
@@ -76,6 +78,7 @@ public:
 
 private:
     struct Worker;
+    bool post_leftovers() const;
     void run(Worker& worker);
 
     ShardsSettings settings_;

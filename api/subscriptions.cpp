@@ -190,7 +190,7 @@ Task<void> Subscriptions::replay(Shared subscription) {
         };
         bool failed = false;
         try {
-            const auto page = co_await database_->run(read);
+            const auto page = co_await database_->run_when_posted(read);
             if (subscription->ended || subscription->outbox->is_shut()) co_return;
             if (take_page(*subscription, page)) co_return;
         } catch (const std::exception& error) {

@@ -12,9 +12,9 @@ namespace curve {
 class PointTable;
 }
 
-/// A key with a table of its multiples (52 KiB), which makes its signatures several times as quick
-/// to check as `recover` and `verify` do. Worth its making, which costs as much as some of those
-/// checks, for keys that sign again and again. Immutable: any thread may use it.
+/// A key with a table of its multiples (52 KiB), with which its signatures are the quickest to
+/// check. Worth its making, which costs as much as some checks without it, for keys that sign again
+/// and again. Immutable: any thread may use it.
 class KnownKey {
 public:
     /// Of a default-made key nothing is ever found good.
@@ -34,7 +34,9 @@ private:
 struct SignatureQuestion {
     Digest digest;
     const Signature* signature = nullptr;
-    const KnownKey* key = nullptr;
+    const PublicKey* key = nullptr;
+    /// Of the same key, where there is one.
+    const KnownKey* known = nullptr;
     /// The answer. True: `recover` gives the key. False: that is not known, ask `recover`; good
     /// signatures end here only if they were made to.
     bool is_good = false;
@@ -43,9 +45,18 @@ struct SignatureQuestion {
 /// Makes what all keys share, which takes some 10 ms. The first `answer` does so otherwise.
 void prepare_known_keys();
 
+/// Whether keys need no table on this processor.
+bool answers_without_table();
+
+/// Checks by a key after which its table is worth its making.
+std::uint32_t table_pays_from();
+
+/// Whether `answer` is quicker than to ask `recover` of each.
+bool answer_pays(std::span<const SignatureQuestion> questions);
+
 /// Answers many at once, which is what makes it quick: R = u1·G + u2·Q (SEC 1, section 4.1.4) for
-/// all of them as sums from tables, in affine coordinates that share their inversions. Checks the
-/// form of the signatures as well.
+/// all of them as sums from tables. Where the processor has lanes for it (curve/term_sums.hpp),
+/// keys need no table. Checks the form of the signatures as well.
 void answer(std::span<SignatureQuestion> questions);
 
 }  // namespace millrace::channel

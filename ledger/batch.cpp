@@ -35,10 +35,6 @@ AccountKey wallet_account(std::int32_t asset_id) {
     return {asset_id, "wallet", {}};
 }
 
-bool is_of_channel(const AccountKey& key) {
-    return key.kind == kChannel;
-}
-
 void add_transfer(Batch& batch, TransferRow row) {
     if (!row.amount.is_zero()) batch.transfers.push_back(std::move(row));
 }

@@ -3,6 +3,7 @@
 #include "channel/network.hpp"
 #include "channel/state.hpp"
 #include "ledger/request.hpp"
+#include "ledger/time.hpp"
 
 #include <array>
 #include <cstdint>
@@ -34,8 +35,6 @@ AccountKey earned_account(std::int32_t asset_id, const channel::Address& receive
 AccountKey claimed_account(std::int32_t asset_id, const channel::Address& receiver);
 AccountKey gas_account(std::int32_t asset_id);
 AccountKey wallet_account(std::int32_t asset_id);
-/// Only the channel's own shard changes it.
-bool is_of_channel(const AccountKey& key);
 
 struct PaymentRow {
     Ordinal ordinal = 0;
@@ -50,6 +49,8 @@ struct PaymentRow {
     std::optional<channel::VoucherSignature> signature;
     std::optional<Ordinal> covered_by;
     std::string detail;
+    /// Nothing: when the batch is.
+    std::optional<Time> at{};
 };
 
 struct ChannelRow {
@@ -79,6 +80,8 @@ struct TransferRow {
         std::int32_t leg = 0;
     };
     std::optional<Reversed> reverses{};
+    /// Nothing: when the batch is.
+    std::optional<Time> at{};
 };
 
 struct ChainEventRow {
@@ -117,7 +120,8 @@ struct EventRow {
     std::string data;
 };
 
-/// All that one transaction writes. Pointers are to the shard's channels, which outlive it.
+/// All that one transaction writes. Pointers are to the shard's channels, or to the terms of an
+/// `AcknowledgedBatch`, which outlive it.
 struct Batch {
     Ordinal ordinals = 0;
     std::vector<PaymentRow> payments;

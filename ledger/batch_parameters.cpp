@@ -9,7 +9,6 @@ namespace {
 
 using channel::BytesView;
 
-constexpr std::size_t kNumbers = 4;
 constexpr std::size_t kChanged = 6;
 /// smallint, bigint ×2, timestamptz, bigint, timestamptz, bigint.
 constexpr std::array<std::uint32_t, kBatchSingles> kSingleTypes{21, 20, 20, 1184, 20, 1184, 20};
@@ -22,8 +21,6 @@ constexpr BatchParts bits(std::initializer_list<BatchPart> parts) {
 constexpr auto kOfChain =
     bits({BatchPart::chain_event, BatchPart::opening, BatchPart::reversal, BatchPart::event});
 constexpr auto kOfCharges = bits({BatchPart::transfer, BatchPart::account});
-// The same accounts once more.
-constexpr auto kInTwo = bits({BatchPart::own_account, BatchPart::shared_account});
 
 std::map<AccountKey, std::pair<channel::Uint128, channel::Uint128>> movements(const Batch& batch) {
     std::map<AccountKey, std::pair<channel::Uint128, channel::Uint128>> sums;
@@ -47,29 +44,42 @@ std::int32_t int4(Integer value) {
 }  // namespace
 
 BatchParameters::BatchParameters(const Batch& batch, const HeldLease& lease, Time now,
-                                 Payments payments) {
+                                 Payments payments)
+    : singles_{std::to_string(lease.shard),
+               std::to_string(lease.epoch),
+               std::to_string(lease.batch + 1),
+               to_rfc3339(now + lease.duration),
+               std::to_string(batch.ordinals),
+               to_rfc3339(now),
+               {}} {
+    begin();
+    if (payments == Payments::included) add_payments(batch);
+    add_all_but_payments(batch, now);
+}
+
+BatchParameters::BatchParameters(const Batch& batch, std::int64_t base, Time now)
+    : singles_{"0", "0", "0", to_rfc3339(now), std::to_string(base), to_rfc3339(now), {}} {
+    begin();
+    add_all_but_payments(batch, now);
+}
+
+void BatchParameters::begin() {
     for (std::size_t part = 0; part < kBatchParts; ++part)
         for (const auto& column : columns_of(static_cast<BatchPart>(part)))
             arrays_[part].emplace_back(column.type);
-    if (payments == Payments::included) add_payments(batch);
+}
+
+void BatchParameters::add_all_but_payments(const Batch& batch, Time now) {
     add_channels(batch);
     add_reservations(batch);
-    add_transfers(batch);
+    add_transfers(batch, now);
     add_accounts(batch);
     add_chain_events(batch);
     add_events(batch);
     add_openings(batch);
     add_reversals(batch);
-    parts_ &= ~kInTwo;
-    if ((parts_ & kOfChain).any()) parts_ = ~kInTwo;
+    if ((parts_ & kOfChain).any()) parts_.set();
     if ((parts_ & kOfCharges).any()) parts_ |= kOfCharges;
-    singles_ = {std::to_string(lease.shard),
-                std::to_string(lease.epoch),
-                std::to_string(lease.batch + 1),
-                to_rfc3339(now + lease.duration),
-                std::to_string(batch.ordinals),
-                to_rfc3339(now),
-                {}};
 }
 
 void BatchParameters::add_payments(const Batch& batch) {
@@ -107,7 +117,7 @@ void BatchParameters::add_reservations(const Batch& batch) {
     }
 }
 
-void BatchParameters::add_transfers(const Batch& batch) {
+void BatchParameters::add_transfers(const Batch& batch, Time now) {
     for (const auto& row : batch.transfers) {
         std::optional<std::int64_t> reverses_seq;
         std::optional<std::int32_t> reverses_leg;
@@ -117,17 +127,14 @@ void BatchParameters::add_transfers(const Batch& batch) {
         }
         add(BatchPart::transfer, row.ordinal, row.leg, row.debit.asset_id, row.debit.kind,
             BytesView(row.debit.owner), row.credit.kind, BytesView(row.credit.owner), row.amount,
-            row.cause, row.first, reverses_seq, reverses_leg);
+            row.cause, row.first, reverses_seq, reverses_leg, row.at.value_or(now));
     }
 }
 
 void BatchParameters::add_accounts(const Batch& batch) {
-    for (const auto& [key, sums] : movements(batch)) {
-        const auto apart = is_of_channel(key) ? BatchPart::own_account : BatchPart::shared_account;
-        for (const auto part : {BatchPart::account, apart})
-            add(part, key.asset_id, key.kind, BytesView(key.owner), channel::Amount{sums.first},
-                channel::Amount{sums.second});
-    }
+    for (const auto& [key, sums] : movements(batch))
+        add(BatchPart::account, key.asset_id, key.kind, BytesView(key.owner),
+            channel::Amount{sums.first}, channel::Amount{sums.second});
 }
 
 void BatchParameters::add_chain_events(const Batch& batch) {
@@ -159,30 +166,23 @@ void BatchParameters::add_events(const Batch& batch) {
             row.terms->config.receiver.view(), row.data);
 }
 
-std::size_t BatchParameters::changed(BatchNumbers numbers) const {
-    const auto parts = this->parts(numbers);
-    std::size_t rows = 0;
-    for (const auto part : {BatchPart::channel, BatchPart::account, BatchPart::own_account,
-                            BatchPart::shared_account})
-        if (parts[static_cast<std::size_t>(part)]) rows += size_of(part);
-    return rows;
+std::size_t BatchParameters::changed() const {
+    return size_of(BatchPart::channel) + size_of(BatchPart::account);
 }
 
-BatchRows BatchParameters::rows(BatchNumbers numbers) const {
-    const auto parts = this->parts(numbers);
+BatchRows BatchParameters::rows() const {
     for (std::size_t at = 0; at < kBatchParts; ++at) {
         const auto part = static_cast<BatchPart>(at);
-        if (parts[at] && size_of(part) != few_rows_of(part)) return BatchRows::many;
+        if (parts_[at] && size_of(part) != few_rows_of(part)) return BatchRows::many;
     }
     return BatchRows::few;
 }
 
-std::vector<std::uint32_t> BatchParameters::types(BatchNumbers numbers) const {
+std::vector<std::uint32_t> BatchParameters::types() const {
     std::vector<std::uint32_t> oids(kSingleTypes.begin(), kSingleTypes.end());
-    const auto parts = this->parts(numbers);
-    const bool few = rows(numbers) == BatchRows::few;
+    const bool few = rows() == BatchRows::few;
     for (std::size_t part = 0; part < kBatchParts; ++part) {
-        if (!parts[part]) continue;
+        if (!parts_[part]) continue;
         for (std::size_t row = 0; row < (few ? arrays_[part].front().size() : 1); ++row)
             for (const auto& array : arrays_[part])
                 oids.push_back(few ? static_cast<std::uint32_t>(array.element())
@@ -191,20 +191,18 @@ std::vector<std::uint32_t> BatchParameters::types(BatchNumbers numbers) const {
     return oids;
 }
 
-BatchParameters::Raw BatchParameters::raw(BatchNumbers numbers) {
-    singles_[kChanged] = std::to_string(changed(numbers));
+BatchParameters::Raw BatchParameters::raw() {
+    singles_[kChanged] = std::to_string(changed());
     Raw raw;
     const auto add = [&](std::optional<std::string_view> bytes, int format) {
         raw.values.push_back(bytes ? bytes->data() : nullptr);
         raw.lengths.push_back(bytes ? static_cast<int>(bytes->size()) : 0);
         raw.formats.push_back(format);
     };
-    for (std::size_t at = 0; at < kBatchSingles; ++at)
-        add(at == kNumbers && numbers == BatchNumbers::foretold ? foretold_ : singles_[at], 0);
-    const auto parts = this->parts(numbers);
-    const bool few = rows(numbers) == BatchRows::few;
+    for (std::size_t at = 0; at < kBatchSingles; ++at) add(singles_[at], 0);
+    const bool few = rows() == BatchRows::few;
     for (std::size_t part = 0; part < kBatchParts; ++part) {
-        if (!parts[part]) continue;
+        if (!parts_[part]) continue;
         if (!few) {
             for (auto& array : arrays_[part]) add(array.bytes(), 1);
             continue;

@@ -12,21 +12,21 @@
 
 namespace millrace::ledger {
 
-/// A batch as the parameters of the statement that writes it, or of the two that do.
+/// A batch as the parameters of the statement that writes it.
 class BatchParameters {
 public:
     /// `copied`: the payments go another way.
     enum class Payments { included, copied };
     BatchParameters(const Batch& batch, const HeldLease& lease, Time now, Payments payments);
+    /// Of payments that were acknowledged under the numbers after `base`; they are copied.
+    BatchParameters(const Batch& batch, std::int64_t base, Time now);
 
     /// What the statement has to have. Of what only the chain brings about all or nothing, so that
     /// there are few different statements.
-    BatchParts parts(BatchNumbers numbers) const { return parts_of(numbers, parts_); }
+    BatchParts parts() const { return parts_; }
     /// Few when each part has as many rows as `few_rows_of` says.
-    BatchRows rows(BatchNumbers numbers) const;
-    std::vector<std::uint32_t> types(BatchNumbers numbers) const;
-    /// The number before its first, for the statement whose numbers are foretold.
-    void foretell(std::int64_t base) { foretold_ = std::to_string(base); }
+    BatchRows rows() const;
+    std::vector<std::uint32_t> types() const;
 
     struct Raw {
         std::vector<const char*> values;
@@ -34,7 +34,7 @@ public:
         std::vector<int> formats;
     };
     /// Points into this object, and is good until it is asked for again.
-    Raw raw(BatchNumbers numbers);
+    Raw raw();
 
 private:
     /// Adds to the columns of a part, one value after the other.
@@ -44,10 +44,12 @@ private:
         auto* column = arrays_[static_cast<std::size_t>(part)].data();
         (column++->add(values), ...);
     }
+    void begin();
+    void add_all_but_payments(const Batch& batch, Time now);
     void add_payments(const Batch& batch);
     void add_channels(const Batch& batch);
     void add_reservations(const Batch& batch);
-    void add_transfers(const Batch& batch);
+    void add_transfers(const Batch& batch, Time now);
     void add_accounts(const Batch& batch);
     void add_chain_events(const Batch& batch);
     void add_events(const Batch& batch);
@@ -58,11 +60,10 @@ private:
         return arrays_[static_cast<std::size_t>(part)].front().size();
     }
     /// Rows of channels and accounts that the statement changes.
-    std::size_t changed(BatchNumbers numbers) const;
+    std::size_t changed() const;
 
     BatchParts parts_;
     std::array<std::string, kBatchSingles> singles_;
-    std::string foretold_;
     std::array<std::vector<PgArray>, kBatchParts> arrays_;
 };
 

@@ -8,10 +8,9 @@ enum class BatchStage {
     decide,
     /// Signatures.
     verify,
-    /// Waiting until the commits before it are done, of other shards too, with nothing left to do
-    /// meanwhile.
+    /// Waiting until the commits before it are done, of other shards too.
     turn,
-    /// Sending the batch to Postgres, ahead of its turn or in it, and waiting until it is on disk.
+    /// Sending the batch to Postgres, and waiting until it is on disk.
     commit,
     /// Handing on what was committed.
     publish,

@@ -14,8 +14,11 @@ constexpr auto i4 = Element::int4;
 constexpr auto i8 = Element::int8;
 constexpr auto n = Element::numeric;
 constexpr auto t = Element::text;
+constexpr auto tz = Element::timestamptz;
 
-constexpr std::string_view kNumbersTakenHere = R"sql(
+}  // namespace
+
+const std::string_view kNumbersTakenHere = R"sql(
 with lease as (
     update shard_lease
     set batch = $3, expires_at = $4,
@@ -27,25 +30,14 @@ with lease as (
     returning last_seq - $5 as base
 ))sql";
 
-constexpr std::string_view kNumbersForetold = R"sql(
-with sequence as (
-    update shard_lease set batch = $3, expires_at = $4, batch_base = $5
-    where shard = $1 and epoch = $2 and batch = $3 - 1
-    returning batch_base as base
-))sql";
+namespace {
 
 constexpr std::string_view kNumbersTakenBefore = R"sql(
 with sequence as (
     select batch_base as base from shard_lease where shard = $1 and epoch = $2 and batch = $3
 ))sql";
 
-constexpr std::string_view kNumbersTakenAtLast = R"sql(
-with sequence as (
-    update commit_sequence set last_seq = last_seq + $5
-    where id = 1 and last_seq = (select batch_base from shard_lease
-                                 where shard = $1 and epoch = $2 and batch = $3)
-    returning last_seq - $5 as base
-))sql";
+constexpr std::string_view kNumbersGiven = "with sequence as (select $5::bigint as base)";
 
 std::string_view sequence_of(BatchNumbers numbers) {
     switch (numbers) {
@@ -53,10 +45,8 @@ std::string_view sequence_of(BatchNumbers numbers) {
             return kNumbersTakenHere;
         case BatchNumbers::taken_before:
             return kNumbersTakenBefore;
-        case BatchNumbers::foretold:
-            return kNumbersForetold;
-        case BatchNumbers::taken_at_last:
-            return kNumbersTakenAtLast;
+        case BatchNumbers::given:
+            return kNumbersGiven;
     }
     return {};
 }
@@ -122,12 +112,13 @@ constexpr std::string_view kGoneReservation = R"sql(gone_reservation as (
 constexpr BatchColumn kTransferColumns[] = {
     {i8, "ordinal"},    {i4, "leg"},        {i4, "asset_id"},     {t, "debit_kind"},
     {b, "debit_owner"}, {t, "credit_kind"}, {b, "credit_owner"},  {n, "amount"},
-    {t, "cause"},       {i8, "first"},      {i8, "reverses_seq"}, {i4, "reverses_leg"}};
+    {t, "cause"},       {i8, "first"},      {i8, "reverses_seq"}, {i4, "reverses_leg"},
+    {tz, "at"}};
 constexpr std::string_view kTransfer = R"sql(new_transfer as (
     insert into transfer (seq, leg, asset_id, debit_kind, debit_owner, credit_kind, credit_owner,
                           amount, cause, first_seq, reverses_seq, reverses_leg, at)
     select s.base + u.ordinal, u.leg, u.asset_id, u.debit_kind, u.debit_owner, u.credit_kind,
-           u.credit_owner, u.amount, u.cause, s.base + u.first, u.reverses_seq, u.reverses_leg, $6
+           u.credit_owner, u.amount, u.cause, s.base + u.first, u.reverses_seq, u.reverses_leg, u.at
     from sequence s, %rows
 ))sql";
 
@@ -191,21 +182,11 @@ constexpr std::array<Part, kBatchParts> kParts{{{kPaymentColumns, kPayment},
                                                 {kChainEventColumns, kChainEvent},
                                                 {kOpeningColumns, kOpening},
                                                 {kReversalColumns, kReversal},
-                                                {kEventColumns, kEvent},
-                                                {kAccountColumns, kAccount},
-                                                {kAccountColumns, kAccount}}};
-
-BatchParts only(BatchPart part) {
-    return BatchParts{}.set(static_cast<std::size_t>(part));
-}
+                                                {kEventColumns, kEvent}}};
 
 bool has(const BatchParts& parts, BatchPart part) {
     return parts[static_cast<std::size_t>(part)];
 }
-
-/// No statement has more than one of them.
-const BatchParts kAccounts =
-    only(BatchPart::account) | only(BatchPart::own_account) | only(BatchPart::shared_account);
 
 std::string_view type_name(Element type) {
     switch (type) {
@@ -221,6 +202,8 @@ std::string_view type_name(Element type) {
             return "numeric";
         case t:
             return "text";
+        case tz:
+            return "timestamptz";
     }
     return {};
 }
@@ -255,20 +238,6 @@ std::string few_rows(std::span<const BatchColumn> columns, std::size_t rows, std
 
 }  // namespace
 
-BatchParts parts_of(BatchNumbers numbers, const BatchParts& all) {
-    const bool accounts = has(all, BatchPart::account);
-    switch (numbers) {
-        case BatchNumbers::taken_here:
-        case BatchNumbers::taken_before:
-            return all;
-        case BatchNumbers::foretold:
-            return (all & ~kAccounts) | (accounts ? only(BatchPart::own_account) : BatchParts{});
-        case BatchNumbers::taken_at_last:
-            return accounts ? only(BatchPart::shared_account) : BatchParts{};
-    }
-    return {};
-}
-
 std::span<const BatchColumn> columns_of(BatchPart part) {
     return kParts[static_cast<std::size_t>(part)].columns;
 }
@@ -292,13 +261,9 @@ std::string batch_statement(BatchNumbers numbers, const BatchParts& parts, Batch
     }
     std::string changed = "0";
     if (has(parts, BatchPart::channel)) changed += " + (select count(*) from changed_channel)";
-    if ((parts & kAccounts).any()) changed += " + (select count(*) from changed_account)";
-    // An aggregate has a row even if the sequence has none; and null by zero would be no error.
-    const auto base = numbers == BatchNumbers::taken_at_last
-                          ? "coalesce(max(s.base), 0) / case when count(*) = 1 and "
-                          : "s.base / case when ";
-    return statement +=
-           fmt::format(" select {}{} = $7 then 1 else 0 end from sequence s", base, changed);
+    if (has(parts, BatchPart::account)) changed += " + (select count(*) from changed_account)";
+    return statement += fmt::format(
+               " select s.base / case when {} = $7 then 1 else 0 end from sequence s", changed);
 }
 
 }  // namespace millrace::ledger

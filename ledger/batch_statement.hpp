@@ -22,17 +22,13 @@ enum class BatchPart : std::size_t {
     opening,
     reversal,
     event,
-    /// Accounts of channels, which no other shard changes.
-    own_account,
-    /// All other accounts: of receivers, which the shards have in common.
-    shared_account,
 };
-inline constexpr std::size_t kBatchParts = 12;
+inline constexpr std::size_t kBatchParts = 10;
 using BatchParts = std::bitset<kBatchParts>;
 
 /// $1 … $7 of every statement: shard, epoch and number of the batch, the end of its lease, how many
-/// numbers the batch takes (where they are foretold: after which they begin), when it is, and how
-/// many rows of channels and accounts the statement changes.
+/// numbers the batch takes (where it has them: after which they begin), when it is, and how many
+/// rows of channels and accounts the statement changes.
 inline constexpr std::size_t kBatchSingles = 7;
 
 struct BatchColumn {
@@ -60,16 +56,13 @@ enum class BatchNumbers {
     taken_here,
     /// In a transaction that has taken them already.
     taken_before,
-    /// Not yet, but it is foretold which they will be. Fenced as above. Leaves the accounts that
-    /// shards have in common, so that nobody is kept waiting.
-    foretold,
-    /// After `foretold` and in the same transaction: takes the numbers and changes the accounts
-    /// that were left. Fails (division by zero) when the sequence has gone another way.
-    taken_at_last,
+    /// It has them since it was acknowledged.
+    given,
 };
-/// What of a batch such a statement writes. `all` are the parts that the batch has, its accounts as
-/// `account` if there are any.
-BatchParts parts_of(BatchNumbers numbers, const BatchParts& all);
+
+/// The beginning of a statement that takes its numbers itself: `sequence` has their `base`, or no
+/// row when fenced. Its parameters are $1 … $5 of the singles.
+extern const std::string_view kNumbersTakenHere;
 
 /// What a batch writes of these parts: one statement, one round trip. What is not in it costs
 /// nothing: the parts that a batch lacks would take longer to be made ready than all others

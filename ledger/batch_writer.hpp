@@ -1,6 +1,8 @@
 #pragma once
 
+#include "ledger/acknowledgement.hpp"
 #include "ledger/batch.hpp"
+#include "ledger/batch_connection.hpp"
 #include "ledger/batch_parameters.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/payment_copy.hpp"
@@ -9,14 +11,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace millrace::ledger {
 
-/// Commits batches, each as one transaction: fenced by the lease, numbered by the commit sequence,
-/// set-based. A small one is a single statement, the payments of a large one go by COPY; and while
-/// others commit, all but the last step can be done ahead. Uses libpq itself, as libpqxx 6 has no
-/// binary arrays.
+/// Commits batches, each as one transaction: fenced by the lease and numbered by the commit
+/// sequence. Either to the tables of the ledger, set-based, a small one as a single statement and
+/// the payments of a large one by COPY; or, payments alone, as they are acknowledged, to be posted
+/// by a `Poster`.
 class BatchWriter {
 public:
     BatchWriter(std::string postgres, HeldLease lease, std::chrono::milliseconds timeout);
@@ -48,32 +51,29 @@ public:
     /// Puts the batch into the form in which it is sent: what can be done before its turn comes.
     Prepared prepare(const Batch& batch, Time now) const;
 
-    /// Writes a batch of payments as far as that keeps no other writer waiting, in a transaction
-    /// that stays open, under the numbers after `base`, which it does not take yet. Best effort:
-    /// false when nothing was written, whatever the reason; `commit` will tell.
-    bool write_ahead(Prepared& batch, std::int64_t base);
-    /// Takes back what was written ahead.
-    void take_back();
-
-    /// Writes the batch, or what is left of it when it was written ahead, with
-    /// synchronous_commit=on and waits for it. A batch that was written ahead under numbers that
-    /// are not to be had is written anew. A connection that breaks while the commit is under way is
-    /// reopened for as long as it takes; the lease row's batch number then tells what happened, and
-    /// is used up if nothing did, so that no straggler commits later. Throws LeaseLost when the
-    /// epoch is no longer ours.
-    std::variant<Committed, Failure> commit(Prepared& batch);
+    using Outcome = std::variant<Committed, Failure>;
+    /// Writes the batch with synchronous_commit=on and waits for it. A connection that breaks while
+    /// the commit is under way is reopened for as long as it takes; the lease row's batch number
+    /// then tells what happened, and is used up if nothing did, so that no straggler commits later.
+    /// Throws LeaseLost when the epoch is no longer ours.
+    Outcome commit(Prepared& batch);
+    /// The same of payments that are to be posted later.
+    Outcome acknowledge(Acknowledgement& batch);
 
     /// Extends the lease alone. Throws LeaseLost.
     void keep_lease(Time now);
     void release_lease(Time now);
 
 private:
-    class Connection;
     struct Attempt;
     bool connect();
-    Attempt attempt(Prepared& batch);
-    Attempt finish(Prepared& batch);
-    std::variant<Committed, Failure> resolve(std::int64_t number);
+    Answered rolled_back(Answered answer);
+    Answered commit_with_copy(Prepared& batch);
+    /// `there_already`: the SQLSTATE that says so.
+    static Attempt outcome_of(const Answered& answer, std::string_view there_already);
+    template <class Try>
+    Outcome until_known(std::string_view there_already, Try&& attempt);
+    Outcome resolve(std::int64_t number);
     /// Under what base the batch of that number was committed; negative: it was not, and never
     /// will be. Nullopt while the database cannot say.
     std::optional<std::int64_t> base_of(std::int64_t number);
@@ -81,9 +81,7 @@ private:
     std::string postgres_;
     HeldLease lease_;
     std::chrono::milliseconds timeout_;
-    std::unique_ptr<Connection> connection_;
-    /// Where the numbers begin of what was written ahead.
-    std::optional<std::int64_t> ahead_;
+    std::unique_ptr<BatchConnection> connection_;
 };
 
 }  // namespace millrace::ledger

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -24,9 +25,13 @@ struct LiveChannel {
     std::optional<channel::PublicKey> signer;
     /// Its opening is committed: the row alone may have been left by a crash before its batch.
     bool opened = false;
+    /// It may have payments that this process has not seen.
+    bool was_there_before = false;
     /// How many of the signer's vouchers there were since it is known; stops at its most.
     std::uint32_t signatures = 0;
 };
+
+using LiveChannels = std::unordered_map<channel::ChannelId, LiveChannel>;
 
 /// True if the voucher was signed for this channel by the key of its voucher signer, v included:
 /// what is stored as evidence must pass the contract's `ecrecover` as well. Not for channels whose

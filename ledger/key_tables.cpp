@@ -5,8 +5,6 @@
 namespace millrace::ledger {
 namespace {
 
-/// A table costs as much as is saved on as many signatures.
-constexpr std::uint32_t kSignaturesBefore = 16;
 constexpr std::size_t kMadeInBatchMax = 16;
 /// Where more keys are at work than there is room for, they must not take each other's.
 constexpr std::chrono::seconds kKeptFor{10};
@@ -30,7 +28,8 @@ const channel::KnownKey* KeyTables::find(const channel::PublicKey& key, std::uin
         kept_.front().used = now;
         return kept_.front().table.get();
     }
-    if (signatures < kSignaturesBefore || made_in_batch_ >= kMadeInBatchMax || !make_room(now))
+    if (signatures < channel::table_pays_from() || made_in_batch_ >= kMadeInBatchMax ||
+        !make_room(now))
         return nullptr;
     ++made_in_batch_;
     kept_.push_front({std::make_unique<const channel::KnownKey>(key), now});

@@ -36,7 +36,7 @@ PaymentCopy::PaymentCopy(const Batch& batch, Time now) : rows_(kMagic) {
         row.covered_by ? append_seq(*row.covered_by) : append_null(rows_);
         append_value(rows_, std::string_view(row.detail));
         append_value(rows_, row.terms->month);
-        append_value(rows_, now);
+        append_value(rows_, row.at.value_or(now));
     }
     append_int16(rows_, kEnd);
 }

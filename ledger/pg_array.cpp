@@ -51,6 +51,11 @@ void PgArray::add(Day day) {
     append_value(bytes_, day);
 }
 
+void PgArray::add(Time time) {
+    ++count_;
+    append_value(bytes_, time);
+}
+
 void PgArray::add_null() {
     ++count_;
     has_null_ = true;
@@ -69,6 +74,8 @@ std::uint32_t PgArray::array_oid() const {
             return 1016;
         case Element::date:
             return 1182;
+        case Element::timestamptz:
+            return 1185;
         case Element::numeric:
             return 1231;
     }

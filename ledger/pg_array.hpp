@@ -23,6 +23,7 @@ public:
         int4 = 23,
         text = 25,
         date = 1082,
+        timestamptz = 1184,
         numeric = 1700
     };
 
@@ -34,6 +35,7 @@ public:
     void add(channel::BytesView bytes);
     void add(channel::Amount amount);
     void add(Day day);
+    void add(Time time);
     void add_null();
     template <class T>
     void add(const std::optional<T>& value) {

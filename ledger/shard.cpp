@@ -2,13 +2,14 @@
 
 #include "ledger/asset_rows.hpp"
 #include "ledger/batch_writer.hpp"
+#include "ledger/chain_look_up.hpp"
 #include "ledger/channel_batch.hpp"
 #include "ledger/channel_store.hpp"
 #include "ledger/draft_answer.hpp"
-#include "ledger/key_tables.hpp"
-#include "ledger/seen_inferences.hpp"
-#include "ledger/seen_steps.hpp"
+#include "ledger/known_inferences.hpp"
+#include "ledger/signature_batch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <set>
@@ -23,17 +24,6 @@ std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count) {
     return static_cast<std::int16_t>((id.bytes[0] * 256 + id.bytes[1]) % shard_count);
 }
 
-Time batch_time(std::int16_t shard, std::int16_t shard_count, Time now) {
-    return now - now.time_since_epoch() % shard_count + std::chrono::microseconds{shard};
-}
-
-namespace {
-
-constexpr std::uint32_t kSignaturesCounted = 1'000;
-constexpr std::size_t kTogetherMin = 3;
-
-}  // namespace
-
 class Shard::Engine {
 public:
     Engine(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)
@@ -41,7 +31,7 @@ public:
           assets_(std::move(assets)),
           order_(order),
           writer_(settings_.postgres, lease, settings_.commit_timeout),
-          key_tables_(settings_.key_tables_max),
+          signatures_(settings_.key_tables_max),
           checks_{0, settings_.entered} {
         auto& database = connection();
         insert_asset_accounts(database, assets_);
@@ -54,16 +44,16 @@ public:
                                               .asset = &asset->second,
                                               .state = std::move(stored.state),
                                               .signer = {},
-                                              .opened = stored.seq != 0});
+                                              .opened = stored.seq != 0,
+                                              .was_there_before = true});
         }
         channel_count_ = channels_.size();
     }
 
-    std::vector<Answer> process(std::vector<Request> requests, Time clock) {
-        const auto now = batch_time(settings_.shard, settings_.shard_count, clock);
-        for (const auto thoroughness : {Lookup::suspects, Lookup::everything}) {
+    std::vector<Answer> process(std::vector<Request> requests, Time now) {
+        for (const auto lookup : {Lookup::suspects, Lookup::everything}) {
             try {
-                if (auto answers = try_process(requests, now, thoroughness)) return *answers;
+                if (auto answers = try_process(requests, now, lookup)) return *answers;
             } catch (const pqxx::failure& error) {
                 error_ = error.what();
                 database_.reset();
@@ -80,7 +70,6 @@ public:
     std::uint64_t signatures_checked() const { return checks_published_; }
 
 private:
-    enum class Lookup { suspects, everything };
     struct Group {
         LiveChannel* channel = nullptr;
         channel::State before;
@@ -95,21 +84,25 @@ private:
 
     /// nullopt: a key that was thought new exists already; look everything up and try again.
     std::optional<std::vector<Answer>> try_process(const std::vector<Request>& requests, Time now,
-                                                   Lookup thoroughness) {
+                                                   Lookup lookup) {
         // What an earlier batch left must not be put back by this one's failure.
         forget_groups();
         enter(BatchStage::decide);
         std::deque<BatchItem> items;
         for (const auto& request : requests) items.emplace_back().request = &request;
         open_channels(items, now);
-        mark_posted(items);
-        read_undone(items);
-        const auto history = mark_suspects(items, thoroughness)
-                                 ? read_history(connection(), suspects_)
-                                 : PaymentHistory{};
+        mark_posted(
+            items, assets_, channels_, [this]() -> auto& { return connection(); });
+        read_undone(
+            items, [this]() -> auto& { return connection(); });
+        const auto suspects = inferences_.mark(items, channels_, lookup);
+        const auto history = suspects.empty() ? PaymentHistory{} : read_history(suspects);
         group(items);
         enter(BatchStage::verify);
-        check_ahead(now);
+        signatures_.begin();
+        for (auto* group : group_order_)
+            signatures_.add(*group->channel, group->items, settings_.checking, now);
+        signatures_.check();
         enter(BatchStage::decide);
         decide(history);
         if (refused_what_was_accepted_before(items)) {
@@ -146,18 +139,8 @@ private:
 
     /// A refusal stands only if the inference is not an old one that memory has forgotten.
     bool refused_what_was_accepted_before(const std::deque<BatchItem>& items) {
-        std::set<InferenceKey> keys;
-        for (const auto& item : items) {
-            const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request || item.suspect || item.is_known_new ||
-                !std::holds_alternative<Refusal>(item.outcome))
-                continue;
-            const auto error = std::get<Refusal>(item.outcome).error;
-            if (error == Error::forbidden || error == Error::channel_unknown) continue;
-            keys.emplace(request->channel, inference_of(*request));
-        }
-        if (keys.empty()) return false;
-        return !read_history(connection(), {keys.begin(), keys.end()}).empty();
+        const auto doubtful = inferences_.doubtful(items, channels_);
+        return !doubtful.empty() && !read_history(doubtful).empty();
     }
 
     /// In the order of arrival, so that what is published is in the order of its numbers.
@@ -195,85 +178,6 @@ private:
         if (!opened.empty()) insert_channels(connection(), opened, now);
     }
 
-    void mark_posted(std::deque<BatchItem>& items) {
-        std::vector<std::pair<channel::Network, ChainLog>> logs;
-        std::vector<BatchItem*> holders;
-        std::set<std::pair<channel::TransactionHash, std::uint32_t>> in_batch;
-        for (auto& item : items) {
-            const ChainLog* log = nullptr;
-            std::int32_t asset_id = 0;
-            if (const auto* event = std::get_if<PostChannelEvent>(item.request)) {
-                const auto found = channels_.find(event->channel);
-                if (found == channels_.end()) continue;
-                log = &event->log;
-                asset_id = found->second.asset->id;
-            } else if (const auto* posted = std::get_if<PostAssetEvent>(item.request)) {
-                log = &posted->log;
-                asset_id = posted->asset_id;
-            }
-            if (!log) continue;
-            if (!in_batch.emplace(log->transaction, log->log_index).second) item.suspect = true;
-            logs.emplace_back(assets_.at(asset_id).network, *log);
-            holders.push_back(&item);
-        }
-        if (logs.empty()) return;
-        const auto standing = standing_of(connection(), logs);
-        for (std::size_t at = 0; at < holders.size(); ++at) {
-            holders[at]->standing = standing[at];
-            if (standing[at].kind == Standing::posted) holders[at]->suspect = true;
-        }
-    }
-
-    void read_undone(std::deque<BatchItem>& items) {
-        std::set<std::uint64_t> in_batch;
-        for (auto& item : items) {
-            const auto seq = std::visit(
-                [](const auto& request) -> std::uint64_t {
-                    if constexpr (requires { request.event_seq; })
-                        return request.event_seq;
-                    else
-                        return 0;
-                },
-                *item.request);
-            if (seq != 0 && in_batch.insert(seq).second)
-                item.undoes = read_posted(connection(), seq);
-        }
-    }
-
-    /// Fills `suspects_`; true when there are any.
-    bool mark_suspects(std::deque<BatchItem>& items, Lookup thoroughness) {
-        std::unordered_map<std::uint64_t, int> uses;
-        for (auto& item : items) {
-            const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request) continue;
-            item.content = content_hash(*request);
-            ++uses[SeenInferences::key(request->channel, inference_of(*request))];
-        }
-        std::set<InferenceKey> keys;
-        for (auto& item : items) {
-            const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request) continue;
-            const auto& inference = inference_of(*request);
-            const auto key = SeenInferences::key(request->channel, inference);
-            item.is_known_new = !opens_inference(*request) && uses[key] == 1 &&
-                                seen_steps_.is_new(request->channel, inference, item.content);
-            item.suspect = thoroughness == Lookup::everything || uses[key] > 1 ||
-                           (!item.is_known_new && is_suspect(*request, key));
-            if (item.suspect) keys.emplace(request->channel, inference);
-        }
-        suspects_.assign(keys.begin(), keys.end());
-        return !suspects_.empty();
-    }
-
-    bool is_suspect(const PaymentRequest& request, std::uint64_t key) const {
-        if (opens_inference(request)) return seen_.contains(key);
-        const auto found = channels_.find(request.channel);
-        if (found == channels_.end()) return false;
-        const auto& reservations = found->second.state.reservations;
-        const auto reservation = reservations.find(inference_of(request));
-        return reservation == reservations.end() || reservation->second.steps > 1;
-    }
-
     void group(std::deque<BatchItem>& items) {
         for (auto& item : items) {
             const auto* id = channel_of(*item.request);
@@ -293,73 +197,78 @@ private:
         }
     }
 
-    /// The signatures of known keys, all at once.
-    void check_ahead(Time now) {
-        key_tables_.begin_batch();
-        questions_.clear();
-        asked_.clear();
-        for (auto* group : group_order_) {
-            auto& channel = *group->channel;
-            if (!channel.signer) continue;
-            for (auto* item : likely_checks(channel, group->items, settings_.checking)) {
-                const auto& voucher = *voucher_of(*item);
-                const auto* signature = voucher.signature.as_of_key();
-                if (!signature) continue;
-                if (channel.signatures < kSignaturesCounted) ++channel.signatures;
-                const auto* key = key_tables_.find(*channel.signer, channel.signatures, now);
-                if (!key) continue;
-                questions_.push_back({digest_of(channel, voucher), signature, key});
-                asked_.push_back(item);
-            }
-        }
-        // So few are checked as quickly one by one.
-        if (questions_.size() < kTogetherMin) return;
-        channel::answer(questions_);
-        for (std::size_t at = 0; at < asked_.size(); ++at)
-            asked_[at]->is_signed = questions_[at].is_good;
-    }
-
     std::optional<std::vector<Answer>> commit(Batch& batch, std::deque<BatchItem>& items,
                                               const std::vector<Request>& requests, Time now) {
-        auto prepared = writer_.prepare(batch, now);
+        const bool is_posted_later = settings_.post_later && is_of_payments(batch);
         auto answers = draft_answers(items);
+        std::optional<Acknowledgement> acknowledgement;
+        std::optional<BatchWriter::Prepared> prepared;
+        if (is_posted_later) {
+            acknowledgement.emplace(batch, now);
+            ask_of_old(*acknowledgement, items);
+            wait_until(&Backlog::wait_for_room);
+        } else {
+            prepared.emplace(writer_.prepare(batch, now));
+            // So that as little as may be is left of it when others wait for their turn.
+            wait_until(&Backlog::wait_until_posted);
+        }
         {
-            CommitOrder::Turn turn(order_, batch.ordinals);
-            const bool written = write_ahead(prepared, batch, turn);
             enter(BatchStage::turn);
-            turn.wait();
+            const CommitOrder::Turn turn(order_, is_posted_later ? CommitOrder::Commits::to_backlog
+                                                                 : CommitOrder::Commits::to_ledger);
             enter(BatchStage::commit);
-            if (written && !turn.foretold()) writer_.take_back();
-            const auto outcome = writer_.commit(prepared);
+            const auto outcome =
+                is_posted_later ? writer_.acknowledge(*acknowledgement) : writer_.commit(*prepared);
             enter(BatchStage::publish);
             if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
                 restore();
-                error_ = failure->message;
                 if (failure->kind == BatchWriter::Failure::already_there) return std::nullopt;
+                error_ = failure->message;
                 return refuse_all(requests);
             }
             const auto base = std::get<BatchWriter::Committed>(outcome).base;
-            turn.took_numbers_until(base + batch.ordinals);
             for (std::size_t at = 0; at < answers.size(); ++at)
                 count_from(base, answers[at], items[at]);
+            newest_ = base + batch.ordinals;
+            // Before anybody hears of them, so that whoever then reads waits for them.
+            if (is_posted_later) order_.backlog.acknowledged(newest_, batch.payments.size());
             if (order_.published) order_.published(answers);
-            if (order_.committed && is_of_payments(batch))
-                order_.committed({static_cast<std::uint64_t>(base),
-                                  static_cast<std::uint64_t>(batch.ordinals), now,
-                                  std::move(batch.payments), std::move(batch.transfers)});
+            if (!is_posted_later && order_.posted && is_of_payments(batch))
+                order_.posted({static_cast<std::uint64_t>(base),
+                               static_cast<std::uint64_t>(batch.ordinals), now,
+                               std::move(batch.payments), std::move(batch.transfers)});
         }
         enter(BatchStage::decide);
         remember(items);
         return answers;
     }
 
-    /// While others have their turn before it. Only payments: what comes from the chain changes
-    /// accounts that shards have in common in more ways than charges do.
-    bool write_ahead(BatchWriter::Prepared& prepared, const Batch& batch,
-                     const CommitOrder::Turn& turn) {
-        if (!turn.foretold() || turn.has_come() || !is_of_payments(batch)) return false;
-        enter(BatchStage::commit);
-        return writer_.write_ahead(prepared, *turn.foretold());
+    /// Of inferences that are not known to be new, though nothing is known of them either, the
+    /// database says whether they were paid for before.
+    void ask_of_old(Acknowledgement& acknowledgement, const std::deque<BatchItem>& items) const {
+        for (const auto& item : items) {
+            const auto* request = std::get_if<PaymentRequest>(item.request);
+            if (!request || item.suspect || !opens_inference(*request) ||
+                !std::holds_alternative<BatchItem::Accepted>(item.outcome))
+                continue;
+            if (inferences_.may_be_of_old(request->channel, channels_))
+                acknowledgement.ask(*channels_.at(request->channel).terms, inference_of(*request));
+        }
+    }
+
+    void wait_until(bool (Backlog::*done)(std::chrono::milliseconds)) {
+        // Shorter than a lease lasts.
+        constexpr std::chrono::milliseconds kPatience{2000};
+        if (!(order_.backlog.*done)(std::min(settings_.commit_timeout, kPatience)))
+            throw pqxx::failure("payments that are acknowledged wait to be posted");
+    }
+
+    /// Of an inference that this process has seen, steps may wait to be posted.
+    PaymentHistory read_history(const std::vector<InferenceKey>& keys) {
+        if (std::any_of(keys.begin(), keys.end(),
+                        [this](const auto& key) { return inferences_.has_seen(key); }))
+            wait_until(&Backlog::wait_until_posted);
+        return ledger::read_history(connection(), keys);
     }
 
     void enter(BatchStage stage) const {
@@ -380,26 +289,18 @@ private:
     }
 
     void remember(const std::deque<BatchItem>& items) {
+        // What is not posted yet can be told from memory alone.
+        if (inferences_.is_full() && order_.backlog.is_posted(older_until_)) {
+            inferences_.forget_older();
+            older_until_ = newest_;
+        }
         created_.clear();
         channel_count_ = channels_.size();
         checks_published_ = checks_.count;
-        for (const auto& item : items) {
+        for (const auto& item : items)
             if (const auto* open = std::get_if<OpenChannel>(item.request))
                 channels_.at(open->terms.id).opened = true;
-            if (std::holds_alternative<BatchItem::Changed>(item.outcome))
-                if (const auto* id = channel_of(*item.request))
-                    seen_steps_.forget_ended(*id, channels_.at(*id).state);
-            const auto* request = std::get_if<PaymentRequest>(item.request);
-            if (!request) continue;
-            const auto& inference = inference_of(*request);
-            const auto* accepted = std::get_if<BatchItem::Accepted>(&item.outcome);
-            if (accepted)
-                seen_steps_.add(request->channel, inference, item.content, accepted->step,
-                                channels_.at(request->channel).state);
-            if (opens_inference(*request) &&
-                (accepted || std::holds_alternative<BatchItem::Repeated>(item.outcome)))
-                seen_.add(SeenInferences::key(request->channel, inference));
-        }
+        inferences_.remember(items, channels_);
     }
 
     std::vector<Answer> draft_answers(const std::deque<BatchItem>& items) const {
@@ -425,10 +326,13 @@ private:
     CommitOrder& order_;
     BatchWriter writer_;
     std::unique_ptr<pqxx::connection> database_;
-    std::unordered_map<channel::ChannelId, LiveChannel> channels_;
-    SeenInferences seen_;
-    SeenSteps seen_steps_;
-    KeyTables key_tables_;
+    LiveChannels channels_;
+    KnownInferences inferences_;
+    /// The newest number that this shard has committed, and that of the older inferences it has
+    /// seen.
+    std::int64_t newest_ = 0;
+    std::int64_t older_until_ = 0;
+    SignatureBatch signatures_;
     std::string error_;
     Checks checks_;
     std::atomic<std::size_t> channel_count_ = 0;
@@ -438,9 +342,6 @@ private:
     std::unordered_map<channel::ChannelId, Group> groups_;
     std::vector<Group*> group_order_;
     std::vector<channel::ChannelId> created_;
-    std::vector<InferenceKey> suspects_;
-    std::vector<channel::SignatureQuestion> questions_;
-    std::vector<BatchItem*> asked_;
 };
 
 Shard::Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order)

@@ -29,14 +29,12 @@ struct ShardSettings {
     std::chrono::milliseconds commit_timeout{5000};
     /// Of keys that sign often: 53 KiB each.
     std::size_t key_tables_max = 1024;
+    /// Batches of payments are answered as soon as they are acknowledged, and posted by somebody
+    /// else: `CommitOrder::backlog` is told. Otherwise they are written to the ledger's tables.
+    bool post_later = false;
     /// Told within `process` what it goes over to, by the shard's thread, if there is anybody.
     std::function<void(BatchStage)> entered{};
 };
-
-/// The time of a batch that is committed now: each shard has microseconds of its own, so that no
-/// key of a row with a time in it meets one that another shard has written ahead of its turn and
-/// may take back.
-Time batch_time(std::int16_t shard, std::int16_t shard_count, Time now);
 
 /// Which of `shard_count` shards a channel belongs to.
 std::int16_t shard_of(const channel::ChannelId& id, std::int16_t shard_count);

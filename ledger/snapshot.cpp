@@ -1,5 +1,6 @@
 #include "ledger/snapshot.hpp"
 
+#include "ledger/posted_seq.hpp"
 #include "ledger/text_form.hpp"
 
 #include <string>
@@ -10,8 +11,7 @@ Snapshot::Snapshot(pqxx::connection& connection, std::chrono::milliseconds patie
     : transaction_(connection) {
     transaction_.exec("set local statement_timeout = " + std::to_string(patience.count()) + "; " +
                       kOneTextForm);
-    seq_ = transaction_.exec1("select last_seq from commit_sequence where id = 1")[0]
-               .as<std::uint64_t>();
+    seq_ = transaction_.exec1(kPostedSeq)[0].as<std::uint64_t>();
 }
 
 }  // namespace millrace::ledger

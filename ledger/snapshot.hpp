@@ -14,7 +14,8 @@ public:
     explicit Snapshot(pqxx::connection& connection,
                       std::chrono::milliseconds patience = std::chrono::seconds{10});
 
-    /// The newest committed number: the report says that it was taken at this one.
+    /// The newest number that is posted, as all before it are: the report says that it was taken at
+    /// this one.
     std::uint64_t seq() const { return seq_; }
     pqxx::transaction_base& reading() { return transaction_; }
 

@@ -108,6 +108,9 @@ Task<HttpResponse> get_export(RestContext& context, RestRequest request) {
     const auto work = [&] {
         return body->open(context.config.ledger.postgres, scope, told_by(context));
     };
+    // It reads by a connection of its own what was acknowledged by now.
+    const auto nothing = [](pqxx::connection&) {};
+    co_await context.database.run(nothing);
     auto refusal = co_await context.exports.run(work);
     if (refusal) co_return std::move(*refusal);
     HttpResponse response{200,

@@ -60,10 +60,13 @@ Task<HttpResponse> get_readyz(RestContext& context, RestRequest) {
 
 Task<HttpResponse> get_metrics(RestContext& context, RestRequest) {
     const auto stats = co_await context.stats.get(context.database);
-    const Metrics::Observation observation{
-        context.shards.channel_count(),      context.shards.queued(),
-        context.shards.signatures_checked(), context.chain.health(),
-        context.chain.signer_health(),       stats};
+    const Metrics::Observation observation{context.shards.channel_count(),
+                                           context.shards.queued(),
+                                           context.shards.commit_order().backlog.payments(),
+                                           context.shards.signatures_checked(),
+                                           context.chain.health(),
+                                           context.chain.signer_health(),
+                                           stats};
     co_return HttpResponse{
         200, "text/plain; version=0.0.4; charset=utf-8", context.metrics.text(observation), {}};
 }

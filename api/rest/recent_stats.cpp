@@ -34,7 +34,7 @@ Task<std::optional<ledger::Stats>> RecentStats::get(Database& database) {
     if (begin(Clock::now())) {
         std::optional<ledger::Stats> stats;
         try {
-            stats = co_await database.run(
+            stats = co_await database.run_at_once(
                 [](pqxx::connection& connection) { return ledger::read_stats(connection); });
         } catch (const std::exception& error) {
             spdlog::warn("the database does not answer: {}", error.what());

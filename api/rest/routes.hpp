@@ -18,7 +18,15 @@ namespace rest {
 /// public, an auditor whose key has the scope channels (`party_or_auditor`), ledger (`auditor`) or
 /// export (`auditor_export`). Where anyone may ask and a party more than others
 /// (`anyone_or_party`), a token that is shown has to be good.
-enum class Access { anyone, anyone_or_party, party, party_or_auditor, auditor, auditor_export, operators };
+enum class Access {
+    anyone,
+    anyone_or_party,
+    party,
+    party_or_auditor,
+    auditor,
+    auditor_export,
+    operators
+};
 
 struct Route {
     std::string_view method;

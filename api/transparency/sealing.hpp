@@ -25,7 +25,7 @@ public:
     Sealing& operator=(const Sealing&) = delete;
 
     void start();
-    /// Called by writers with what they have committed, in commit order, until `stop`; costs them
+    /// Called by whoever posts with what was posted, in the order of its numbers, until `stop`; costs
     /// nothing but this call. What is too much to hold is read from the database.
     void hand_over(ledger::CommittedBatch batch);
     /// Waits for what is under way. Safe to repeat. Afterwards nothing that was handed over is

@@ -1,7 +1,5 @@
 #include "channel/curve/field.hpp"
 
-#include "channel/curve/power.hpp"
-
 namespace millrace::channel::curve {
 
 namespace {
@@ -44,10 +42,8 @@ bool operator==(const Field& a, const Field& b) {
     return reduced(a).limbs == reduced(b).limbs;
 }
 
-/// By Fermat: a^(p − 2).
 Field inverse(const Field& a) {
-    constexpr Limbs kExponent{kFieldPrime[0] - 2, kFieldPrime[1], kFieldPrime[2], kFieldPrime[3]};
-    return power(a, kExponent, Field{{1}});
+    return {inverse_modulo(a.limbs, kFieldPrime)};
 }
 
 }  // namespace millrace::channel::curve

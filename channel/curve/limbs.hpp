@@ -90,7 +90,11 @@ inline Limbs subtract(const Limbs& a, const Limbs& b) {
     return product;
 }
 
+/// The number that a · b leaves 1 of, modulo a prime; zero where a leaves zero.
+Limbs inverse_modulo(const Limbs& a, const Limbs& prime);
+
 /// 32 bytes, big endian.
 Limbs limbs_from(const std::uint8_t* bytes);
+std::array<std::uint8_t, 32> bytes_of(const Limbs& limbs);
 
 }  // namespace millrace::channel::curve

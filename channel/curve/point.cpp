@@ -9,13 +9,6 @@ Field twice(const Field& a) {
     return a + a;
 }
 
-/// x = X / Z², y = Y / Z³: can be doubled without an inversion.
-struct JacobianPoint {
-    Field x;
-    Field y;
-    Field z;
-};
-
 /// For a curve without a term in x; no point of this curve has y = 0.
 JacobianPoint doubled(const JacobianPoint& point) {
     const auto y_squared = square(point.y);
@@ -70,6 +63,24 @@ void PointAdder::add(std::span<Addition> additions) {
     }
 }
 
+std::vector<std::optional<Point>> affine(std::span<const JacobianPoint> points) {
+    std::vector<Field> inverses;
+    for (const auto& point : points)
+        if (!is_zero(point.z)) inverses.push_back(point.z);
+    invert_all<Field>(inverses, Field{{1}});
+    std::vector<std::optional<Point>> found;
+    auto inverted = inverses.begin();
+    for (const auto& point : points) {
+        if (is_zero(point.z)) {
+            found.emplace_back();
+            continue;
+        }
+        const auto squared = square(*inverted);
+        found.push_back(Point{point.x * squared, point.y * squared * *inverted++});
+    }
+    return found;
+}
+
 std::vector<Point> doubled_on(const Point& point, unsigned bits, std::size_t count) {
     std::vector<JacobianPoint> found{{point.x, point.y, Field{{1}}}};
     while (found.size() < count) {
@@ -77,15 +88,8 @@ std::vector<Point> doubled_on(const Point& point, unsigned bits, std::size_t cou
         for (unsigned bit = 0; bit < bits; ++bit) next = doubled(next);
         found.push_back(next);
     }
-    std::vector<Field> inverses;
-    for (const auto& one : found) inverses.push_back(one.z);
-    invert_all<Field>(inverses, Field{{1}});
     std::vector<Point> points;
-    for (std::size_t at = 0; at < count; ++at) {
-        const auto& inverted = inverses[at];
-        const auto squared = square(inverted);
-        points.push_back({found[at].x * squared, found[at].y * squared * inverted});
-    }
+    for (const auto& one : affine(found)) points.push_back(*one);
     return points;
 }
 

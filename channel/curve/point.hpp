@@ -2,15 +2,24 @@
 
 #include "channel/curve/field.hpp"
 
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace millrace::channel::curve {
 
-/// A point of secp256k1, y² = x³ + 7, that is not the one at infinity.
-struct Point {
+/// A point of secp256k1, y² = x³ + 7, that is not the one at infinity. In one line of the cache.
+struct alignas(64) Point {
     Field x;
     Field y;
+};
+
+/// x = X / Z², y = Y / Z³: can be doubled and added to without an inversion. The point at infinity
+/// has a Z of zero.
+struct JacobianPoint {
+    Field x;
+    Field y;
+    Field z;
 };
 
 /// The generator (SEC 2, section 2.4.1).
@@ -43,6 +52,9 @@ private:
     };
     std::vector<Slope> slopes_;
 };
+
+/// All of them at the price of one inversion; nothing for the point at infinity.
+std::vector<std::optional<Point>> affine(std::span<const JacobianPoint> points);
 
 /// 2^(bits·0)·point, 2^(bits·1)·point, … `count` of them.
 std::vector<Point> doubled_on(const Point& point, unsigned bits, std::size_t count);

@@ -2,6 +2,7 @@
 
 #include "channel/curve/point.hpp"
 #include "channel/curve/scalar.hpp"
+#include "channel/curve/term_sums.hpp"
 
 #include <cstddef>
 #include <vector>
@@ -9,16 +10,20 @@
 namespace millrace::channel::curve {
 
 /// Multiples of one point, so that a product with it is a sum of some of them, without doublings.
-/// For each digit of `bits` bits of the scalar the multiples 1 … 2^(bits − 1) of the point times
-/// the digit's weight: a digit above half is taken as a negative one with a carry.
+/// For each digit of `bits` bits of the scalar the odd multiples 1, 3, … 2^bits − 1 of the point
+/// times the digit's weight: of an odd number all digits can be made odd, positive or negative, and
+/// of a scalar and its negative one is odd.
 class PointTable {
 public:
-    /// `bits`, at most 16: with 5 it is 52 KiB, and 52 points in a sum at most; with 12 2.8 MiB,
-    /// and 22 points.
+    /// `bits`, 2 to 16: with 5 it is 52 KiB, and 52 points in a sum; with 12 2.8 MiB, and 22
+    /// points.
     PointTable(const Point& point, unsigned bits);
 
-    /// Puts the points whose sum is factor · point behind `terms`.
-    void add_terms(const Scalar& factor, std::vector<Point>& terms) const;
+    /// Points in a sum.
+    std::size_t digits() const { return multiples_.size() / per_digit_; }
+    /// Puts the points whose sum is factor · point behind `terms`; `factor` may not be zero. They
+    /// are there for as long as the table is.
+    void add_terms(const Scalar& factor, std::vector<Term>& terms) const;
 
 private:
     unsigned bits_;

@@ -49,8 +49,15 @@ private:
 
 /// What rows of a batch have in common.
 struct Shared {
-    explicit Shared(const CommittedBatch& batch)
-        : base(batch.base), micros(std::to_string(batch.at.time_since_epoch().count())) {}
+    explicit Shared(const CommittedBatch& batch) : base(batch.base), at_(batch.at) {}
+
+    const std::string& micros(std::optional<Time> at) {
+        const auto time = at.value_or(at_);
+        if (micros_text_.empty() || time != micros_)
+            micros_text_ = std::to_string(time.time_since_epoch().count());
+        micros_ = time;
+        return micros_text_;
+    }
 
     const std::string& month(Day day) {
         if (month_text_.empty() || day != month_) month_text_ = to_rfc3339(day).substr(0, 10);
@@ -62,9 +69,11 @@ struct Shared {
     }
 
     std::uint64_t base;
-    std::string micros;
 
 private:
+    Time at_;
+    Time micros_{};
+    std::string micros_text_;
     Day month_{};
     std::string month_text_;
 };
@@ -88,10 +97,10 @@ void fill(RowText& out, const PaymentRow& row, Shared& shared) {
     row.covered_by ? out.number(shared.number(*row.covered_by)) : out.null();
     out.text(row.detail);
     out.text(shared.month(row.terms->month));
-    out.text(shared.micros);
+    out.text(shared.micros(row.at));
 }
 
-void fill(RowText& out, const TransferRow& row, const Assets& assets, const Shared& shared) {
+void fill(RowText& out, const TransferRow& row, const Assets& assets, Shared& shared) {
     const auto& asset = assets.at(row.debit.asset_id);
     out.begin();
     out.number(row.leg);
@@ -106,7 +115,7 @@ void fill(RowText& out, const TransferRow& row, const Assets& assets, const Shar
     out.number(shared.number(row.first));
     row.reverses ? out.number(row.reverses->seq) : out.null();
     row.reverses ? out.number(row.reverses->leg) : out.null();
-    out.text(shared.micros);
+    out.text(shared.micros(row.at));
 }
 
 /// The row of each number, by ordinal; null where there is none.

@@ -1,26 +1,30 @@
 #pragma once
 
+#include "ledger/acknowledged_batch.hpp"
 #include "ledger/asset.hpp"
 #include "ledger/batch.hpp"
 #include "ledger/time.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace millrace::ledger {
 
-/// What a writer has just committed, for whoever seals it: rows that are in memory need not be read
-/// again. Only batches of payments are handed over, which nearly all are.
+/// Payments that were just posted, for whoever seals them: rows that are in memory need not be read
+/// again.
 struct CommittedBatch {
     /// The number before its first.
     std::uint64_t base = 0;
     std::uint64_t numbers = 0;
-    Time at;
-    /// Pointers are to the shard's channels.
-    std::vector<PaymentRow> payments;
-    std::vector<TransferRow> transfers;
+    /// When it was, where a row does not say.
+    Time at{};
+    std::vector<PaymentRow> payments{};
+    std::vector<TransferRow> transfers{};
+    /// What the rows point to, unless that is a shard's channels.
+    std::vector<std::shared_ptr<const AcknowledgedBatch::Terms>> terms{};
 
     std::uint64_t last() const { return base + numbers; }
 };

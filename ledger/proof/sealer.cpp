@@ -1,6 +1,7 @@
 #include "ledger/proof/sealer.hpp"
 
 #include "ledger/bytea.hpp"
+#include "ledger/posted_seq.hpp"
 #include "ledger/proof/journal.hpp"
 #include "ledger/proof/log_store.hpp"
 #include "ledger/text_form.hpp"
@@ -17,7 +18,6 @@ constexpr const char* kSession =
     "set local lock_timeout = '10s'; set local statement_timeout = '60s'; "
     "set local plan_cache_mode = force_generic_plan";
 constexpr const char* kTakeHead = "select size from log_head where id = 1 for update";
-constexpr const char* kCommitted = "select last_seq from commit_sequence where id = 1";
 constexpr const char* kWriteTile =
     "insert into log_tile (level, tile_index, hashes) values ($1, $2, $3::bytea) "
     "on conflict (level, tile_index) do update set hashes = excluded.hashes";
@@ -55,8 +55,8 @@ std::uint64_t Sealer::seal(pqxx::connection& connection, std::uint64_t numbers_m
         transaction.exec(std::string(kSession) + "; " + kOneTextForm);
         const auto size = transaction.exec1(kTakeHead)[0].as<std::uint64_t>();
         if (tree_.size() != size || size == 0) take_up(transaction, size);
-        const auto committed = transaction.exec1(kCommitted)[0].as<std::uint64_t>();
-        auto end = std::min(committed, size + numbers_max);
+        const auto posted = transaction.exec1(kPostedSeq)[0].as<std::uint64_t>();
+        auto end = std::min(posted, size + numbers_max);
         if (end <= size) return size;
         std::size_t used = 0;
         for (auto next = size + 1; next <= end;) {

@@ -17,12 +17,13 @@ const auto kReceiver =
 struct ManyNodes {
     ChainStack stack{{}, [](api::Config& config) {
                          config.networks[0].poll_interval = std::chrono::milliseconds{5};
-                         config.networks[0].rpc_timeout = std::chrono::milliseconds{500};
                      }};
     std::shared_ptr<Mempool> mempool = std::make_shared<Mempool>();
     std::vector<std::unique_ptr<RpcProxy>> nodes;
 
-    explicit ManyNodes(unsigned count) {
+    explicit ManyNodes(unsigned count,
+                       std::chrono::milliseconds timeout = std::chrono::milliseconds{500}) {
+        stack.network().rpc_timeout = timeout;
         stack.network().rpc_urls.clear();
         for (unsigned n = 0; n < count; ++n) {
             nodes.push_back(std::make_unique<RpcProxy>(stack.anvil.port(), mempool, n));
@@ -68,7 +69,8 @@ TEST_CASE("nodes: one of three that is behind is set aside, and comes back by it
 }
 
 TEST_CASE("nodes: one of three that lies about receipts is not believed", "[chain]") {
-    ManyNodes many(3);
+    // All of them answer: a slow one is no liar.
+    ManyNodes many(3, std::chrono::seconds{10});
     many.nodes[0]->set({.lies = 100});
     many.stack.start();
     for (unsigned n = 0; n < 3; ++n) many.settle(1 + n, n, 100);

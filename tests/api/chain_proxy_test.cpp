@@ -179,7 +179,10 @@ private:
         // A channel with a refund on its way is in no claim, and a refund sweeps nothing.
         if (refund) {
             REQUIRE(until([&] { return is_refunded(*refund); }));
-            REQUIRE(until([&] { return claims(receiver); }));
+            // A node that is behind may say that there is nothing to sweep.
+            REQUIRE(until([&] {
+                return claims(receiver) && stack_.anvil.token_balance(receiver) >= charged;
+            }));
         }
         REQUIRE(until([&] { return stack_.anvil.token_balance(receiver) >= charged; }));
         CHECK(stack_.anvil.token_balance(receiver) == charged);

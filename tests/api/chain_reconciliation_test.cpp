@@ -586,12 +586,16 @@ TEST_CASE("chain reconciliation: a busy service has no break at any moment",
     BusyService busy(seed);
     std::size_t reports = 0;
     const std::size_t steps = std::getenv("MILLRACE_LONG") ? 2000 : 200;
-    CHECK(first_break(
-              busy, steps, [] {}, reports) == "");
+    std::string kinds;
+    // Chance may leave out one of them for a while.
+    for (int times = 0; times < 5 && kinds != "5"; ++times) {
+        CHECK(first_break(
+                  busy, steps, [] {}, reports) == "");
+        kinds = busy.stack().query(
+            "select count(distinct kind) from chain_event where channel_id is not null");
+    }
     CHECK(reports > 20);
-    const auto posted = busy.stack().query(
-        "select count(distinct kind) from chain_event where channel_id is not null");
-    CHECK(posted == "5");
+    CHECK(kinds == "5");
 }
 
 TEST_CASE("chain reconciliation: what the chain takes back is no break",

@@ -528,7 +528,8 @@ void check_that_steps_were_hit(const Trial& trial) {
                   << " of them not final\n";
         INFO("step " << static_cast<int>(step));
         CHECK(tally.failed <= 2);
-        CHECK(tally.hit + tally.failed + 1 >= tally.injected);
+        // One in eight may miss: a transaction that was sent again is in a later block than meant.
+        CHECK(tally.hit + tally.failed + 1 + tally.injected / 8 >= tally.injected);
         if (brings_money(step)) hit_unconfirmed += tally.hit_unconfirmed;
     }
     for (const auto& [why, count] : trial.failures())

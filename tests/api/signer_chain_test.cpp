@@ -23,7 +23,6 @@ struct SignedStack {
     explicit SignedStack(const std::string& more = "", const std::string& token_more = "",
                          bool one_key = false) {
         signer = use_signer(stack.config, {{}, {}, more, "", token_more, one_key});
-        stack.config.signer.timeout = std::chrono::milliseconds{500};
         stack.start();
     }
     api::ChainService::Outcome<api::ClaimSummary> claim() {

@@ -205,7 +205,7 @@ TEST_CASE("x402 faults: a wallet that says yes and then no", "[x402]") {
 }
 
 TEST_CASE("x402 faults: a node that hangs is told of", "[x402]") {
-    X402Stack test([](api::Config& config) { config.networks[0].rpc_timeout = 300ms; });
+    X402Stack test([](api::Config& config) { config.networks[0].rpc_timeout = 1000ms; });
     const auto config = test.funded(test.own(), 5000);
     test.chain.anvil.suspend();
     REQUIRE(test.chain.wait([&] { return !test.chain.chain().health().front().following; }));
@@ -220,7 +220,6 @@ TEST_CASE("x402 faults: what was written down and never sent is seen through by 
           "[x402]") {
     std::unique_ptr<RpcProxy> node;
     X402Stack test([&](api::Config& config) {
-        config.x402.wait = 300ms;
         const auto& direct = config.networks[0].rpc_urls[0];
         const auto port = std::stoi(direct.substr(direct.rfind(':') + 1));
         node = std::make_unique<RpcProxy>(static_cast<std::uint16_t>(port),
@@ -236,6 +235,7 @@ TEST_CASE("x402 faults: what was written down and never sent is seen through by 
     Faults lost;
     lost.swallows = 100;
     node->set(lost);
+    test.chain.config.x402.wait = 300ms;
     const auto pending = test.settle(test.settlement(), required);
     check_unknown(pending);
     CHECK(test.receiver_totals().total_settled == Amount{0});

@@ -15,7 +15,6 @@ TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402]
     std::unique_ptr<SignerProcess> signer;
     X402Stack test([&](api::Config& config) {
         signer = use_signer(config);
-        config.signer.timeout = 500ms;
     });
     const auto config = test.delegated();
     const auto required = test.requirements(config);
@@ -47,7 +46,8 @@ TEST_CASE("x402 signer: what is sent for others is signed by its rules", "[x402]
     CHECK(claim(1100).status() == 503);
     CHECK(test.totals(config).total_claimed == Amount{1000});
     signer->start();
-    CHECK(test.chain.wait([&] { return claim(1100).text("/success") == "true"; }));
+    REQUIRE(test.chain.wait([&] { return test.chain.chain().signer_health().available; }));
+    CHECK(claim(1100).text("/success") == "true");
     CHECK(test.sent("claim") == "3");
     CHECK(test.chain.trial_balance() == "0");
 }

@@ -1,7 +1,7 @@
 // The comparison with the official resource server works and its figures hang together; how fast
 // anybody is, is not asserted.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,12 +14,14 @@ function run(args) {
   const directory = mkdtempSync(join(tmpdir(), "millrace-against-"));
   try {
     const file = join(directory, "report.json");
-    const table = execFileSync(process.execPath, [script, ...args, "--json", file], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-      timeout: 300_000,
-    });
-    return { table, report: JSON.parse(readFileSync(file, "utf8")) };
+    const { status, signal, stdout, stderr } = spawnSync(
+      process.execPath,
+      [script, ...args, "--json", file],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"], timeout: 600_000 },
+    );
+    const lastWords = stderr.trimEnd().split("\n").slice(-15).join("\n");
+    assert.equal(status, 0, `ended (${status ?? signal}):\n${lastWords}`);
+    return { table: stdout, report: JSON.parse(readFileSync(file, "utf8")) };
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }

@@ -28,6 +28,8 @@ function memory(pid, figure) {
 
 /** Copies of a payment under numbers of their own: that they prove nothing is no matter here. */
 async function fill(channelId) {
+  // Which waits until the payment is posted.
+  await query(stack.ready.postgres, "select");
   const client = await connect(stack.ready.postgres);
   const id = Buffer.from(channelId.slice(2), "hex");
   for (let made = 0; made < kUpdates; made += kAtOnce) {
@@ -37,13 +39,14 @@ async function fill(channelId) {
       "update commit_sequence set last_seq = last_seq + $1 where id = 1 returning last_seq - $1 as base",
       [count],
     );
-    await client.query(
+    const { rowCount } = await client.query(
       `insert into payment select channel_id, $1::bigint + n, 'copy-' || ($1::bigint + n), step, kind, content,
          amount, increment, charged, reserved, signed_max, balance, voucher_max, signature, covered_by,
          detail, at, channel_month
        from payment, generate_series(1, $2::bigint) n where channel_id = $3 and inference_id = 'first'`,
       [rows[0].base, count, id],
     );
+    assert.equal(rowCount, count);
     await client.query("commit");
   }
   await client.end();

@@ -6,7 +6,7 @@ import { assertBalanced, Stack } from "./stack.mjs";
 
 const kX402 = "invalid_batch_settlement_evm_";
 const kDeposit = 10_000n;
-const kWaitSeconds = 1;
+const kWaitSeconds = 5;
 
 let stack;
 let chain;

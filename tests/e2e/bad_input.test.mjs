@@ -5,7 +5,7 @@ import { kRefusals } from "./bad_input_refusals.mjs";
 import { devAccount, newAccount } from "./chain.mjs";
 import { Client, wait } from "./client.mjs";
 import { Connection } from "./connection.mjs";
-import { assertBalanced, audit, Stack, trialBalance } from "./stack.mjs";
+import { assertBalanced, audit, outboxEmpty, Stack, trialBalance } from "./stack.mjs";
 
 const kChallengeSeconds = 4;
 
@@ -35,6 +35,7 @@ before(async () => {
   await world.payer.authorize(world.channel, { id: "job" }, 500);
   await world.payer.authorize(world.channel, { id: "done" }, 300);
   await world.provider.charge(world.channel.id, "done", 200);
+  await outboxEmpty(stack.ready);
   // A case that wants a good voucher signs for charged and reserved (1700) and its own amount.
   world.used = 1700n;
   world.signed = 1800n;

@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { devAccount } from "./chain.mjs";
 import { Client, until } from "./client.mjs";
+import { query } from "./postgres.mjs";
 import { kBinary, Stack } from "./stack.mjs";
 
 let stack;
@@ -35,6 +36,8 @@ before(async () => {
   channel = await payer.open(privateKeyToAccount(secret).address, { deposit: 1_000_000n });
   await payer.pay(channel, { id: "one" }, 250_000n);
   await payer.close();
+  // An export from the database waits for nobody.
+  await query(stack.ready.postgres, "select 1");
 });
 
 after(async () => {

@@ -5,9 +5,9 @@ import { x402Client, x402HTTPClient } from "@x402/core/client";
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/client";
 import { wrapFetchWithPayment } from "@x402/fetch";
 import { Chain, devAccount, newAccount } from "./chain.mjs";
-import { Client, until } from "./client.mjs";
+import { Client } from "./client.mjs";
 import { query } from "./postgres.mjs";
-import { assertBalanced, audit, Stack } from "./stack.mjs";
+import { assertBalanced, audit, outboxEmpty, Stack } from "./stack.mjs";
 import { ResourceServer } from "./x402_server.mjs";
 
 const kPrice = 1000n;
@@ -57,11 +57,7 @@ async function pay({ fetch: paidFetch, http }, server, charge) {
 
 /** Fees of all that was sent are in the books, the books balance, and agree with the contract. */
 async function assertBooked() {
-  await until(
-    () => query(stack.ready.postgres, "select outbox_id from outbox where status in ('queued', 'sent')"),
-    (open) => open.length === 0,
-    { what: "the outbox" },
-  );
+  await outboxEmpty(stack.ready);
   const [{ differing }] = await query(
     stack.ready.postgres,
     `select ((select coalesce(sum(fee), 0) from outbox) -

@@ -22,7 +22,7 @@ before(async () => {
   proxy.target = stack.ready.stream;
   chain = new Chain(stack.ready);
   upstream = await OpenAiUpstream.start();
-  gate = await startGate(["accept_timeout_ms = 1000"]);
+  gate = await startGate(["accept_timeout_ms = 5000"]);
   provider = await Client.login(stack.ready.stream, gate.account);
 });
 

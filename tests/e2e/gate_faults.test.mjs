@@ -55,7 +55,7 @@ test("gate faults: killed in a stream, a gate keeps what it charged, and its suc
   await app.chat(gate, "tokens=1");
   const id = await idOf(app, gate);
   const { chargedCumulativeAmount: before } = await channelOf(gate, id);
-  const running = app.chat(gate, "tokens=64 every=20", { stream: true }).catch(() => undefined);
+  const running = app.chat(gate, "tokens=64 every=200", { stream: true }).catch(() => undefined);
   await until(
     () => channelOf(gate, id),
     ({ chargedCumulativeAmount }) => BigInt(chargedCumulativeAmount) > BigInt(before) + 14n,
@@ -131,7 +131,7 @@ test("gate faults: the service is killed while the model works: the answer waits
 });
 
 test("gate faults: with the service away too long, no answer is given and none is charged", async () => {
-  const gate = await startGate('name = "hasty"\ncharge_timeout_ms = 200');
+  const gate = await startGate('name = "hasty"\nahead_of_payment = false\ncharge_timeout_ms = 1000');
   const app = newApp();
   await app.chat(gate, "tokens=1");
   const id = await idOf(app, gate);
@@ -181,7 +181,7 @@ test("gate faults: two gates of one name: the one whose payments are released sa
   const app = newApp();
   await app.chat(gate, "tokens=1");
   const id = await idOf(app, gate);
-  const stream = app.chat(gate, "tokens=64 every=50", { stream: true });
+  const stream = app.chat(gate, "tokens=64 every=300", { stream: true });
   await until(
     () => channelOf(gate, id),
     ({ reservedAmount }) => reservedAmount !== "0",

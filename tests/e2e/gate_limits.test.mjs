@@ -177,7 +177,7 @@ test("gate limits: connections beyond the limit are not taken", async () => {
 test("gate limits: calls beyond what the server takes are refused before they are paid for", async () => {
   const apps = [newApp(), newApp(), newApp()];
   for (const app of apps) assert.equal((await app.chat(gate, "tokens=1")).response.status, 200);
-  const slow = apps.slice(0, 2).map((app) => app.chat(gate, "tokens=1 after=500"));
+  const slow = apps.slice(0, 2).map((app) => app.chat(gate, "tokens=1 after=3000"));
   await until(
     () => upstream.calls.slice(-2).every(({ body }) => /after/.test(body.messages[0].content)),
     Boolean,

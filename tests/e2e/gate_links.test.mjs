@@ -29,7 +29,7 @@ before(async () => {
   upstream = await OpenAiUpstream.start();
   gate = await startGate([
     "io_threads = 1",
-    "charge_timeout_ms = 500",
+    "charge_timeout_ms = 3000",
     "charge_interval_ms = 20",
   ]);
   provider = await Client.login(stack.ready.stream, gate.account);
@@ -163,9 +163,9 @@ test("gate links: a payment that is taken when nobody waits for it any more is r
     [
       "io_threads = 1",
       'name = "hasty"',
-      "accept_timeout_ms = 200",
+      "accept_timeout_ms = 2000",
       // What a call asks for may need a top-up.
-      "deposit_timeout_ms = 1000",
+      "deposit_timeout_ms = 5000",
     ],
     { key: gate.key },
   );

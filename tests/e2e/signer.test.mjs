@@ -84,7 +84,7 @@ before(async () => {
     .replace(
       /^\[\[networks\]\]$/m,
       `[signer]\nsocket = "${join(directory, "signer.socket")}"\n` +
-        `state_directory = "${join(directory, "state")}"\ntimeout_ms = 1000\n\n[[networks]]`,
+        `state_directory = "${join(directory, "state")}"\n\n[[networks]]`,
     );
   writeFileSync(join(directory, "millrace.toml"), config, { mode: 0o600 });
 });

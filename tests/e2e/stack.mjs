@@ -106,6 +106,15 @@ export async function audit(ready, path) {
   return JSON.parse(body);
 }
 
+/** Waits until all that was sent to the chain is final, so that its fees are in the books. */
+export function outboxEmpty(ready) {
+  return until(
+    () => query(ready.postgres, "select outbox_id from outbox where status in ('queued', 'sent')"),
+    (open) => open.length === 0,
+    { what: "the outbox" },
+  );
+}
+
 /** Every row of the trial balance, found by its three figures. */
 export async function trialBalance(ready) {
   const rows = [];

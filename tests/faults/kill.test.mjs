@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { wait } from "../e2e/client.mjs";
+import { until, wait } from "../e2e/client.mjs";
 import { Stack } from "../e2e/stack.mjs";
 import { Load } from "./load.mjs";
 import { seededRandom } from "./seed.mjs";
@@ -75,10 +77,23 @@ function killTest(which, times) {
 killTest("service", kServiceKills);
 killTest("postgres", kPostgresKills);
 
+/** Anvil writes its state every few seconds, in place: killed meanwhile, it could not be started again. */
+async function untilStateIsWhole() {
+  const state = join(stack.data, "chain", "state.json");
+  const from = Date.now();
+  await until(
+    () => {
+      const age = Date.now() - statSync(state, { throwIfNoEntry: false })?.mtimeMs;
+      return { age, isNew: Date.now() - from > age };
+    },
+    ({ age, isNew }) => isNew && age > 300 && age < 2000,
+    { what: "the chain's state written" },
+  );
+}
+
 test("the chain is started again as well", async () => {
   const pid = stack.ready.pids.chain;
-  // Its state is written every few seconds.
-  await wait(6000);
+  await untilStateIsWhole();
   process.kill(pid, "SIGKILL");
   await stack.readyWhere((ready) => ready.pids.chain !== pid);
   await recover();

@@ -11,7 +11,7 @@ import { query } from "../e2e/postgres.mjs";
 import { assertBalanced, kBinary, Stack } from "../e2e/stack.mjs";
 
 /** Longer than the lease of the development stack. */
-const kLongerThanLease = 4000;
+const kLongerThanLease = 8000;
 
 let stack;
 let second;
@@ -53,7 +53,7 @@ const isOnRecord = async (inference) =>
     .length > 0;
 
 before(async () => {
-  stack = await Stack.start();
+  stack = await Stack.start({ env: { MILLRACE_LEDGER__LEASE_DURATION_MS: "6000" } });
   const receiver = newAccount();
   provider = await Client.login(stack.ready.stream, receiver);
   app = await Client.login(stack.ready.stream, devAccount(1));

@@ -294,7 +294,7 @@ async function dearBlocksUntil(reached) {
   while (!over) {
     await priceOfNextBlock(kDear);
     await chain.rpc.request({ method: "evm_mine", params: [] });
-    await Promise.race([end, wait(50)]);
+    await Promise.race([end, wait(300)]);
   }
   return end;
 }

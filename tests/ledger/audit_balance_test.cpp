@@ -90,7 +90,7 @@ TEST_CASE("balance: at 1,000 moments every account is what the transfers add up 
     constexpr int kMoments = 1000;
     const auto seed = seed_of_the_run();
     INFO("MILLRACE_SEED=" << seed);
-    Books books;
+    Books books(GENERATE(Books::Posting::before_answers, Books::Posting::behind));
     JournalHistory history(books, seed);
     history.run(80);
     const auto moves = all_moves(books);

@@ -348,7 +348,7 @@ TEST_CASE("shard: a holder that was taken over cannot commit", "[shard][lease]")
 }
 
 TEST_CASE("shard: a lost database refuses the batch, keeps the state and recovers", "[shard]") {
-    Books books;
+    Books books(GENERATE(Books::Posting::before_answers, Books::Posting::behind));
     auto shard = books.shard();
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
@@ -367,7 +367,7 @@ TEST_CASE("shard: a lost database refuses the batch, keeps the state and recover
 }
 
 TEST_CASE("shard: what is committed stays when a later batch cannot look up", "[shard]") {
-    Books books;
+    Books books(GENERATE(Books::Posting::before_answers, Books::Posting::behind));
     auto shard = books.shard();
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
@@ -387,7 +387,7 @@ TEST_CASE("shard: what is committed stays when a later batch cannot look up", "[
 
 TEST_CASE("shard: a commit that takes longer than its time-out is waited for", "[shard]") {
     Books books;
-    auto shard = books.shard("slow", kNoon, std::chrono::milliseconds{150});
+    auto shard = books.shard("slow", kNoon, std::chrono::seconds{1});
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     pqxx::connection connection(books.postgres.service_url());
@@ -395,7 +395,7 @@ TEST_CASE("shard: a commit that takes longer than its time-out is waited for", "
     blocking.exec("select from account for update");
     auto answers =
         std::async(std::launch::async, [&] { return process(shard, app.pay("a", 100, 100)); });
-    CHECK(answers.wait_for(std::chrono::milliseconds{600}) == std::future_status::timeout);
+    CHECK(answers.wait_for(std::chrono::milliseconds{2500}) == std::future_status::timeout);
     blocking.commit();
     CHECK(paid(answers.get()[0]).result.charged == units(100));
     CHECK(paid(process(shard, app.pay("b", 100, 200))[0]).result.charged == units(200));
@@ -403,18 +403,18 @@ TEST_CASE("shard: a commit that takes longer than its time-out is waited for", "
 }
 
 TEST_CASE("shard: a batch that was given up never comes back", "[shard]") {
-    Books books;
-    auto shard = books.shard("slow", kNoon, std::chrono::milliseconds{150});
+    Books books(GENERATE(Books::Posting::before_answers, Books::Posting::behind));
+    auto shard = books.shard("slow", kNoon, std::chrono::seconds{1});
     const auto app = payer(books, 1);
     process(shard, app.open(1000));
     {
         pqxx::connection connection(books.postgres.url());
         pqxx::work blocking(connection);
         // The statement waits before it does anything, and is asked about meanwhile.
-        blocking.exec("lock table transfer in share mode");
+        blocking.exec("lock table commit_sequence in share mode");
         CHECK(refused(process(shard, app.pay("a", 100, 100))[0]) == Error::unavailable);
         CHECK(books.query("select count(*) from pg_locks where not granted and relation = "
-                          "'transfer'::regclass") == "1");
+                          "'commit_sequence'::regclass") == "1");
         blocking.commit();
     }
     while (books.query("select count(*) from pg_stat_activity where application_name = "

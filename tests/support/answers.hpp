@@ -37,4 +37,10 @@ inline channel::Error refused(const ledger::Answer& answer) {
     return std::get<channel::Refusal>(answer.outcome).error;
 }
 
+/// Refused for now, and to be repeated: so is a whole batch that waits for a posting for long.
+inline bool is_unavailable(const ledger::Answer& answer) {
+    const auto* refusal = std::get_if<channel::Refusal>(&answer.outcome);
+    return refusal && refusal->error == channel::Error::unavailable;
+}
+
 }  // namespace support

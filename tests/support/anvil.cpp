@@ -23,6 +23,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <random>
 #include <stdexcept>
 
 namespace support {
@@ -72,13 +73,18 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 std::uint16_t free_port() {
-    const Socket socket;
-    auto address = loopback(0);
-    socklen_t size = sizeof address;
-    auto* const raw = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(socket.handle(), raw, size) != 0 || ::getsockname(socket.handle(), raw, &size) != 0)
-        throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
+    // Below those that Linux gives to connections, for which a look at a port that nobody listens
+    // on yet may end in a connection to itself.
+    std::uniform_int_distribution<std::uint16_t> any(15'000, 31'999);
+    std::random_device random;
+    for (int attempts = 0; attempts < 1000; ++attempts) {
+        const Socket socket;
+        const auto address = loopback(any(random));
+        if (::bind(socket.handle(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0)
+            return ntohs(address.sin_port);
+    }
+    throw std::runtime_error("no free port");
 }
 
 /// The body of the answer; throws when there is none.

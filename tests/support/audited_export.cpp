@@ -1,5 +1,6 @@
 #include "tests/support/audited_export.hpp"
 
+#include "ledger/posted_seq.hpp"
 #include "ledger/text_form.hpp"
 
 namespace support {
@@ -13,7 +14,7 @@ std::string exported(const Books& books, pqxx::transaction_base& transaction,
     context.key = log_key;
     context.origin = log_key.substr(0, log_key.find('+'));
     context.at = at;
-    const auto seq = transaction.exec1("select last_seq from commit_sequence")[0];
+    const auto seq = transaction.exec1(ledger::kPostedSeq)[0];
     ledger::Export source(transaction, seq.as<std::uint64_t>(), scope, context);
     std::string text;
     for (auto more = source.next(); !more.empty(); more = source.next()) text += more;

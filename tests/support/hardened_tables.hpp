@@ -18,6 +18,7 @@ struct TableRights {
 
 inline constexpr TableRights kTableRights[] = {
     {"account", "insert", "debits credits", "", "", false},
+    {"acknowledged_batch", "insert delete", "", "", "base numbers", false},
     {"asset", "insert", "", "", "asset_id network", false},
     {"audit_key", "insert", "revoked_at", "digest", "", false},
     {"audit_key_scope", "insert", "", "", "", true},
@@ -51,6 +52,7 @@ inline constexpr TableRights kTableRights[] = {
      "", "network status created_at", false},
     {"outbox_attempt", "insert", "", "", "", true},
     {"payment", "insert", "", "", "", true},
+    {"posting", "", "seq", "", "*", false},
     {"refund", "insert", "", "", "reference", true},
     {"reservation", "insert delete", "charged steps", "", "", false},
     {"schema_migration", "", "", "", "", false},

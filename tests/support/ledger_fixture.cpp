@@ -3,8 +3,11 @@
 #include "channel/config.hpp"
 #include "channel/hex.hpp"
 #include "channel/keccak.hpp"
+#include "ledger/poster.hpp"
 
 #include <pqxx/pqxx>
+
+#include <stdexcept>
 
 namespace support {
 namespace {
@@ -30,7 +33,7 @@ channel::Amount units(std::uint64_t n) {
     return channel::Amount{n};
 }
 
-Books::Books() {
+Books::Books(Posting posting) : posting_(posting) {
     pqxx::connection connection(postgres.service_url());
     const channel::Network network{31337};
     const auto separator = channel::domain_separator(channel::escrow_domain(31337, kContract));
@@ -39,6 +42,39 @@ Books::Books() {
     assets = ledger::register_assets(connection, {dollar, ether});
     for (const auto& [id, asset] : assets) (asset.token.is_zero() ? coin : token) = id;
     ledger::prepare_shards(connection, 1, kNoon);
+    if (posting == Posting::behind) poster_ = std::thread([this] { post(); });
+}
+
+Books::~Books() {
+    order.backlog.close();
+    if (poster_.joinable()) poster_.join();
+}
+
+void Books::post() {
+    constexpr std::chrono::milliseconds kWithin{20};
+    constexpr std::size_t kPaymentsMax = 50;
+    ledger::Poster poster(postgres.service_url(), std::chrono::seconds{5});
+    while (order.backlog.wait_for_work(kWithin) && !stopped_) {
+        try {
+            auto posted = poster.post(kPaymentsMax);
+            if (posted && order.posted) order.posted(std::move(*posted));
+            order.backlog.posted(poster.seq());
+        } catch (const std::runtime_error&) {
+            // A test has cut it off: it tries again.
+        }
+    }
+}
+
+void Books::catch_up() {
+    if (!poster_.joinable()) return;
+    if (!order.backlog.wait_until_posted(std::chrono::seconds{30}))
+        throw std::runtime_error("what is acknowledged is not posted");
+}
+
+void Books::stop_posting() {
+    stopped_ = true;
+    order.backlog.close();
+    poster_.join();
 }
 
 ledger::Shard Books::shard(const std::string& holder, ledger::Time now,
@@ -46,12 +82,15 @@ ledger::Shard Books::shard(const std::string& holder, ledger::Time now,
     pqxx::connection connection(postgres.service_url());
     const auto lease =
         ledger::take_lease(connection, 0, holder, std::chrono::milliseconds{1000}, now);
-    return ledger::Shard(
-        {postgres.service_url(), 0, 1, {}, ledger::Checking::newest_first, commit_timeout}, assets,
-        lease.value(), order);
+    ledger::ShardSettings settings;
+    settings.postgres = postgres.service_url();
+    settings.commit_timeout = commit_timeout;
+    settings.post_later = posts_behind();
+    return {std::move(settings), assets, lease.value(), order};
 }
 
 std::string Books::query(const std::string& sql) {
+    catch_up();
     pqxx::connection connection(postgres.url());
     pqxx::work transaction(connection);
     std::string text;

@@ -7,7 +7,9 @@
 #include "ledger/shard.hpp"
 #include "tests/support/postgres.hpp"
 
+#include <atomic>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace support {
@@ -22,23 +24,40 @@ channel::SecretKey key(unsigned n);
 channel::Amount units(std::uint64_t n);
 
 /// A migrated database with one token on chain 31337, and shards that can be started on it.
-struct Books {
+class Books {
+public:
+    /// Whether payments are in the ledger's tables before they are answered, or follow.
+    enum class Posting { before_answers, behind };
+
     Postgres postgres{Postgres::Contents::migrated};
     ledger::Assets assets;
     ledger::CommitOrder order;
     std::int32_t token = 0;
     std::int32_t coin = 0;
 
-    Books();
+    explicit Books(Posting posting = Posting::before_answers);
+    ~Books();
+    bool posts_behind() const { return posting_ == Posting::behind; }
+    /// Waits until all that was answered is posted.
+    void catch_up();
+    /// Kills whoever posts; what is acknowledged then stays so.
+    void stop_posting();
     ledger::Shard shard(const std::string& holder = "test", ledger::Time now = kNoon,
                         std::chrono::milliseconds commit_timeout = std::chrono::seconds{5});
-    /// Reads: what it changes is taken back.
+    /// Catches up, and reads: what it changes is taken back.
     std::string query(const std::string& sql);
     void change(const std::string& sql);
     /// Takes numbers as another process would; gives the last of them.
     std::uint64_t take_numbers(std::int64_t count);
     /// Debits less credits over all accounts of all assets: has to be "0".
     std::string trial_balance();
+
+private:
+    void post();
+
+    Posting posting_;
+    std::thread poster_;
+    std::atomic<bool> stopped_ = false;
 };
 
 /// A payer's side of one channel: signs as an app would.

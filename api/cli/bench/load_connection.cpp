@@ -1,6 +1,7 @@
 #include "api/task.hpp"
 
 #include "api/cli/bench/load_connection.hpp"
+#include "api/coalescing_stream.hpp"
 
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
@@ -23,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMessageBytesMax = 16 * 1024 * 1024;
 constexpr std::size_t kRefusalBytes = 300;
+constexpr std::size_t kUnsentMax = 1024 * 1024;
 
 std::uint64_t id_of(const json::object& answer) {
     const auto* id = answer.if_contains("id");
@@ -36,18 +38,35 @@ std::uint64_t id_of(const json::object& answer) {
 class LoadConnection::Socket {
 public:
     Socket(asio::io_context& context, std::size_t array_max, OnMessage on_message)
-        : stream_(context), array_max_(array_max), on_message_(std::move(on_message)) {}
+        : context_(context),
+          stream_(asio::ip::tcp::socket(context), kUnsentMax),
+          array_max_(array_max),
+          on_message_(std::move(on_message)) {}
 
     void connect(const StreamAddress& address, const std::string& token) {
-        asio::ip::tcp::resolver resolver(stream_.get_executor());
-        asio::connect(stream_.next_layer(), resolver.resolve(address.host, address.port));
-        stream_.next_layer().set_option(asio::ip::tcp::no_delay(true));
+        asio::ip::tcp::resolver resolver(context_);
+        asio::ip::tcp::socket socket(context_);
+        asio::connect(socket, resolver.resolve(address.host, address.port));
+        socket.set_option(asio::ip::tcp::no_delay(true));
+        stream_.next_layer() = CoalescingStream(std::move(socket), kUnsentMax);
+        stream_.next_layer().on_read_waits([this] {
+            has_read_all_ = true;
+            send();
+        });
         stream_.set_option(websocket::stream_base::decorator([&](websocket::request_type& request) {
             request.set(beast::http::field::authorization, "Bearer " + token);
             request.set(beast::http::field::sec_websocket_protocol, "millrace.v1");
         }));
         stream_.read_message_max(kMessageBytesMax);
-        stream_.handshake(address.host + ":" + address.port, "/v1/stream");
+        // Out of work, it would be stopped.
+        const auto work = asio::make_work_guard(context_);
+        bool is_open = false;
+        stream_.async_handshake(address.host + ":" + address.port, "/v1/stream",
+                                [&](beast::error_code error) {
+                                    if (error) throw beast::system_error(error);
+                                    is_open = true;
+                                });
+        while (!is_open) context_.run_one();
         stream_.text(true);
         read();
     }
@@ -66,18 +85,26 @@ public:
         }
         if (count > 1) outgoing_ += ']';
         writing_ = true;
+        stream_.next_layer().cork();
         stream_.async_write(asio::buffer(outgoing_), [this](beast::error_code error, std::size_t) {
             if (error) throw beast::system_error(error);
             writing_ = false;
             flush();
+            send();
         });
     }
 
 private:
+    /// All that the answers read so far have released leaves together.
+    void send() {
+        if (has_read_all_ && !writing_) stream_.next_layer().uncork();
+    }
+
     void read() {
         stream_.async_read(buffer_, [this](beast::error_code error, std::size_t) {
             if (error) throw beast::system_error(error);
             const auto now = Clock::now();
+            has_read_all_ = false;
             const auto data = buffer_.cdata();
             take({static_cast<const char*>(data.data()), data.size()}, now);
             buffer_.consume(buffer_.size());
@@ -121,7 +148,8 @@ private:
             take_one(message.as_object());
     }
 
-    websocket::stream<asio::ip::tcp::socket> stream_;
+    asio::io_context& context_;
+    websocket::stream<CoalescingStream> stream_;
     std::size_t array_max_;
     OnMessage on_message_;
     std::deque<const std::string*> ready_;
@@ -130,6 +158,7 @@ private:
     std::vector<LoadAnswer> answers_;
     std::string refusal_;
     bool writing_ = false;
+    bool has_read_all_ = true;
 };
 
 LoadConnection::LoadConnection(asio::io_context& context, std::size_t array_max,

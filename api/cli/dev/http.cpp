@@ -3,6 +3,8 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <iterator>
+#include <random>
+#include <stdexcept>
 
 namespace millrace::api {
 namespace {
@@ -15,12 +17,6 @@ ip::tcp::endpoint endpoint(LoopbackPort port) {
 
 }  // namespace
 
-LoopbackPort free_port() {
-    boost::asio::io_context context;
-    const ip::tcp::acceptor acceptor(context, endpoint({}));
-    return {acceptor.local_endpoint().port()};
-}
-
 bool is_free(LoopbackPort port) {
     boost::asio::io_context context;
     ip::tcp::acceptor acceptor(context);
@@ -31,6 +27,15 @@ bool is_free(LoopbackPort port) {
     acceptor.bind(endpoint(port), error);
     if (!error) acceptor.listen(1, error);
     return !error;
+}
+
+LoopbackPort free_port() {
+    // Below those that Linux gives to connections: one of them could have it before it is used.
+    std::uniform_int_distribution<std::uint16_t> any(15'000, 31'999);
+    std::random_device random;
+    for (int attempts = 0; attempts < 1000; ++attempts)
+        if (const LoopbackPort port{any(random)}; is_free(port)) return port;
+    throw std::runtime_error("no port of 127.0.0.1 is free between 15000 and 31999");
 }
 
 std::optional<LoopbackAnswer> ask(LoopbackPort port, std::string_view path,

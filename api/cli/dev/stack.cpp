@@ -48,6 +48,13 @@ LoopbackPort chosen(std::uint16_t wanted, std::string_view option) {
         fmt::format("port {} of 127.0.0.1 is in use; choose another with {}", wanted, option));
 }
 
+/// The same port may be found free twice, since nobody listens on the first one yet.
+LoopbackPort rpc_port_beside(LoopbackPort port, std::uint16_t wanted) {
+    auto rpc_port = chosen(wanted, "--rpc-port");
+    while (wanted == 0 && rpc_port.number == port.number) rpc_port = free_port();
+    return rpc_port;
+}
+
 }  // namespace
 
 Kept::Kept(std::string name, std::function<Process()> start)
@@ -87,7 +94,7 @@ DevStack::DevStack(const DevOptions& options)
     : data_(prepared_directory(options.data)),
       lock_(lock(data_)),
       port_(chosen(options.port, "--port")),
-      rpc_port_(chosen(options.rpc_port, "--rpc-port")),
+      rpc_port_(rpc_port_beside(port_, options.rpc_port)),
       secrets_(dev_secrets(data_ / "keys")),
       postgres_(data_),
       chain_({data_ / "chain", rpc_port_, options.block_seconds, options.chain_state_seconds}),

@@ -64,6 +64,16 @@ const kTicksPerSecond = 100;
 const kOwnTimes = [11, 12];
 const kTimesOfEnded = [13, 14];
 
+/** What `read` gives, and `otherwise` where the process or thread has ended meanwhile. */
+function whileAlive(read, otherwise) {
+  try {
+    return read();
+  } catch (error) {
+    if (error.code !== "ENOENT" && error.code !== "ESRCH") throw error;
+    return otherwise;
+  }
+}
+
 function secondsOf(pid, places) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -72,15 +82,20 @@ function secondsOf(pid, places) {
 
 function childrenOf(pid) {
   return readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean),
+    whileAlive(() => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8"), "")
+      .split(" ")
+      .filter(Boolean),
   );
 }
 
 /** CPU seconds of processes and all of their children that are alive. */
 export function cpuSeconds(pids) {
-  return pids.reduce((sum, pid) => {
-    return sum + secondsOf(pid, kOwnTimes) + cpuSeconds(childrenOf(pid));
-  }, 0);
+  return pids.reduce((sum, pid) => sum + secondsWithChildren(pid), 0);
+}
+
+function secondsWithChildren(pid) {
+  const children = childrenOf(pid).map((child) => whileAlive(() => secondsWithChildren(child), 0));
+  return children.reduce((sum, seconds) => sum + seconds, secondsOf(pid, kOwnTimes));
 }
 
 /** CPU seconds of everything on this machine. */

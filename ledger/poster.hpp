@@ -1,0 +1,48 @@
+#pragma once
+
+#include "ledger/batch_connection.hpp"
+#include "ledger/proof/committed_batch.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace millrace::ledger {
+
+/// Posts what is acknowledged to the tables of the ledger, in the order of its numbers. Several may
+/// be at it, also of several processes: whoever has the row of table `posting` goes on from there.
+/// Blocking; used by one thread.
+class Poster {
+public:
+    /// So long each answer of the database is waited for, but for ten seconds at least.
+    Poster(std::string postgres, std::chrono::milliseconds timeout);
+
+    /// Posts the oldest batches, of some `payments_max` payments, as one transaction; fewer after a
+    /// failure. What was posted, for whoever seals it; nullopt: nothing is left. Throws
+    /// std::runtime_error: nothing was posted, or it was and will not be posted again.
+    std::optional<CommittedBatch> post(std::size_t payments_max = kPaymentsMax);
+    /// Up to which number all was posted, by the last call.
+    std::int64_t seq() const { return seq_; }
+
+private:
+    /// A tenth of a second of work or two.
+    static constexpr std::size_t kPaymentsMax = 16'384;
+
+    std::optional<CommittedBatch> post_within(std::size_t payments_max);
+    Answered checked(Answered answer, ExecStatusType wanted);
+
+    std::string postgres_;
+    std::chrono::milliseconds timeout_;
+    std::unique_ptr<BatchConnection> connection_;
+    std::int64_t seq_ = 0;
+    /// So many are posted together for now.
+    std::size_t together_ = kPaymentsMax;
+};
+
+/// Posts all that is left of earlier processes.
+void post_all(const std::string& postgres, std::chrono::milliseconds timeout);
+
+}  // namespace millrace::ledger

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "channel/secp256k1.hpp"
+#include "ledger/channel_batch.hpp"
+#include "ledger/key_tables.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace millrace::ledger {
+
+/// The signatures of a batch, checked all at once before it is decided.
+class SignatureBatch {
+public:
+    explicit SignatureBatch(std::size_t key_tables_max) : key_tables_(key_tables_max) {}
+
+    void begin();
+    /// Those that will be asked for, as far as can be told.
+    void add(LiveChannel& channel, const std::vector<BatchItem*>& items, Checking checking,
+             Time now);
+    /// Marks the items whose vouchers are signed.
+    void check();
+
+private:
+    KeyTables key_tables_;
+    std::vector<channel::SignatureQuestion> questions_;
+    std::vector<BatchItem*> asked_;
+};
+
+}  // namespace millrace::ledger
