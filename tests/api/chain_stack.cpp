@@ -338,16 +338,20 @@ bool ChainStack::wait_for_claim(const std::string& claim_id, const std::string& 
 }
 
 std::string ChainStack::query(const std::string& sql) {
-    pqxx::connection connection(postgres.url());
-    pqxx::work transaction(connection);
+    const auto rows = repeat_after_deadlock([&] {
+        pqxx::connection connection(postgres.url());
+        pqxx::work transaction(connection);
+        auto result = transaction.exec(sql);
+        transaction.commit();
+        return result;
+    });
     std::string text;
-    for (const auto& row : transaction.exec(sql)) {
+    for (const auto& row : rows) {
         if (!text.empty()) text += '\n';
         for (const auto& field : row)
             text +=
                 (field.num() == 0 ? "" : "|") + std::string(field.is_null() ? "-" : field.c_str());
     }
-    transaction.commit();
     return text;
 }
 

@@ -94,6 +94,9 @@ test("bench: one channel is compared with what a payment cannot do without", () 
   assert.match(mark.name, /fdatasync/);
   assert.equal(mark.value, ratio);
   assert.equal(mark.atMost, 1.5);
+  const { postgresCommitP50Microseconds, p50ToOnePostgresCommit } = row.figures;
+  assert.ok(postgresCommitP50Microseconds > 0);
+  assert.ok(Math.abs(p50ToOnePostgresCommit - row.p50Microseconds / postgresCommitP50Microseconds) < 1e-6);
 });
 
 test("bench: what cannot be done is said before anything is measured", () => {

@@ -23,12 +23,20 @@ async function posted(client) {
   throw new Error("what is acknowledged is not posted");
 }
 
-/** One statement on the stack's database: for what only an operator may look at. */
-export async function query(postgres, sql, parameters = []) {
+const kDeadlock = "40P01";
+
+/**
+ * One statement on the stack's database: for what only an operator may look at. What changes the
+ * schema may meet the service in a deadlock, which Postgres ends by taking back one of the two.
+ */
+export async function query(postgres, sql, parameters = [], attempts = 5) {
   const client = await connect(postgres);
   try {
     await posted(client);
     return (await client.query(sql, parameters)).rows;
+  } catch (error) {
+    if (error.code !== kDeadlock || attempts === 1) throw error;
+    return await query(postgres, sql, parameters, attempts - 1);
   } finally {
     await client.end();
   }

@@ -150,10 +150,11 @@ test("an edit by whoever owns the database is named", async () => {
   await sealed();
   const head = join(folder, "kept.note");
   writeFileSync(head, await (await get("/v1/log/checkpoint")).text());
-  const client = await connect(stack.ready.postgres);
-  await client.query("alter table payment disable trigger user");
-  await client.query("update payment set detail = detail || ' ' where inference_id = 'job' and step = 1");
-  await client.end();
+  await query(stack.ready.postgres, "alter table payment disable trigger user");
+  await query(
+    stack.ready.postgres,
+    "update payment set detail = detail || ' ' where inference_id = 'job' and step = 1",
+  );
   const [{ seq }] = await query(
     stack.ready.postgres,
     "select seq from payment where inference_id = 'job' and step = 1",

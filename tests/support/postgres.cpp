@@ -115,8 +115,10 @@ std::string Postgres::url_of_login(const std::string& login) const {
 }
 
 void Postgres::execute(const std::string& sql) const {
-    pqxx::connection connection(url_);
-    pqxx::nontransaction(connection).exec(sql);
+    repeat_after_deadlock([&] {
+        pqxx::connection connection(url_);
+        pqxx::nontransaction(connection).exec(sql);
+    });
 }
 
 Postgres::~Postgres() {

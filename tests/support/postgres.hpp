@@ -1,8 +1,24 @@
 #pragma once
 
+#include <pqxx/except>
+
 #include <string>
 
 namespace support {
+
+/// What a test does to the schema while a service reads it may meet that in a deadlock, which
+/// Postgres ends by taking back one of the two: then it is done again.
+template <typename Attempt>
+auto repeat_after_deadlock(const Attempt& attempt) {
+    constexpr int kAttempts = 5;
+    for (int left = kAttempts - 1;; --left) {
+        try {
+            return attempt();
+        } catch (const pqxx::deadlock_detected&) {
+            if (left == 0) throw;
+        }
+    }
+}
 
 /// A fresh database in a throwaway cluster of the real server. The cluster is started once
 /// per test program, listens on a Unix socket only and goes with the program.

@@ -7,11 +7,13 @@
 #include "api/cli/bench/stack_service.hpp"
 #include "api/cli/commands.hpp"
 #include "api/cli/demo/stack.hpp"
+#include "ledger/commit_probe.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 
@@ -66,17 +68,41 @@ LoadResult run(const Measurement& wanted, const LoadPlan& plan, Place& place) {
     return run_pair_load(place.stream, place.tokens, place.channels, plan);
 }
 
+/// What Postgres by itself takes for a durable commit of what a payment comes to, one after the
+/// other for a second: the part of one payment's time that no service can save.
+Latencies postgres_commits(const std::string& postgres) {
+    constexpr std::size_t kPaymentBytes = 300;
+    ledger::CommitProbe probe(postgres, kPaymentBytes);
+    Latencies latencies;
+    using Clock = std::chrono::steady_clock;
+    for (const auto end = Clock::now() + std::chrono::seconds{1}; Clock::now() < end;) {
+        const auto begun = Clock::now();
+        probe.commit();
+        latencies.add(Clock::now() - begun);
+    }
+    return latencies;
+}
+
+void add_postgres_commits(Row& row, const Latencies& commits) {
+    const auto p50 = static_cast<double>(commits.percentile(500));
+    row.figures.push_back({std::string(kPostgresCommitP50), p50});
+    row.figures.push_back({std::string(kToPostgresCommit), row.latency->p50_us / p50});
+}
+
 /// `own` is the service's stack, where it is one of this benchmark's own.
 Row measure(const Measurement& wanted, const RawFigures& raw, Place& place, const DemoStack* own,
             CostMeter* meter) {
     say(wanted.plan.name + ": signing, then measuring");
     auto plan = wanted.plan;
+    std::optional<Latencies> commits;
+    if (own && plan.name == kOneInFlight) commits = postgres_commits(own->ready().postgres);
     if (meter) plan.before_start = [&] { meter->begin(); };
     const auto result = run(wanted, plan, place);
     if (meter) meter->end();
     if (result.refused > 0)
         say(fmt::format("{} refused: {}", result.refused, result.first_refusal));
     auto row = row_of(wanted, result, raw);
+    if (commits) add_postgres_commits(row, *commits);
     if (meter) {
         const auto cost = meter->per_update(result.acknowledged);
         say(to_text(cost));
@@ -182,6 +208,17 @@ void print_open_loop(const Report& report) {
         fmt::print("THE SERVICE DID NOT KEEP UP with what was offered\n");
 }
 
+/// How much of one payment's time is a commit of Postgres by itself.
+void print_one_in_flight(const Report& report) {
+    const auto* row = find_row(report, kOneInFlight);
+    const auto commit = row ? find_figure(row->figures, kPostgresCommitP50) : std::nullopt;
+    if (!commit) return;
+    fmt::print(
+        "\none in flight: p50 is {:.2f} times that of a durable commit of Postgres by itself "
+        "({:.2f} ms)\n",
+        find_figure(row->figures, kToPostgresCommit).value_or(0), *commit / 1000);
+}
+
 /// What the transparency log takes of the rate.
 void print_log_cost(const Report& report) {
     const auto* with = find_row(report, kPipelined);
@@ -197,6 +234,7 @@ void print_log_cost(const Report& report) {
 void print_report(const Report& report) {
     fmt::print("{}\n", raw_text(report));
     print_rows(report);
+    print_one_in_flight(report);
     print_open_loop(report);
     print_log_cost(report);
     fmt::print("\n{}", marks_text(report));

@@ -37,6 +37,8 @@ inline constexpr std::string_view kOffered = "100 channels, 10,000/s offered";
 
 // Names of figures of rows.
 inline constexpr std::string_view kToFloor = "p50ToOneFdatasyncAndOneVerify";
+inline constexpr std::string_view kPostgresCommitP50 = "postgresCommitP50Microseconds";
+inline constexpr std::string_view kToPostgresCommit = "p50ToOnePostgresCommit";
 inline constexpr std::string_view kToSealed = "secondsToSealed";
 inline constexpr std::string_view kOfferedRate = "offeredPerSecond";
 inline constexpr std::string_view kLatenessP99 = "generatorLatenessP99Microseconds";
