@@ -35,6 +35,10 @@ bool is_another(const ledger::OutboxEntry& entry, const channel::Bytes& data) {
     return !entry.is_filled() && entry.data != data;
 }
 
+bool stands(const std::optional<ledger::OutboxEntry>& entry) {
+    return entry && entry->status != ledger::OutboxStatus::failed;
+}
+
 }  // namespace
 
 Deposits::Deposits(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
@@ -146,6 +150,13 @@ chain::DepositTerms Deposits::deposit_terms(const TokenConfig& token) const {
     return terms;
 }
 
+Deposits::Outcome<Deposits::Prepared> Deposits::joined(Prepared prepared,
+                                                       ledger::OutboxEntry before) {
+    if (is_another(before, prepared.draft.data)) return Error::deposit_simulation_failed;
+    prepared.sent_before = std::move(before);
+    return prepared;
+}
+
 /// A deposit that was sent and did not fail is answered as it was, never sent again: its
 /// authorization can be used only once.
 Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId id,
@@ -162,11 +173,7 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
     prepared.draft.to = network_.config.contract;
     prepared.draft.data = chain::deposit_call(terms, config, deposit);
     auto before = co_await context_.read(work);
-    if (before && before->status != ledger::OutboxStatus::failed) {
-        if (is_another(*before, prepared.draft.data)) co_return Error::deposit_simulation_failed;
-        prepared.sent_before = std::move(before);
-        co_return prepared;
-    }
+    if (stands(before)) co_return joined(std::move(prepared), std::move(*before));
     if (const auto refused =
             chain::refuse_deposit(terms, id, config.payer, deposit, unix_seconds())) {
         if (!chain::is_for_contract_to_judge(*refused)) co_return *refused;
@@ -174,8 +181,12 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
         if (!code) co_return Refusal{Error::rpc_read_failed};
         if (code->empty()) co_return *refused;
     }
-    if (const auto refused = co_await check_on_chain(config, deposit, prepared)) co_return *refused;
-    co_return prepared;
+    const auto refused = co_await check_on_chain(config, deposit, prepared);
+    if (!refused) co_return prepared;
+    // The same request may have come twice at once, and the other's be in a block by now.
+    before = co_await context_.read(work);
+    if (stands(before)) co_return joined(std::move(prepared), std::move(*before));
+    co_return *refused;
 }
 
 Task<Deposits::Refused> Deposits::check_holdings(const channel::ChannelConfig& config,
@@ -222,8 +233,7 @@ Task<Deposits::Outcome<channel::TransactionHash>> Deposits::send(const Prepared&
         pqxx::work transaction(connection);
         // The same request may have come twice at once.
         auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
-        if (before && before->status != ledger::OutboxStatus::failed)
-            return std::vector<ledger::OutboxEntry>{std::move(*before)};
+        if (stands(before)) return std::vector<ledger::OutboxEntry>{std::move(*before)};
         auto written = ledger::enqueue(transaction, sender, {draft}, now());
         transaction.commit();
         return written;

@@ -53,6 +53,8 @@ private:
     Refused check_terms(const channel::ChannelConfig& config) const;
     Task<bool> has_too_many(const channel::Address& payer);
     Task<bool> is_known(channel::ChannelId id);
+    /// What stands under the reference of `prepared`, unless it is another deposit.
+    static Outcome<Prepared> joined(Prepared prepared, ledger::OutboxEntry before);
     Task<Refused> check_on_chain(const channel::ChannelConfig& config,
                                  const GaslessDeposit& deposit, Prepared& prepared);
     Task<Refused> check_holdings(const channel::ChannelConfig& config,

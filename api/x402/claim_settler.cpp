@@ -45,11 +45,8 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
         const auto& claim = std::get<Consented>(consented);
         auto call = chain::claim_with_signature_call(claim.rows, claim.signature);
         const auto gas_max = ledger::claim_gas(claim.weight) + chain::kErc1271GasMax;
-        auto draft =
-            co_await relay_.simulate(name, std::move(call), gas_max, kClaimSimulationFailed);
-        if (auto* objection = std::get_if<Objection>(&draft))
-            co_return Relay::unsent(std::move(*objection), before);
-        auto refused = co_await relay_.send(what, std::move(std::get<ledger::OutboxDraft>(draft)));
+        auto refused = co_await relay_.simulate_and_send(what, name, std::move(call), gas_max,
+                                                         kClaimSimulationFailed);
         if (refused) co_return Relay::unsent(std::move(*refused), before);
     }
     const auto fate = co_await relay_.await(name);

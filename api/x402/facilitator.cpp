@@ -161,13 +161,10 @@ Task<std::optional<Settlement>> Facilitator::send_settlement(std::optional<chann
     const auto before = co_await relay_.find(name);
     if (Relay::stands(before)) co_return std::nullopt;
     auto call = chain::settle_call(payload.receiver, payload.token);
-    auto draft = co_await relay_.simulate(std::move(name), std::move(call), kSettleGasMax,
-                                          kSettleSimulationFailed);
-    if (auto* wrong = std::get_if<Objection>(&draft))
-        co_return Relay::unsent(std::move(*wrong), before);
     const ledger::Facilitated what{FacilitatedAction::settle, network_.config.network,
                                    payload.receiver, payload.token, caller};
-    auto wrong = co_await relay_.send(what, std::move(std::get<ledger::OutboxDraft>(draft)));
+    auto wrong = co_await relay_.simulate_and_send(what, std::move(name), std::move(call),
+                                                   kSettleGasMax, kSettleSimulationFailed);
     if (wrong) co_return Relay::unsent(std::move(*wrong), before);
     co_return std::nullopt;
 }

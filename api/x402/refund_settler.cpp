@@ -220,11 +220,9 @@ Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
         if (auto* wrong = std::get_if<Objection>(&made))
             co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
         auto& call = std::get<Call>(made);
-        auto draft = co_await relay_.simulate(name, std::move(call.data), call.gas_max,
+        auto wrong =
+            co_await relay_.simulate_and_send(what, name, std::move(call.data), call.gas_max,
                                               channel::reason(Error::refund_simulation_failed));
-        if (auto* wrong = std::get_if<Objection>(&draft))
-            co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
-        auto wrong = co_await relay_.send(what, std::move(std::get<ledger::OutboxDraft>(draft)));
         if (wrong) co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
     }
     co_return co_await answer(payload, name);

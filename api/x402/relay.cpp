@@ -118,6 +118,19 @@ Task<std::variant<ledger::OutboxDraft, Objection>> Relay::simulate(
     co_return draft;
 }
 
+Task<std::optional<Objection>> Relay::simulate_and_send(ledger::Facilitated what, Name name,
+                                                        channel::Bytes data, std::uint64_t gas_max,
+                                                        std::string_view simulation_reason) {
+    auto draft = co_await simulate(name, std::move(data), gas_max, simulation_reason);
+    if (auto* wrong = std::get_if<Objection>(&draft)) {
+        // The same request may have come twice at once, and the other's be in a block by now.
+        const auto meanwhile = co_await find(std::move(name));
+        if (stands(meanwhile)) co_return std::nullopt;
+        co_return std::move(*wrong);
+    }
+    co_return co_await send(std::move(what), std::move(std::get<ledger::OutboxDraft>(draft)));
+}
+
 Task<std::optional<Objection>> Relay::object_to_cost(ledger::Facilitated what) {
     const auto since = now() - kCostWindow;
     const auto reading = [what, since](pqxx::transaction_base& transaction) {

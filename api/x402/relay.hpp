@@ -66,13 +66,17 @@ public:
     /// The answer about one that was not sent. Where one of the same name failed, and it still
     /// would, that is `transaction_reverted`.
     static Settlement unsent(Objection objection, const std::optional<ledger::OutboxEntry>& before);
-    /// A draft of a call of the escrow, with the gas that the nodes say it needs: at most
-    /// `gas_max`, else `simulation_reason`, which also tells of what the contract refuses.
+    /// Sends a call of the escrow, as `send` does, with the gas that the nodes say it needs: at
+    /// most `gas_max`, else it is refused for `simulation_reason`, which also tells of what the
+    /// contract refuses.
+    Task<std::optional<Objection>> simulate_and_send(ledger::Facilitated what, Name name,
+                                                     channel::Bytes data, std::uint64_t gas_max,
+                                                     std::string_view simulation_reason);
+
+private:
     Task<std::variant<ledger::OutboxDraft, Objection>> simulate(Name name, channel::Bytes data,
                                                                 std::uint64_t gas_max,
                                                                 std::string_view simulation_reason);
-
-private:
     Task<Fate> look(Name name);
     Task<std::optional<ledger::chain::Receipt>> receipt_of(ledger::OutboxEntry entry);
 

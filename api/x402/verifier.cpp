@@ -154,10 +154,11 @@ Task<std::variant<Verifier::GoodDeposit, Objection>> Verifier::check_deposit(
 
 Task<std::optional<Verifier::Brought>> Verifier::brought(ledger::OutboxEntry entry,
                                                          std::uint64_t block) {
-    if (entry.status == ledger::OutboxStatus::confirmed) co_return Brought::already;
+    // Of one that was confirmed long ago no node need know.
+    const bool is_confirmed = entry.status == ledger::OutboxStatus::confirmed;
     const auto receipt = co_await sender_.receipt_of(entry);
-    if (!receipt) co_return std::nullopt;
-    if (!*receipt) co_return Brought::later;
+    if (!receipt && !is_confirmed) co_return std::nullopt;
+    if (!receipt || !*receipt) co_return is_confirmed ? Brought::already : Brought::later;
     if (!(*receipt)->succeeded || (entry.is_filled() && (*receipt)->logs.empty()))
         co_return Brought::nothing;
     co_return (*receipt)->block_number <= block ? Brought::already : Brought::later;

@@ -32,6 +32,7 @@ using tcp = asio::ip::tcp;
 namespace {
 
 constexpr int kDelayMilliseconds = 15;
+constexpr int kApartMilliseconds = 700;
 
 std::string hex_of(std::uint64_t number) {
     std::string digits;
@@ -141,7 +142,7 @@ private:
     /// What is drawn for one request.
     struct Draw {
         Fault fault = Fault::none;
-        bool late = false;
+        int late_milliseconds = 0;
         bool twice = false;
         bool lies = false;
         bool denies = false;
@@ -183,7 +184,7 @@ private:
         count(method, call.at("params"));
         const auto draw = draw_for(method);
         if (draw.fault == Fault::drop) return false;
-        if (draw.late) ::poll(nullptr, 0, kDelayMilliseconds);
+        if (draw.late_milliseconds > 0) ::poll(nullptr, 0, draw.late_milliseconds);
         const auto answer = answer_to(call, method, draw);
         if (draw.fault == Fault::lose_answer) return false;
         http::response<http::string_body> response(http::status::ok, 11);
@@ -213,7 +214,9 @@ private:
         if (happens(faults_.errors_after)) draw.fault = Fault::error_after;
         if (method == "eth_sendRawTransaction" && happens(faults_.swallows))
             draw.fault = Fault::swallow;
-        draw.late = happens(faults_.delays);
+        if (happens(faults_.delays)) draw.late_milliseconds = kDelayMilliseconds;
+        if (faults_.estimates_apart && method == "eth_estimateGas" && ++estimates_ > 1)
+            draw.late_milliseconds = kApartMilliseconds;
         draw.twice = happens(faults_.duplicates);
         draw.lies = method == "eth_getTransactionReceipt" && happens(faults_.lies);
         draw.denies =
@@ -322,6 +325,7 @@ private:
     std::mt19937_64 random_;
     std::mutex mutex_;
     Faults faults_;
+    unsigned estimates_ = 0;
     std::map<std::pair<std::string, std::string>, unsigned> asked_;
     std::set<int> open_;
     std::vector<std::thread> serving_;

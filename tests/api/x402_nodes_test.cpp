@@ -46,6 +46,42 @@ bool is_done_but_unread(const RestAnswer& answer) {
 
 }  // namespace
 
+TEST_CASE("x402 nodes: two at once are one transaction, though one is tried out after the other",
+          "[x402]") {
+    OneNode one;
+    auto& test = one.test;
+    const auto foreign = test.funded(test.delegated(1), 5000);
+    const auto receiver = test.token(X402Stack::kProvider);
+    const auto twice = [&](const auto& payload, const channel::ChannelConfig& config) {
+        Faults faults;
+        faults.estimates_apart = true;
+        one.node->set(faults);
+        const auto ask = [&] { return test.settle(payload, test.requirements(config), receiver); };
+        auto other = std::async(std::launch::async, ask);
+        const std::array answers{ask(), other.get()};
+        for (const auto& answer : answers) {
+            INFO(answer.response.body);
+            CHECK(answer.text("/success") == "true");
+            CHECK(answer.text("/transaction") == answers[0].text("/transaction"));
+        }
+    };
+    SECTION("deposit") {
+        const auto fresh = test.own(3);
+        twice(test.deposit(fresh, 2000, 100), fresh);
+        CHECK(test.totals(fresh).balance == Amount{2000});
+    }
+    SECTION("settle") {
+        const auto claim = X402Stack::claim({test.row(foreign, 100, 100)});
+        REQUIRE(test.settle(claim, test.requirements(foreign), receiver).text("/success") ==
+                "true");
+        twice(test.settlement(), foreign);
+    }
+    SECTION("refund") {
+        twice(test.completed(foreign, 0, 1000, 0), foreign);
+        CHECK(test.totals(foreign).balance == Amount{4000});
+    }
+}
+
 TEST_CASE(
     "x402 nodes: a channel whose state cannot be read is said to be that, and nothing is sent",
     "[x402]") {

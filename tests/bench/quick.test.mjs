@@ -84,8 +84,12 @@ test("bench: a quick run acknowledges every update and reports each measurement"
 });
 
 test("bench: one channel is compared with what a payment cannot do without", () => {
-  const report = JSON.parse(bench("--quick", "--only", "1 channel, one in flight", "--json", "-"));
+  const report = JSON.parse(
+    bench("--quick", "--times", "2", "--only", "1 channel, one in flight", "--json", "-"),
+  );
   const [row] = report.rows;
+  assert.equal(row.count, 60);
+  assert.equal(report.figures.times, 2);
   const { fdatasyncPerSecond, verifyPerSecondOneCore } = report.raw;
   const floor = 1e6 / fdatasyncPerSecond + 1e6 / verifyPerSecondOneCore;
   const ratio = row.figures.p50ToOneFdatasyncAndOneVerify;
@@ -104,6 +108,7 @@ test("bench: what cannot be done is said before anything is measured", () => {
   assert.match(refusal("paiments"), /paiments not in/);
   assert.match(refusal("gate", "--costs"), /bench gate has no --costs/);
   assert.match(refusal("channels", "--only", "x"), /bench channels has no --only/);
+  assert.match(refusal("gate", "--times", "2"), /bench gate has no --times/);
   assert.match(refusal("--json", join(folder, "none", "x.json")), /cannot write/);
   const broken = join(folder, "broken.json");
   writeFileSync(broken, "{");

@@ -39,6 +39,7 @@ void check_options(const Suite& suite, const BenchOptions& options) {
     refuse_unless(suite.has_rows_to_choose, !options.only.empty(), "--only");
     refuse_unless(suite.has_rounds, options.rounds > 1, "--rounds");
     refuse_unless(suite.name == "growth", options.history > 0, "--history");
+    refuse_unless(is_payments, options.times > 1, "--times");
     refuse_unless(is_payments, !options.server.empty(), "--server");
     refuse_unless(is_payments && options.server.empty(), options.costs,
                   is_payments ? "--costs of a --server" : "--costs");

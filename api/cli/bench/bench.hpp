@@ -15,6 +15,8 @@ struct BenchOptions {
     std::string only;
     /// How often each is measured, in turns; the report has the median run.
     unsigned rounds = 1;
+    /// `payments`: so many times as many payments in each measurement, which lasts that much longer.
+    unsigned times = 1;
     /// Where the report goes as JSON; "-": standard output, without the table; empty: nowhere.
     std::string json;
     /// Rows of history before the second measurement of `growth`; 0: as many as usual.

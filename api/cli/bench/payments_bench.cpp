@@ -259,7 +259,7 @@ std::vector<Row> measure_round(const std::vector<Measurement>& plans, const RawF
 
 /// What the options ask for and the service can show.
 std::vector<Measurement> chosen_measurements(const BenchOptions& options) {
-    auto plans = payment_measurements(options.quick);
+    auto plans = payment_measurements(options.quick, options.times);
     std::erase_if(plans, [&](const Measurement& one) {
         if (one.plan.name.find(options.only) == std::string::npos) return true;
         if (options.server.empty()) return false;
@@ -288,6 +288,7 @@ int run_payments_bench(const BenchOptions& options) {
         set_ratios_to_rows(plans, of_round);
         for (auto& row : of_round) rows.push_back(std::move(row));
     }
+    if (options.times > 1) report.figures.push_back({"times", static_cast<double>(options.times)});
     report.raw = median(std::move(raw));
     report.rows = medians(plans, rows);
     report.marks = payment_marks(report);

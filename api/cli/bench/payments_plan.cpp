@@ -53,10 +53,10 @@ private:
 
 }  // namespace
 
-std::vector<Measurement> payment_measurements(bool quick) {
+std::vector<Measurement> payment_measurements(bool quick, unsigned times) {
     const std::uint64_t part = quick ? 100 : 1;
     const auto scaled = [&](std::uint64_t per_channel) {
-        return std::max<std::uint64_t>(per_channel / part, 4);
+        return times * std::max<std::uint64_t>(per_channel / part, 4);
     };
     const auto plan = [](std::string_view name, std::size_t channels, std::size_t window,
                          std::size_t array_max, std::uint64_t per_channel) {

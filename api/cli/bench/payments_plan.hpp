@@ -24,8 +24,8 @@ struct Measurement {
     Payments payments = Payments::pay;
 };
 
-/// All rows, in the order in which they are told.
-std::vector<Measurement> payment_measurements(bool quick);
+/// All rows, in the order in which they are told, of so many times their usual payments.
+std::vector<Measurement> payment_measurements(bool quick, unsigned times);
 
 /// In base units by channel, all measurements together.
 std::vector<std::uint64_t> spent_by_channel(const std::vector<Measurement>& plans, unsigned rounds);
