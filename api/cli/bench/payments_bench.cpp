@@ -92,11 +92,14 @@ void add_postgres_commits(Row& row, const Latencies& commits) {
 /// `own` is the service's stack, where it is one of this benchmark's own.
 Row measure(const Measurement& wanted, const RawFigures& raw, Place& place, const DemoStack* own,
             CostMeter* meter) {
-    say(wanted.plan.name + ": signing, then measuring");
+    say(wanted.plan.name + ": signing");
     auto plan = wanted.plan;
     std::optional<Latencies> commits;
     if (own && plan.name == kOneInFlight) commits = postgres_commits(own->ready().postgres);
-    if (meter) plan.before_start = [&] { meter->begin(); };
+    plan.before_start = [&] {
+        say(plan.name + ": measuring");
+        if (meter) meter->begin();
+    };
     const auto result = run(wanted, plan, place);
     if (meter) meter->end();
     if (result.refused > 0)

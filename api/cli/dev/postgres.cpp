@@ -150,7 +150,7 @@ Process DevPostgres::start() const {
     std::vector<std::string> arguments{"-D", cluster_.string()};
     for (const std::string setting :
          {"listen_addresses=", "synchronous_commit=on", "fsync=on", "full_page_writes=on",
-          "max_connections=100", "max_wal_size=2GB", "wal_init_zero=off",
+          "max_connections=100", "max_wal_size=2GB", "wal_init_zero=off", "shared_buffers=512MB",
           "log_min_messages=fatal"}) {
         arguments.push_back("-c");
         arguments.push_back(setting);
