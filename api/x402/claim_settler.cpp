@@ -32,24 +32,38 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
                                        request.caller};
         auto found = co_await due_of(payload.claims, std::move(request.requirements));
         if (auto* objection = std::get_if<Objection>(&found))
-            co_return Relay::unsent(std::move(*objection), before);
+            co_return co_await unsent(name, std::move(*objection), before);
         auto& due = std::get<Due>(found);
-        if (due.rows.empty()) co_return Settlement{};
+        if (due.rows.empty()) co_return co_await unsent(name, std::nullopt, before);
         if (auto dear = co_await relay_.object_to_cost(what))
-            co_return Relay::unsent(*dear, before);
+            co_return co_await unsent(name, std::move(*dear), before);
         auto consented = co_await consent_to(std::move(due), std::move(payload.claims),
                                              std::move(payload.signature), request.caller,
                                              kClaimSimulationFailed);
         if (auto* objection = std::get_if<Objection>(&consented))
-            co_return Relay::unsent(std::move(*objection), before);
+            co_return co_await unsent(name, std::move(*objection), before);
         const auto& claim = std::get<Consented>(consented);
         auto call = chain::claim_with_signature_call(claim.rows, claim.signature);
         const auto gas_max = ledger::claim_gas(claim.weight) + chain::kErc1271GasMax;
         auto refused = co_await relay_.simulate_and_send(what, name, std::move(call), gas_max,
                                                          kClaimSimulationFailed);
-        if (refused) co_return Relay::unsent(std::move(*refused), before);
+        if (refused) co_return co_await unsent(name, std::move(*refused), before);
     }
-    const auto fate = co_await relay_.await(name);
+    co_return co_await settled(name);
+}
+
+/// The same request may have come twice at once: what stands by now is its answer, too. Without an
+/// objection there is nothing to claim.
+Task<Settlement> ClaimSettler::unsent(Relay::Name name, std::optional<Objection> objection,
+                                      std::optional<ledger::OutboxEntry> before) {
+    const auto meanwhile = co_await relay_.find(name);
+    if (Relay::stands(meanwhile)) co_return co_await settled(std::move(name));
+    if (!objection) co_return Settlement{};
+    co_return Relay::unsent(std::move(*objection), before);
+}
+
+Task<Settlement> ClaimSettler::settled(Relay::Name name) {
+    const auto fate = co_await relay_.await(std::move(name));
     if (fate.kind != Relay::Fate::Kind::succeeded)
         co_return Relay::unsettled(fate, kClaimTransactionFailed);
     Settlement done;

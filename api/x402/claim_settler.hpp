@@ -52,6 +52,9 @@ private:
         /// By so much, together.
         channel::Amount value;
     };
+    Task<Settlement> unsent(Relay::Name name, std::optional<Objection> objection,
+                            std::optional<ledger::OutboxEntry> before);
+    Task<Settlement> settled(Relay::Name name);
     /// Checks each row as the contract will; signs nothing.
     Task<std::variant<Due, Objection>> due_of(Rows rows, Requirements requirements);
     /// Of rows of which some are due.

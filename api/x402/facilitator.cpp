@@ -88,7 +88,7 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
     const auto config = payload.paid.config;
     const auto id = payload.paid.channel;
     const auto before = co_await deposits_.find(config, payload.deposit);
-    const auto amount = payload.deposit.amount;
+    const auto deposit = payload.deposit;
     const ledger::Facilitated what{FacilitatedAction::deposit, network_.config.network,
                                    config.receiver, config.token, request.caller};
     auto checked =
@@ -104,6 +104,11 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
         is_reverted = good.is_reverted;
         name.reference = prepared.draft.reference;
         if (!prepared.sent_before) wrong = co_await relay_.send(what, std::move(prepared.draft));
+        // The same request may have come twice at once.
+        if (wrong) {
+            const auto meanwhile = co_await deposits_.find(config, deposit);
+            if (Relay::stands(meanwhile)) wrong.reset();
+        }
     }
     Settlement settlement;
     if (wrong) {
@@ -119,7 +124,7 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
             settlement = Relay::unread(fate);
         } else {
             settlement.transaction = fate.transaction;
-            settlement.amount = amount;
+            settlement.amount = deposit.amount;
         }
     }
     settlement.payer = config.payer;

@@ -3,6 +3,7 @@
 #include "api/x402/payment_rules.hpp"
 #include "api/x402/reasons.hpp"
 #include "channel/error.hpp"
+#include "channel/keccak.hpp"
 #include "channel/uint256.hpp"
 #include "ledger/channel_reader.hpp"
 #include "ledger/settlement/claim_plan.hpp"
@@ -195,8 +196,13 @@ Task<std::optional<Relay::Name>> RefundSettler::find_in_books(const RefundPayloa
 Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
                                                   RefundPayload payload) {
     const auto& config = payload.paid.config;
-    const auto digest = chain::refund_digest(network_.escrow, config,
-                                             payload.completion->refund_nonce, *payload.amount);
+    const auto& completion = *payload.completion;
+    auto digest =
+        chain::refund_digest(network_.escrow, config, completion.refund_nonce, *payload.amount);
+    // With what is claimed before it, it is another request.
+    if (!completion.claims.empty())
+        digest = channel::keccak256(
+            {digest.view(), chain::claims_digest(network_.escrow, completion.claims).view()});
     const Relay::Name name{ledger::Purpose::facilitated,
                            ledger::facilitated_reference(FacilitatedAction::refund, digest)};
     const auto before = co_await relay_.find(name);
@@ -205,7 +211,7 @@ Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
                                        config.receiver, config.token, request.caller};
         auto left = co_await left_of(payload);
         if (auto* wrong = std::get_if<Objection>(&left))
-            co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
+            co_return co_await unsent(payload, name, std::move(*wrong), before);
         if (auto dear = co_await relay_.object_to_cost(what))
             co_return refused(config.payer, Relay::unsent(std::move(*dear), before));
         // What is signed here has the payer's word as well, and is for no more than there is.
@@ -218,14 +224,23 @@ Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
         }
         auto made = co_await call_for(payload, std::move(request.requirements), request.caller);
         if (auto* wrong = std::get_if<Objection>(&made))
-            co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
+            co_return co_await unsent(payload, name, std::move(*wrong), before);
         auto& call = std::get<Call>(made);
         auto wrong =
             co_await relay_.simulate_and_send(what, name, std::move(call.data), call.gas_max,
                                               channel::reason(Error::refund_simulation_failed));
-        if (wrong) co_return refused(config.payer, Relay::unsent(std::move(*wrong), before));
+        if (wrong) co_return co_await unsent(payload, name, std::move(*wrong), before);
     }
     co_return co_await answer(payload, name);
+}
+
+/// The same request may have come twice at once: what stands by now is its answer, too.
+Task<Settlement> RefundSettler::unsent(const RefundPayload& payload, Relay::Name name,
+                                       Objection objection,
+                                       std::optional<ledger::OutboxEntry> before) {
+    const auto meanwhile = co_await relay_.find(name);
+    if (Relay::stands(meanwhile)) co_return co_await answer(payload, std::move(name));
+    co_return refused(payload.paid.config.payer, Relay::unsent(std::move(objection), before));
 }
 
 Task<std::variant<channel::Amount, Objection>> RefundSettler::left_of(

@@ -38,6 +38,8 @@ private:
     Task<std::optional<Relay::Name>> find_in_books(const RefundPayload& payload);
     Task<Settlement> settle_for_others(FacilitatorRequest request, RefundPayload payload);
     /// What can be refunded once the rows for this channel are claimed, under the given nonce.
+    Task<Settlement> unsent(const RefundPayload& payload, Relay::Name name, Objection objection,
+                            std::optional<ledger::OutboxEntry> before);
     Task<std::variant<channel::Amount, Objection>> left_of(const RefundPayload& payload);
     /// What the contract is to be called with, and how much gas that may need.
     struct Call {

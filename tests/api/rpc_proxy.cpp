@@ -32,7 +32,9 @@ using tcp = asio::ip::tcp;
 namespace {
 
 constexpr int kDelayMilliseconds = 15;
-constexpr int kApartMilliseconds = 700;
+constexpr int kWaitMilliseconds = 10;
+/// Less than a service waits for an answer.
+constexpr int kWaits = 400;
 
 std::string hex_of(std::uint64_t number) {
     std::string digits;
@@ -128,6 +130,8 @@ public:
     void set(const Faults& faults) {
         const std::lock_guard lock(mutex_);
         faults_ = faults;
+        estimates_ = 0;
+        sent_ = 0;
     }
 
     unsigned asked(const std::string& method, const std::string& about) {
@@ -142,7 +146,8 @@ private:
     /// What is drawn for one request.
     struct Draw {
         Fault fault = Fault::none;
-        int late_milliseconds = 0;
+        bool late = false;
+        bool waits = false;
         bool twice = false;
         bool lies = false;
         bool denies = false;
@@ -184,8 +189,11 @@ private:
         count(method, call.at("params"));
         const auto draw = draw_for(method);
         if (draw.fault == Fault::drop) return false;
-        if (draw.late_milliseconds > 0) ::poll(nullptr, 0, draw.late_milliseconds);
+        if (draw.late) ::poll(nullptr, 0, kDelayMilliseconds);
+        for (int n = 0; draw.waits && n < kWaits && sent_ == 0; ++n)
+            ::poll(nullptr, 0, kWaitMilliseconds);
         const auto answer = answer_to(call, method, draw);
+        if (method == "eth_sendRawTransaction") ++sent_;
         if (draw.fault == Fault::lose_answer) return false;
         http::response<http::string_body> response(http::status::ok, 11);
         response.set(http::field::content_type, "application/json");
@@ -214,13 +222,13 @@ private:
         if (happens(faults_.errors_after)) draw.fault = Fault::error_after;
         if (method == "eth_sendRawTransaction" && happens(faults_.swallows))
             draw.fault = Fault::swallow;
-        if (happens(faults_.delays)) draw.late_milliseconds = kDelayMilliseconds;
-        if (faults_.estimates_apart && method == "eth_estimateGas" && ++estimates_ > 1)
-            draw.late_milliseconds = kApartMilliseconds;
+        draw.late = happens(faults_.delays);
+        draw.waits =
+            faults_.refuses_later_estimates && method == "eth_estimateGas" && ++estimates_ > 1;
         draw.twice = happens(faults_.duplicates);
         draw.lies = method == "eth_getTransactionReceipt" && happens(faults_.lies);
-        draw.denies =
-            (method == "eth_call" || method == "eth_estimateGas") && happens(faults_.denials);
+        draw.denies = draw.waits || ((method == "eth_call" || method == "eth_estimateGas") &&
+                                     happens(faults_.denials));
         if (method == "eth_getLogs" && happens(faults_.no_logs)) draw.fault = Fault::error_after;
         draw.behind = happens(faults_.stale) ? faults_.blocks_behind : 0;
         draw.which = static_cast<unsigned>(random_() % 3);
@@ -326,6 +334,7 @@ private:
     std::mutex mutex_;
     Faults faults_;
     unsigned estimates_ = 0;
+    std::atomic<unsigned> sent_ = 0;
     std::map<std::pair<std::string, std::string>, unsigned> asked_;
     std::set<int> open_;
     std::vector<std::thread> serving_;

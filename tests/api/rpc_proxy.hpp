@@ -36,9 +36,9 @@ struct Faults {
     unsigned denials = 0;
     /// Of questions for logs: answered with an error.
     unsigned no_logs = 0;
-    /// Estimates but the first reach the chain so late that the first one's transaction can be
-    /// there.
-    bool estimates_apart = false;
+    /// Estimates but the first wait until a transaction has reached the chain, and are then said to
+    /// be refused by the contract.
+    bool refuses_later_estimates = false;
 };
 
 /// What the nodes of one chain hold of a sender's transactions: a replacement needs at least 10 %

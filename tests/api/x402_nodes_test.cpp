@@ -46,7 +46,7 @@ bool is_done_but_unread(const RestAnswer& answer) {
 
 }  // namespace
 
-TEST_CASE("x402 nodes: two at once are one transaction, though one is tried out after the other",
+TEST_CASE("x402 nodes: two at once are one transaction, though the contract refuses the later one",
           "[x402]") {
     OneNode one;
     auto& test = one.test;
@@ -54,7 +54,7 @@ TEST_CASE("x402 nodes: two at once are one transaction, though one is tried out 
     const auto receiver = test.token(X402Stack::kProvider);
     const auto twice = [&](const auto& payload, const channel::ChannelConfig& config) {
         Faults faults;
-        faults.estimates_apart = true;
+        faults.refuses_later_estimates = true;
         one.node->set(faults);
         const auto ask = [&] { return test.settle(payload, test.requirements(config), receiver); };
         auto other = std::async(std::launch::async, ask);
@@ -69,6 +69,9 @@ TEST_CASE("x402 nodes: two at once are one transaction, though one is tried out 
         const auto fresh = test.own(3);
         twice(test.deposit(fresh, 2000, 100), fresh);
         CHECK(test.totals(fresh).balance == Amount{2000});
+    }
+    SECTION("claim") {
+        twice(X402Stack::claim({test.row(foreign, 100, 100)}), foreign);
     }
     SECTION("settle") {
         const auto claim = X402Stack::claim({test.row(foreign, 100, 100)});
