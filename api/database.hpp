@@ -31,21 +31,13 @@ public:
     /// safe to repeat by the caller: nothing is repeated here.
     template <class Work>
     auto run(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
-        auto later = [this, work = std::move(work)](pqxx::connection& connection) mutable {
-            wait_for_backlog();
-            return work(connection);
-        };
-        co_return co_await run_at_once(std::move(later));
+        return run_behind(std::move(work), false);
     }
     /// The same, but where it cannot be posted this fails with pqxx::failure: for readers who must
     /// not miss anything.
     template <class Work>
     auto run_when_posted(Work work) -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
-        auto later = [this, work = std::move(work)](pqxx::connection& connection) mutable {
-            if (!wait_for_backlog()) throw pqxx::failure("payments wait to be posted");
-            return work(connection);
-        };
-        co_return co_await run_at_once(std::move(later));
+        return run_behind(std::move(work), true);
     }
     /// The same, of the ledger as it is.
     template <class Work>
@@ -68,6 +60,17 @@ private:
         co_return work(*lent.connection);
     }
 
+    template <class Work>
+    auto run_behind(Work work, bool has_to_be_posted)
+        -> Task<decltype(work(std::declval<pqxx::connection&>()))> {
+        auto later = [this, work = std::move(work),
+                      has_to_be_posted](pqxx::connection& connection) mutable {
+            if (!wait_for_backlog() && has_to_be_posted)
+                throw pqxx::failure("payments wait to be posted");
+            return work(connection);
+        };
+        co_return co_await run_at_once(std::move(later));
+    }
     /// False: the ledger is not up to date.
     bool wait_for_backlog();
     std::unique_ptr<pqxx::connection> take();

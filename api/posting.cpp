@@ -26,11 +26,6 @@ void Posting::start() {
 }
 
 void Posting::stop() {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-    }
-    wake_.notify_all();
     order_.backlog.close();
     if (thread_.joinable()) thread_.join();
 }
@@ -48,7 +43,7 @@ void Posting::run() {
             trouble_ = error.what();
             metrics_.posting_failures.Increment();
             order_.backlog.failed();
-            if (is_stopping_after(kPauseAfterTrouble)) {
+            if (order_.backlog.wait_for_close(kPauseAfterTrouble)) {
                 spdlog::warn("what is acknowledged and not posted is posted by the next start");
                 return;
             }
@@ -60,11 +55,6 @@ void Posting::post() {
     auto posted = poster_.post();
     if (posted && order_.posted) order_.posted(std::move(*posted));
     order_.backlog.posted(poster_.seq());
-}
-
-bool Posting::is_stopping_after(std::chrono::milliseconds pause) {
-    std::unique_lock lock(mutex_);
-    return wake_.wait_for(lock, pause, [this] { return stopping_; });
 }
 
 }  // namespace millrace::api

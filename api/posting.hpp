@@ -5,8 +5,6 @@
 #include "ledger/poster.hpp"
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <thread>
 
@@ -27,16 +25,12 @@ public:
 private:
     void run();
     void post();
-    bool is_stopping_after(std::chrono::milliseconds pause);
 
     std::chrono::milliseconds within_;
     ledger::Poster poster_;
     ledger::CommitOrder& order_;
     Metrics& metrics_;
     std::string trouble_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    bool stopping_ = false;
     std::thread thread_;
 };
 

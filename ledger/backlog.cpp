@@ -83,6 +83,11 @@ void Backlog::close() {
     added_.notify_all();
 }
 
+bool Backlog::wait_for_close(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    return added_.wait_for(lock, patience, [this] { return closing_; });
+}
+
 std::size_t Backlog::payments() const {
     const std::lock_guard lock(mutex_);
     return payments_;

@@ -34,6 +34,8 @@ public:
     void failed();
     /// From now on all is posted without delay.
     void close();
+    /// True as soon as `close` was called, false after `patience`.
+    bool wait_for_close(std::chrono::milliseconds patience);
 
     std::size_t payments() const;
 

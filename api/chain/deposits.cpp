@@ -30,15 +30,6 @@ Refusal with_limit(Error error, const channel::Word& limit) {
     return amount ? Refusal{error, *amount} : Refusal{error};
 }
 
-/// Under the same reference, which a Permit2 nonce allows: only one of the two can be mined.
-bool is_another(const ledger::OutboxEntry& entry, const channel::Bytes& data) {
-    return !entry.is_filled() && entry.data != data;
-}
-
-bool stands(const std::optional<ledger::OutboxEntry>& entry) {
-    return entry && entry->status != ledger::OutboxStatus::failed;
-}
-
 }  // namespace
 
 Deposits::Deposits(ChainContext& context, ChainNetwork& network, OutboxSender& sender)
@@ -152,7 +143,8 @@ chain::DepositTerms Deposits::deposit_terms(const TokenConfig& token) const {
 
 Deposits::Outcome<Deposits::Prepared> Deposits::joined(Prepared prepared,
                                                        ledger::OutboxEntry before) {
-    if (is_another(before, prepared.draft.data)) return Error::deposit_simulation_failed;
+    // Under the same reference, which a Permit2 nonce allows: only one of the two can be mined.
+    if (before.is_for_another(prepared.draft.data)) return Error::deposit_simulation_failed;
     prepared.sent_before = std::move(before);
     return prepared;
 }
@@ -173,7 +165,7 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
     prepared.draft.to = network_.config.contract;
     prepared.draft.data = chain::deposit_call(terms, config, deposit);
     auto before = co_await context_.read(work);
-    if (stands(before)) co_return joined(std::move(prepared), std::move(*before));
+    if (ledger::stands(before)) co_return joined(std::move(prepared), std::move(*before));
     if (const auto refused =
             chain::refuse_deposit(terms, id, config.payer, deposit, unix_seconds())) {
         if (!chain::is_for_contract_to_judge(*refused)) co_return *refused;
@@ -185,7 +177,7 @@ Task<Deposits::Outcome<Deposits::Prepared>> Deposits::prepare(channel::ChannelId
     if (!refused) co_return prepared;
     // The same request may have come twice at once, and the other's be in a block by now.
     before = co_await context_.read(work);
-    if (stands(before)) co_return joined(std::move(prepared), std::move(*before));
+    if (ledger::stands(before)) co_return joined(std::move(prepared), std::move(*before));
     co_return *refused;
 }
 
@@ -233,13 +225,13 @@ Task<Deposits::Outcome<channel::TransactionHash>> Deposits::send(const Prepared&
         pqxx::work transaction(connection);
         // The same request may have come twice at once.
         auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
-        if (stands(before)) return std::vector<ledger::OutboxEntry>{std::move(*before)};
+        if (ledger::stands(before)) return std::vector<ledger::OutboxEntry>{std::move(*before)};
         auto written = ledger::enqueue(transaction, sender, {draft}, now());
         transaction.commit();
         return written;
     };
     auto entries = co_await sender_.write_down(work);
-    if (is_another(entries.front(), draft.data)) co_return Error::deposit_simulation_failed;
+    if (entries.front().is_for_another(draft.data)) co_return Error::deposit_simulation_failed;
     const auto hash = entries.front().hash;
     co_await sender_.broadcast(std::move(entries.front()));
     co_return hash;
@@ -256,7 +248,7 @@ Task<std::optional<ledger::OutboxEntry>> Deposits::find(const channel::ChannelCo
         return ledger::find_outbox(transaction, Purpose::deposit, reference);
     };
     auto found = co_await context_.read(work);
-    if (found && is_another(*found, chain::deposit_call(terms, config, deposit))) found.reset();
+    if (found && found->is_for_another(chain::deposit_call(terms, config, deposit))) found.reset();
     co_return found;
 }
 
@@ -276,8 +268,7 @@ Task<Deposits::Outcome<RelayedDeposit>> Deposits::wait(
     const auto deadline = std::chrono::steady_clock::now() + limits.deposit_wait;
     for (;;) {
         const auto sent = co_await find(config, deposit);
-        if (!sent || sent->status == ledger::OutboxStatus::failed)
-            co_return Error::deposit_transaction_failed;
+        if (!ledger::stands(sent)) co_return Error::deposit_transaction_failed;
         if (sent->status == ledger::OutboxStatus::confirmed)
             co_return RelayedDeposit{sent->hash, deposit.amount};
         if (*is_unwanted || context_.stopping || std::chrono::steady_clock::now() >= deadline)

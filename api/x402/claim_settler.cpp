@@ -26,7 +26,7 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
     const Relay::Name name{ledger::Purpose::facilitated,
                            ledger::facilitated_reference(FacilitatedAction::claim, digest)};
     const auto before = co_await relay_.find(name);
-    if (!Relay::stands(before)) {
+    if (!ledger::stands(before)) {
         const ledger::Facilitated what{FacilitatedAction::claim, network_.config.network,
                                        request.requirements.pay_to, request.requirements.asset,
                                        request.caller};
@@ -57,7 +57,7 @@ Task<Settlement> ClaimSettler::settle(FacilitatorRequest request, ClaimPayload p
 Task<Settlement> ClaimSettler::unsent(Relay::Name name, std::optional<Objection> objection,
                                       std::optional<ledger::OutboxEntry> before) {
     const auto meanwhile = co_await relay_.find(name);
-    if (Relay::stands(meanwhile)) co_return co_await settled(std::move(name));
+    if (ledger::stands(meanwhile)) co_return co_await settled(std::move(name));
     if (!objection) co_return Settlement{};
     co_return Relay::unsent(std::move(*objection), before);
 }

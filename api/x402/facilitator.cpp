@@ -107,7 +107,7 @@ Task<Settlement> Facilitator::settle_deposit(FacilitatorRequest request, Deposit
         // The same request may have come twice at once.
         if (wrong) {
             const auto meanwhile = co_await deposits_.find(config, deposit);
-            if (Relay::stands(meanwhile)) wrong.reset();
+            if (ledger::stands(meanwhile)) wrong.reset();
         }
     }
     Settlement settlement;
@@ -164,14 +164,17 @@ Task<std::optional<Settlement>> Facilitator::send_settlement(std::optional<chann
                                                              SettlePayload payload,
                                                              Relay::Name name) {
     const auto before = co_await relay_.find(name);
-    if (Relay::stands(before)) co_return std::nullopt;
+    if (ledger::stands(before)) co_return std::nullopt;
     auto call = chain::settle_call(payload.receiver, payload.token);
     const ledger::Facilitated what{FacilitatedAction::settle, network_.config.network,
                                    payload.receiver, payload.token, caller};
-    auto wrong = co_await relay_.simulate_and_send(what, std::move(name), std::move(call),
-                                                   kSettleGasMax, kSettleSimulationFailed);
-    if (wrong) co_return Relay::unsent(std::move(*wrong), before);
-    co_return std::nullopt;
+    auto wrong = co_await relay_.simulate_and_send(what, name, std::move(call), kSettleGasMax,
+                                                   kSettleSimulationFailed);
+    if (!wrong) co_return std::nullopt;
+    // The same request may have come twice at once.
+    const auto meanwhile = co_await relay_.find(std::move(name));
+    if (ledger::stands(meanwhile)) co_return std::nullopt;
+    co_return Relay::unsent(std::move(*wrong), before);
 }
 
 Task<Settlement> Facilitator::settled(SettlePayload payload, Relay::Name name) {

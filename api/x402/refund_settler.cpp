@@ -206,7 +206,7 @@ Task<Settlement> RefundSettler::settle_for_others(FacilitatorRequest request,
     const Relay::Name name{ledger::Purpose::facilitated,
                            ledger::facilitated_reference(FacilitatedAction::refund, digest)};
     const auto before = co_await relay_.find(name);
-    if (!Relay::stands(before)) {
+    if (!ledger::stands(before)) {
         const ledger::Facilitated what{FacilitatedAction::refund, network_.config.network,
                                        config.receiver, config.token, request.caller};
         auto left = co_await left_of(payload);
@@ -239,7 +239,7 @@ Task<Settlement> RefundSettler::unsent(const RefundPayload& payload, Relay::Name
                                        Objection objection,
                                        std::optional<ledger::OutboxEntry> before) {
     const auto meanwhile = co_await relay_.find(name);
-    if (Relay::stands(meanwhile)) co_return co_await answer(payload, std::move(name));
+    if (ledger::stands(meanwhile)) co_return co_await answer(payload, std::move(name));
     co_return refused(payload.paid.config.payer, Relay::unsent(std::move(objection), before));
 }
 

@@ -31,8 +31,7 @@ bool is_filler(const OutboxEntry& entry, const chain::Receipt& receipt) {
 
 /// What can go wrong between two deposits alone: all else is named by all that decides.
 bool is_another(const OutboxEntry& entry, const ledger::OutboxDraft& draft) {
-    return draft.purpose == ledger::Purpose::deposit && !entry.is_filled() &&
-           entry.data != draft.data;
+    return draft.purpose == ledger::Purpose::deposit && entry.is_for_another(draft.data);
 }
 
 constexpr unsigned kOfStrangers = 2;
@@ -121,13 +120,8 @@ Task<std::variant<ledger::OutboxDraft, Objection>> Relay::simulate(
 Task<std::optional<Objection>> Relay::simulate_and_send(ledger::Facilitated what, Name name,
                                                         channel::Bytes data, std::uint64_t gas_max,
                                                         std::string_view simulation_reason) {
-    auto draft = co_await simulate(name, std::move(data), gas_max, simulation_reason);
-    if (auto* wrong = std::get_if<Objection>(&draft)) {
-        // The same request may have come twice at once, and the other's be in a block by now.
-        const auto meanwhile = co_await find(std::move(name));
-        if (stands(meanwhile)) co_return std::nullopt;
-        co_return std::move(*wrong);
-    }
+    auto draft = co_await simulate(std::move(name), std::move(data), gas_max, simulation_reason);
+    if (auto* wrong = std::get_if<Objection>(&draft)) co_return std::move(*wrong);
     co_return co_await send(std::move(what), std::move(std::get<ledger::OutboxDraft>(draft)));
 }
 
@@ -160,7 +154,7 @@ Task<std::optional<Objection>> Relay::send(ledger::Facilitated what, ledger::Out
             pqxx::work transaction(connection);
             // The same request may have come twice at once.
             auto before = ledger::find_outbox(transaction, draft.purpose, draft.reference);
-            if (stands(before)) {
+            if (ledger::stands(before)) {
                 if (is_another(*before, draft))
                     *told = Objection{channel::reason(Error::deposit_simulation_failed),
                                       "Another deposit with this nonce is on its way."};
@@ -254,10 +248,6 @@ Task<std::optional<chain::Receipt>> Relay::receipt_of(OutboxEntry entry) {
             receipts_.erase(entry.hash);
     }
     co_return asked ? *asked : std::nullopt;
-}
-
-bool Relay::stands(const std::optional<OutboxEntry>& entry) {
-    return entry && entry->status != OutboxStatus::failed;
 }
 
 Settlement Relay::unsent(Objection objection, const std::optional<OutboxEntry>& before) {

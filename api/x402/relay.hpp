@@ -55,8 +55,6 @@ public:
     /// over. It has to be there.
     Task<Fate> await(Name name);
 
-    /// Whether this is a transaction that was not in vain, as far as is known.
-    static bool stands(const std::optional<ledger::OutboxEntry>& entry);
     /// The answer about a transaction of which no success can be told: it failed, or nothing is
     /// known yet, which is `settlement_pending`.
     static Settlement unsettled(const Fate& fate, std::string_view failed_reason);

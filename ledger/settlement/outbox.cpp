@@ -216,6 +216,10 @@ std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purp
     return entry_from(rows[0]);
 }
 
+bool stands(const std::optional<OutboxEntry>& entry) {
+    return entry && entry->status != OutboxStatus::failed;
+}
+
 std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
                                            channel::Network network) {
     std::vector<OutboxEntry> entries;

@@ -56,6 +56,8 @@ struct OutboxEntry {
 
     /// It only uses up its nonce, although it was to be something else: see `fill_nonce`.
     bool is_filled() const { return purpose != Purpose::filler && data.empty(); }
+    /// It was written down for another call than this.
+    bool is_for_another(const channel::Bytes& call) const { return !is_filled() && data != call; }
 };
 
 /// Who signs on which network. `nonce_min` is what the chain said: nonces below are used up.
@@ -82,6 +84,9 @@ std::vector<OutboxEntry> enqueue(pqxx::transaction_base& transaction, const Send
 /// The newest transaction of that purpose and reference.
 std::optional<OutboxEntry> find_outbox(pqxx::transaction_base& transaction, Purpose purpose,
                                        const std::string& reference);
+
+/// There is one, and it was not in vain, as far as is known.
+bool stands(const std::optional<OutboxEntry>& entry);
 
 /// Neither confirmed nor failed, in the order of nonces.
 std::vector<OutboxEntry> unfinished_outbox(pqxx::transaction_base& transaction,
