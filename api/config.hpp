@@ -118,7 +118,7 @@ struct AuthConfig {
 
 struct LedgerConfig {
     std::string postgres = "postgresql:///millrace";
-    unsigned shards = 0;  ///< 0: one per core; only the first start on a database looks at it
+    unsigned shards = 1;  ///< Only the first start on a database looks at it.
     unsigned readers = 4;
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};

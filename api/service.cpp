@@ -69,9 +69,7 @@ ledger::Assets prepare_database(const Config& config) {
 ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     ShardsSettings settings;
     settings.postgres = config.ledger.postgres;
-    settings.shards_wanted = config.ledger.shards > 0
-                                 ? config.ledger.shards
-                                 : std::max(1u, std::thread::hardware_concurrency());
+    settings.shards_wanted = config.ledger.shards;
     settings.limits.reservations_max = config.limits.reservations_per_channel_max;
     settings.queue_max = config.limits.shard_queue_max;
     settings.lease_duration = config.ledger.lease_duration;

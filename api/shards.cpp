@@ -30,6 +30,10 @@ constexpr std::size_t kBatchMax = 8000;
 /// Each channel costs a signature check. With more of them in a batch, the cores that commit and
 /// answer have nothing to do for too long, and then too much at once.
 constexpr std::size_t kBatchChannelsMax = 192;
+/// So many signatures at once leave a commit's answer waiting for less than a millisecond.
+constexpr std::size_t kLookedAtOnce = 128;
+/// Fewer are cheaper to check with those that come after them.
+constexpr std::size_t kLookedAtLeast = 16;
 constexpr auto kLeaseRetry = 100ms;
 
 ledger::Time now() {
@@ -227,22 +231,33 @@ void Shards::run(Worker& worker) {
     auto kept = now();
     std::vector<ledger::Request> arrived;
     std::deque<ledger::Request> waiting;
+    std::size_t looked_at = 0;
+    const auto take_arrived = [&](std::unique_lock<std::mutex> lock) {
+        arrived.swap(worker.arriving);
+        worker.taken += arrived.size();
+        lock.unlock();
+        std::move(arrived.begin(), arrived.end(), std::back_inserter(waiting));
+        arrived.clear();
+    };
+    const auto look_ahead = [&] {
+        take_arrived(std::unique_lock(worker.mutex));
+        const auto until = std::min(looked_at + kLookedAtOnce, waiting.size());
+        if (until - looked_at < kLookedAtLeast) return false;
+        std::vector<ledger::Request*> next;
+        for (; looked_at < until; ++looked_at) next.push_back(&waiting[looked_at]);
+        worker.shard->check_ahead(next, now());
+        return waiting.size() - looked_at >= kLookedAtLeast;
+    };
     try {
         for (;;) {
-            bool closing = false;
-            {
-                std::unique_lock lock(worker.mutex);
-                if (waiting.empty())
-                    worker.arrived.wait_for(lock, heartbeat, [&] {
-                        return worker.closing || !worker.arriving.empty();
-                    });
-                arrived.swap(worker.arriving);
-                worker.taken += arrived.size();
-                closing = worker.closing;
-            }
-            std::move(arrived.begin(), arrived.end(), std::back_inserter(waiting));
-            arrived.clear();
+            std::unique_lock lock(worker.mutex);
+            if (waiting.empty())
+                worker.arrived.wait_for(lock, heartbeat,
+                                        [&] { return worker.closing || !worker.arriving.empty(); });
+            const bool closing = worker.closing;
+            take_arrived(std::move(lock));
             auto batch = take_batch(waiting);
+            looked_at -= std::min(looked_at, batch.size());
             worker.taken = waiting.size();
             if (batch.empty() && closing) break;
             if (now() - kept >= heartbeat) {
@@ -253,7 +268,7 @@ void Shards::run(Worker& worker) {
             std::map<std::uint32_t, std::vector<ledger::Answer>> by_gateway;
             const auto size = batch.size();
             const auto begun = std::chrono::steady_clock::now();
-            auto decided = worker.shard->process(std::move(batch), now());
+            auto decided = worker.shard->process(std::move(batch), now(), look_ahead);
             worker.enter(ledger::BatchStage::publish);
             for (auto& answer : decided)
                 by_gateway[answer.reply_to.gateway].push_back(std::move(answer));

@@ -6,6 +6,10 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+
 namespace millrace::ledger {
 namespace {
 
@@ -13,6 +17,8 @@ constexpr auto kConnectSeconds = "2";
 /// A transaction whose holder says no more between two statements, for so many time-outs, is ended
 /// by the server: it has rows that another process may be waiting for.
 constexpr int kWaits = 2;
+/// After so long there may be something to do meanwhile.
+constexpr std::chrono::milliseconds kPause{1};
 
 // One generic plan by index for every batch size: planning anew would cost more than most batches,
 // and a plan made while the tables were small must not scan them once they are large.
@@ -82,7 +88,8 @@ Answered BatchConnection::query(const char* sql, const std::vector<std::string>&
 }
 
 Answered BatchConnection::execute(const Statement& statement,
-                                  const BatchParameters::Raw& parameters) {
+                                  const BatchParameters::Raw& parameters,
+                                  const Meanwhile& meanwhile) {
     if (!prepared_.contains(statement.name)) {
         const bool sent =
             PQsendPrepare(handle_, statement.name.c_str(), statement.text.c_str(),
@@ -95,7 +102,7 @@ Answered BatchConnection::execute(const Statement& statement,
         PQsendQueryPrepared(handle_, statement.name.c_str(),
                             static_cast<int>(parameters.values.size()), parameters.values.data(),
                             parameters.lengths.data(), parameters.formats.data(), 0) == 1;
-    return sent ? wait() : nullptr;
+    return sent ? wait(meanwhile) : nullptr;
 }
 
 Answered BatchConnection::write(BatchNumbers numbers, BatchParameters& parameters) {
@@ -126,19 +133,30 @@ bool BatchConnection::roll_back() {
     return PQresultStatus(ended.get()) == PGRES_COMMAND_OK;
 }
 
-bool BatchConnection::wait_until_readable(short events) {
+bool BatchConnection::wait_until_readable(short events, const Meanwhile& meanwhile) {
+    using Clock = std::chrono::steady_clock;
+    using namespace std::chrono_literals;
     pollfd ready{PQsocket(handle_), events, 0};
-    if (poll(&ready, 1, static_cast<int>(timeout_.count())) <= 0) return false;
+    const auto deadline = Clock::now() + timeout_;
+    for (;;) {
+        const auto more = meanwhile && meanwhile();
+        const auto left = std::max<Clock::duration>(deadline - Clock::now(), 0ns);
+        const auto pause = !meanwhile ? left : more ? 0ns : std::min<Clock::duration>(left, kPause);
+        const timespec wait{pause / 1s, (pause % 1s) / 1ns};
+        const auto found = ppoll(&ready, 1, &wait, nullptr);
+        if (found > 0) break;
+        if ((found < 0 && errno != EINTR) || left == 0ns) return false;
+    }
     return !(ready.revents & POLLIN) || PQconsumeInput(handle_) == 1;
 }
 
-Answered BatchConnection::wait() {
+Answered BatchConnection::wait(const Meanwhile& meanwhile) {
     for (int pending = PQflush(handle_); pending != 0; pending = PQflush(handle_))
         if (pending < 0 || !wait_until_readable(POLLIN | POLLOUT)) return nullptr;
     Answered kept;
     for (;;) {
         while (PQisBusy(handle_))
-            if (!wait_until_readable(POLLIN)) return nullptr;
+            if (!wait_until_readable(POLLIN, meanwhile)) return nullptr;
         Answered next(PQgetResult(handle_));
         if (!next) break;
         if (PQresultStatus(kept.get()) != PGRES_FATAL_ERROR || !kept) kept = std::move(next);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -54,8 +55,12 @@ public:
         std::string text;
         std::vector<std::uint32_t> types;
     };
+    /// Work that does not wait for the server: asked for again and again until the server has
+    /// answered, at once while it returns true, which is that there is more of it.
+    using Meanwhile = std::function<bool()>;
     /// Made ready at its first use.
-    Answered execute(const Statement& statement, const BatchParameters::Raw& parameters);
+    Answered execute(const Statement& statement, const BatchParameters::Raw& parameters,
+                     const Meanwhile& meanwhile = {});
     /// The statement that writes what `parameters` hold.
     Answered write(BatchNumbers numbers, BatchParameters& parameters);
     /// What `PaymentCopy` makes.
@@ -64,9 +69,9 @@ public:
     bool roll_back();
 
 private:
-    bool wait_until_readable(short events);
+    bool wait_until_readable(short events, const Meanwhile& meanwhile = {});
     /// The first error if there is one, else the last result of what was sent.
-    Answered wait();
+    Answered wait(const Meanwhile& meanwhile = {});
 
     std::chrono::milliseconds timeout_;
     PGconn* handle_ = nullptr;

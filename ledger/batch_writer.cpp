@@ -133,9 +133,11 @@ BatchWriter::Outcome BatchWriter::commit(Prepared& batch) {
     });
 }
 
-BatchWriter::Outcome BatchWriter::acknowledge(Acknowledgement& batch) {
-    return until_known(
-        kMetOld, [&] { return connection_->execute(batch.statement(), batch.parameters(lease_)); });
+BatchWriter::Outcome BatchWriter::acknowledge(Acknowledgement& batch,
+                                              const BatchConnection::Meanwhile& meanwhile) {
+    return until_known(kMetOld, [&] {
+        return connection_->execute(batch.statement(), batch.parameters(lease_), meanwhile);
+    });
 }
 
 BatchWriter::Outcome BatchWriter::resolve(std::int64_t number) {

@@ -57,8 +57,8 @@ public:
     /// then tells what happened, and is used up if nothing did, so that no straggler commits later.
     /// Throws LeaseLost when the epoch is no longer ours.
     Outcome commit(Prepared& batch);
-    /// The same of payments that are to be posted later.
-    Outcome acknowledge(Acknowledgement& batch);
+    /// The same of payments that are to be posted later; `meanwhile` is done until it is known.
+    Outcome acknowledge(Acknowledgement& batch, const BatchConnection::Meanwhile& meanwhile = {});
 
     /// Extends the lease alone. Throws LeaseLost.
     void keep_lease(Time now);

@@ -64,6 +64,9 @@ struct PaymentRequest {
     ContractVerdict verdict = ContractVerdict::none;
     /// What a new inference is refused with; one that is there already gets its answer.
     std::optional<channel::Refusal> refusal{};
+    /// Its voucher was found to be signed by the channel's key while it waited
+    /// (`Shard::check_ahead`).
+    bool is_signed = false;
 };
 
 /// A block of one branch of a chain.

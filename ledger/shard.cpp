@@ -50,7 +50,9 @@ public:
         channel_count_ = channels_.size();
     }
 
-    std::vector<Answer> process(std::vector<Request> requests, Time now) {
+    std::vector<Answer> process(std::vector<Request> requests, Time now,
+                                const Meanwhile& meanwhile) {
+        meanwhile_ = &meanwhile;
         for (const auto lookup : {Lookup::suspects, Lookup::everything}) {
             try {
                 if (auto answers = try_process(requests, now, lookup)) return *answers;
@@ -62,6 +64,27 @@ public:
             }
         }
         return refuse_all(requests);
+    }
+
+    void check_ahead(std::span<Request* const> waiting, Time now) {
+        enter(BatchStage::verify);
+        std::deque<BatchItem> items;
+        std::unordered_map<channel::ChannelId, std::vector<BatchItem*>> of_channel;
+        std::vector<PaymentRequest*> payments;
+        for (auto* request : waiting) {
+            auto* payment = std::get_if<PaymentRequest>(request);
+            if (!payment) continue;
+            payments.push_back(payment);
+            items.emplace_back().request = request;
+            of_channel[payment->channel].push_back(&items.back());
+        }
+        for (const auto& [id, some] : of_channel)
+            if (const auto found = channels_.find(id); found != channels_.end())
+                signatures_.add(found->second, some, settings_.checking, now);
+        signatures_.check();
+        for (std::size_t at = 0; at < items.size(); ++at)
+            payments[at]->is_signed = items[at].is_signed;
+        enter(BatchStage::commit);
     }
 
     BatchWriter& writer() { return writer_; }
@@ -89,7 +112,12 @@ private:
         forget_groups();
         enter(BatchStage::decide);
         std::deque<BatchItem> items;
-        for (const auto& request : requests) items.emplace_back().request = &request;
+        for (const auto& request : requests) {
+            auto& item = items.emplace_back();
+            item.request = &request;
+            const auto* payment = std::get_if<PaymentRequest>(&request);
+            item.is_signed = payment && payment->is_signed;
+        }
         open_channels(items, now);
         mark_posted(
             items, assets_, channels_, [this]() -> auto& { return connection(); });
@@ -217,8 +245,9 @@ private:
             const CommitOrder::Turn turn(order_, is_posted_later ? CommitOrder::Commits::to_backlog
                                                                  : CommitOrder::Commits::to_ledger);
             enter(BatchStage::commit);
-            const auto outcome =
-                is_posted_later ? writer_.acknowledge(*acknowledgement) : writer_.commit(*prepared);
+            const auto outcome = is_posted_later
+                                     ? writer_.acknowledge(*acknowledgement, *meanwhile_)
+                                     : writer_.commit(*prepared);
             enter(BatchStage::publish);
             if (const auto* failure = std::get_if<BatchWriter::Failure>(&outcome)) {
                 restore();
@@ -339,6 +368,7 @@ private:
     std::atomic<std::uint64_t> checks_published_ = 0;
 
     // Of the batch in hand.
+    const Meanwhile* meanwhile_ = nullptr;
     std::unordered_map<channel::ChannelId, Group> groups_;
     std::vector<Group*> group_order_;
     std::vector<channel::ChannelId> created_;
@@ -349,8 +379,12 @@ Shard::Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder
                                        order)) {}
 Shard::~Shard() = default;
 
-std::vector<Answer> Shard::process(std::vector<Request> batch, Time now) {
-    return engine_->process(std::move(batch), now);
+std::vector<Answer> Shard::process(std::vector<Request> batch, Time now,
+                                   const Meanwhile& meanwhile) {
+    return engine_->process(std::move(batch), now, meanwhile);
+}
+void Shard::check_ahead(std::span<Request* const> waiting, Time now) {
+    engine_->check_ahead(waiting, now);
 }
 void Shard::keep_lease(Time now) {
     engine_->writer().keep_lease(now);

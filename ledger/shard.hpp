@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,16 @@ public:
     /// only then answers: one answer per request, in order. When the database fails, nothing was
     /// committed or the answer says what was; requests in doubt are resolved by the batch number,
     /// never guessed. Throws LeaseLost when another process has taken the shard over.
-    std::vector<Answer> process(std::vector<Request> batch, Time now);
+    ///
+    /// `meanwhile` is asked while a batch of payments is being committed, again and again, at once
+    /// while it returns true. Of this shard it may call `check_ahead` alone.
+    using Meanwhile = std::function<bool()>;
+    std::vector<Answer> process(std::vector<Request> batch, Time now,
+                                const Meanwhile& meanwhile = {});
+
+    /// Checks the signatures of requests that wait for a later batch, and marks those that are
+    /// good.
+    void check_ahead(std::span<Request* const> waiting, Time now);
 
     /// Extends the lease without a batch. Throws LeaseLost.
     void keep_lease(Time now);

@@ -9,8 +9,6 @@ constexpr std::uint32_t kSignaturesCounted = 1'000;
 
 void SignatureBatch::begin() {
     key_tables_.begin_batch();
-    questions_.clear();
-    asked_.clear();
 }
 
 void SignatureBatch::add(LiveChannel& channel, const std::vector<BatchItem*>& items,
@@ -19,7 +17,7 @@ void SignatureBatch::add(LiveChannel& channel, const std::vector<BatchItem*>& it
     for (auto* item : likely_checks(channel, items, checking)) {
         const auto& voucher = *voucher_of(*item);
         const auto* signature = voucher.signature.as_of_key();
-        if (!signature) continue;
+        if (!signature || item->is_signed) continue;
         if (channel.signatures < kSignaturesCounted) ++channel.signatures;
         const auto* known = key_tables_.find(*channel.signer, channel.signatures, now);
         if (!known && !channel::answers_without_table()) continue;
@@ -29,10 +27,13 @@ void SignatureBatch::add(LiveChannel& channel, const std::vector<BatchItem*>& it
 }
 
 void SignatureBatch::check() {
-    if (!channel::answer_pays(questions_)) return;
-    channel::answer(questions_);
-    for (std::size_t at = 0; at < asked_.size(); ++at)
-        asked_[at]->is_signed = questions_[at].is_good;
+    if (channel::answer_pays(questions_)) {
+        channel::answer(questions_);
+        for (std::size_t at = 0; at < asked_.size(); ++at)
+            asked_[at]->is_signed = questions_[at].is_good;
+    }
+    questions_.clear();
+    asked_.clear();
 }
 
 }  // namespace millrace::ledger

@@ -14,11 +14,12 @@ class SignatureBatch {
 public:
     explicit SignatureBatch(std::size_t key_tables_max) : key_tables_(key_tables_max) {}
 
+    /// Few keys get a table in one batch.
     void begin();
-    /// Those that will be asked for, as far as can be told.
+    /// Those that will be asked for, as far as can be told, and are not known to be good.
     void add(LiveChannel& channel, const std::vector<BatchItem*>& items, Checking checking,
              Time now);
-    /// Marks the items whose vouchers are signed.
+    /// Marks the items whose vouchers are signed, and forgets them all.
     void check();
 
 private:

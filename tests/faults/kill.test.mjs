@@ -18,7 +18,7 @@ let stack;
 let load;
 
 before(async () => {
-  stack = await Stack.start();
+  stack = await Stack.start({ env: { MILLRACE_LEDGER__SHARDS: "2" } });
   load = await Load.open(stack.ready, random, kChannels);
 });
 

@@ -25,7 +25,7 @@ let provider;
 let lanes;
 
 before(async () => {
-  stack = await Stack.start();
+  stack = await Stack.start({ env: { MILLRACE_LEDGER__SHARDS: "2" } });
   await restartWithSmallClaims();
   chain = new Chain(stack.ready);
   const receiver = newAccount();

@@ -1,3 +1,4 @@
+#include "channel/known_key.hpp"
 #include "ledger/acknowledged_batch.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/poster.hpp"
@@ -149,6 +150,48 @@ TEST_CASE("posting: an inference that waits to be posted is not paid for again",
     CHECK(again.result.seq == first.result.seq);
     CHECK(refused(process_patiently(shard, app.pay("a", 90, 300))) == Error::idempotency_conflict);
     CHECK(books.query("select charged from channel") == "100");
+}
+
+TEST_CASE("posting: while a batch is on its way, what waits for the next is checked", "[posting]") {
+    Unposted unposted;
+    auto& [books, shard, app] = unposted;
+    const auto other = payer(books, 2);
+    const auto stranger = payer(books, 3);
+    process(shard, other.open(1000));
+    process(shard, app.pay("first", 10, 10), other.pay("first", 10, 10));
+    auto forged = app.pay("forged", 10, 40);
+    std::get<channel::Pay>(forged.command).voucher.signature = stranger.voucher(40).signature;
+    std::vector<ledger::Request> next{app.pay("good", 10, 30), other.pay("good", 10, 20),
+                                      stranger.pay("nowhere", 1, 1), app.charge("good", 1),
+                                      app.open(1000)};
+    std::vector<ledger::Request> last{forged, other.pay("last", 10, 30)};
+    int asked = 0;
+    const auto answers = shard.process({app.pay("second", 10, 20)}, kNoon, [&] {
+        ++asked;
+        for (auto* some : {&next, &last}) {
+            std::vector<ledger::Request*> waiting;
+            for (auto& request : *some) waiting.push_back(&request);
+            shard.check_ahead(waiting, kNoon);
+        }
+        return asked < 3;
+    });
+    paid(answers[0]);
+    CHECK(asked > 0);
+    const auto is_signed = [](const ledger::Request& request) {
+        return std::get<ledger::PaymentRequest>(request).is_signed;
+    };
+    // Where keys need tables, so few signatures leave it to the batch.
+    const bool are_checked = channel::answers_without_table();
+    CHECK(is_signed(next[0]) == are_checked);
+    CHECK(is_signed(next[1]) == are_checked);
+    CHECK_FALSE(is_signed(next[2]));
+    CHECK_FALSE(is_signed(next[3]));
+    CHECK_FALSE(is_signed(last[0]));
+    CHECK(is_signed(last[1]) == are_checked);
+    CHECK(paid(shard.process({next[0]}, kNoon)[0]).result.charged == units(30));
+    CHECK(refused(shard.process({last[0]}, kNoon)[0]) == channel::Error::voucher_signature);
+    unposted.post_all();
+    CHECK(books.query("select count(*) from payment where signature is null") == "0");
 }
 
 TEST_CASE("posting: a shard that begins anew asks for inferences of before", "[posting]") {
