@@ -123,7 +123,7 @@ struct LedgerConfig {
     std::chrono::milliseconds lease_duration{5000};
     std::chrono::milliseconds commit_timeout{5000};
     /// So long after its acknowledgement a payment is posted at the latest; 0: before it.
-    std::chrono::milliseconds post_within{500};
+    std::chrono::milliseconds post_within{3000};
     /// Judge every voucher by its own signature, also where a later one covers it.
     bool check_every_signature = false;
     /// Of keys that sign often, over all shards: 53 KiB each.

@@ -1,12 +1,12 @@
 #include "ledger/backlog.hpp"
 
+#include "ledger/poster.hpp"
+
 #include <algorithm>
 
 namespace millrace::ledger {
 namespace {
 
-/// Payments that are worth a transaction of their own.
-constexpr std::size_t kMany = 16'384;
 /// More are not held back: repeats of them are told from memory.
 constexpr std::size_t kMost = 100'000;
 
@@ -43,7 +43,7 @@ bool Backlog::wait_for_room(std::chrono::milliseconds patience) {
 }
 
 bool Backlog::is_urgent() const {
-    return !parts_.empty() && (closing_ || payments_ >= kMany || parts_.front().last <= wanted_);
+    return !parts_.empty() && (closing_ || payments_ >= Poster::kPaymentsMax || parts_.front().last <= wanted_);
 }
 
 bool Backlog::wait_for_work(std::chrono::milliseconds within) {

@@ -17,6 +17,9 @@ namespace millrace::ledger {
 /// Blocking; used by one thread.
 class Poster {
 public:
+    /// So many payments are worth a transaction of their own: up to a second of work.
+    static constexpr std::size_t kPaymentsMax = 32'768;
+
     /// So long each answer of the database is waited for, but for ten seconds at least.
     Poster(std::string postgres, std::chrono::milliseconds timeout);
 
@@ -28,9 +31,6 @@ public:
     std::int64_t seq() const { return seq_; }
 
 private:
-    /// A tenth of a second of work or two.
-    static constexpr std::size_t kPaymentsMax = 16'384;
-
     std::optional<CommittedBatch> post_within(std::size_t payments_max);
     Answered checked(Answered answer, ExecStatusType wanted);
 
