@@ -109,7 +109,7 @@ void read(ConfigSection& section, LedgerConfig& ledger) {
     if (ledger.postgres.empty())
         section.problem("postgres",
                         R"(has to be a connection URI, such as "postgresql:///millrace")");
-    section.number("shards", ledger.shards, 1, 1024);
+    section.number("shards", ledger.shards, 0, 1024);
     section.number("readers", ledger.readers, 1, 256);
     section.duration("lease_duration_ms", ledger.lease_duration, 200, 600'000);
     section.duration("commit_timeout_ms", ledger.commit_timeout, 100, 600'000);

@@ -69,7 +69,7 @@ ledger::Assets prepare_database(const Config& config) {
 ShardsSettings shards_settings(const Config& config, Metrics& metrics) {
     ShardsSettings settings;
     settings.postgres = config.ledger.postgres;
-    settings.shards_wanted = config.ledger.shards;
+    settings.shards_wanted = std::max(1u, config.ledger.shards);
     settings.limits.reservations_max = config.limits.reservations_per_channel_max;
     settings.queue_max = config.limits.shard_queue_max;
     settings.lease_duration = config.ledger.lease_duration;

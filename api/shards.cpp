@@ -30,8 +30,8 @@ constexpr std::size_t kBatchMax = 8000;
 /// Each channel costs a signature check. With more of them in a batch, the cores that commit and
 /// answer have nothing to do for too long, and then too much at once.
 constexpr std::size_t kBatchChannelsMax = 192;
-/// So many signatures at once leave a commit's answer waiting for less than a millisecond.
-constexpr std::size_t kLookedAtOnce = 128;
+/// So many signatures at once leave a commit's answer waiting for less than half a millisecond.
+constexpr std::size_t kLookedAtOnce = 32;
 /// Fewer are cheaper to check with those that come after them.
 constexpr std::size_t kLookedAtLeast = 16;
 constexpr auto kLeaseRetry = 100ms;
@@ -232,6 +232,9 @@ void Shards::run(Worker& worker) {
     std::vector<ledger::Request> arrived;
     std::deque<ledger::Request> waiting;
     std::size_t looked_at = 0;
+    // Where later vouchers cover most of the others, what is checked ahead is covered as well, when
+    // its batch comes.
+    bool looking_pays = false;
     const auto take_arrived = [&](std::unique_lock<std::mutex> lock) {
         arrived.swap(worker.arriving);
         worker.taken += arrived.size();
@@ -242,7 +245,7 @@ void Shards::run(Worker& worker) {
     const auto look_ahead = [&] {
         take_arrived(std::unique_lock(worker.mutex));
         const auto until = std::min(looked_at + kLookedAtOnce, waiting.size());
-        if (until - looked_at < kLookedAtLeast) return false;
+        if (!looking_pays || until - looked_at < kLookedAtLeast) return false;
         std::vector<ledger::Request*> next;
         for (; looked_at < until; ++looked_at) next.push_back(&waiting[looked_at]);
         worker.shard->check_ahead(next, now());
@@ -268,7 +271,9 @@ void Shards::run(Worker& worker) {
             std::map<std::uint32_t, std::vector<ledger::Answer>> by_gateway;
             const auto size = batch.size();
             const auto begun = std::chrono::steady_clock::now();
+            const auto checked_before = worker.shard->signatures_checked();
             auto decided = worker.shard->process(std::move(batch), now(), look_ahead);
+            looking_pays = 2 * (worker.shard->signatures_checked() - checked_before) >= size;
             worker.enter(ledger::BatchStage::publish);
             for (auto& answer : decided)
                 by_gateway[answer.reply_to.gateway].push_back(std::move(answer));

@@ -43,7 +43,8 @@ bool Backlog::wait_for_room(std::chrono::milliseconds patience) {
 }
 
 bool Backlog::is_urgent() const {
-    return !parts_.empty() && (closing_ || payments_ >= Poster::kPaymentsMax || parts_.front().last <= wanted_);
+    return !parts_.empty() &&
+           (closing_ || payments_ >= Poster::kPaymentsMax || parts_.front().last <= wanted_);
 }
 
 bool Backlog::wait_for_work(std::chrono::milliseconds within) {

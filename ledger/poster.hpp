@@ -17,8 +17,9 @@ namespace millrace::ledger {
 /// Blocking; used by one thread.
 class Poster {
 public:
-    /// So many payments are worth a transaction of their own: up to a second of work.
-    static constexpr std::size_t kPaymentsMax = 32'768;
+    /// So many payments are worth a transaction of their own: some tenths of a second of work, for
+    /// which whatever is not a payment may have to wait.
+    static constexpr std::size_t kPaymentsMax = 16'384;
 
     /// So long each answer of the database is waited for, but for ten seconds at least.
     Poster(std::string postgres, std::chrono::milliseconds timeout);

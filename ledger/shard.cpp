@@ -80,7 +80,8 @@ public:
         }
         for (const auto& [id, some] : of_channel)
             if (const auto found = channels_.find(id); found != channels_.end())
-                signatures_.add(found->second, some, settings_.checking, now);
+                signatures_.add(found->second, some, settings_.checking, now,
+                                SignatureBatch::Of::a_later_one);
         signatures_.check();
         for (std::size_t at = 0; at < items.size(); ++at)
             payments[at]->is_signed = items[at].is_signed;

@@ -49,14 +49,15 @@ public:
     Shard(ShardSettings settings, Assets assets, HeldLease lease, CommitOrder& order);
     ~Shard();
 
+    /// Work that does not wait for the database: asked for again and again while a batch of
+    /// payments is being acknowledged, at once while it returns true, which is that there is more
+    /// of it. Of this shard it may call `check_ahead` alone.
+    using Meanwhile = std::function<bool()>;
+
     /// Decides all requests in order, checks signatures newest first per channel, commits, and
     /// only then answers: one answer per request, in order. When the database fails, nothing was
     /// committed or the answer says what was; requests in doubt are resolved by the batch number,
     /// never guessed. Throws LeaseLost when another process has taken the shard over.
-    ///
-    /// `meanwhile` is asked while a batch of payments is being committed, again and again, at once
-    /// while it returns true. Of this shard it may call `check_ahead` alone.
-    using Meanwhile = std::function<bool()>;
     std::vector<Answer> process(std::vector<Request> batch, Time now,
                                 const Meanwhile& meanwhile = {});
 

@@ -12,14 +12,15 @@ void SignatureBatch::begin() {
 }
 
 void SignatureBatch::add(LiveChannel& channel, const std::vector<BatchItem*>& items,
-                         Checking checking, Time now) {
+                         Checking checking, Time now, Of batch) {
     if (!channel.signer) return;
     for (auto* item : likely_checks(channel, items, checking)) {
         const auto& voucher = *voucher_of(*item);
         const auto* signature = voucher.signature.as_of_key();
         if (!signature || item->is_signed) continue;
-        if (channel.signatures < kSignaturesCounted) ++channel.signatures;
-        const auto* known = key_tables_.find(*channel.signer, channel.signatures, now);
+        const bool counts = batch == Of::this_batch;
+        if (counts && channel.signatures < kSignaturesCounted) ++channel.signatures;
+        const auto* known = key_tables_.find(*channel.signer, counts ? channel.signatures : 0, now);
         if (!known && !channel::answers_without_table()) continue;
         questions_.push_back({digest_of(channel, voucher), signature, &*channel.signer, known});
         asked_.push_back(item);

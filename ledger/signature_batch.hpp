@@ -16,9 +16,11 @@ public:
 
     /// Few keys get a table in one batch.
     void begin();
+    /// Whether they are of the batch in hand or of a later one, for which no key gets a table.
+    enum class Of { this_batch, a_later_one };
     /// Those that will be asked for, as far as can be told, and are not known to be good.
     void add(LiveChannel& channel, const std::vector<BatchItem*>& items, Checking checking,
-             Time now);
+             Time now, Of batch = Of::this_batch);
     /// Marks the items whose vouchers are signed, and forgets them all.
     void check();
 

@@ -141,6 +141,43 @@ TEST_CASE("shards: what an earlier process has acknowledged is posted before any
     CHECK(books.query("select count(*) from acknowledged_batch") == "1");
 }
 
+TEST_CASE(
+    "shards: payments that arrive while others are committed are checked and decided in order",
+    "[shards][posting]") {
+    Books books;
+    books.change("delete from shard_lease");
+    Desk desk;
+    auto shards = make(books, desk, 1, 65536, true);
+    REQUIRE(shards.start([](const std::string&) {}));
+    constexpr std::size_t kChannels = 40;
+    constexpr std::size_t kPayments = 20;
+    std::vector<Payer> payers;
+    for (unsigned n = 1; n <= kChannels; ++n) {
+        payers.push_back(payer(books, n));
+        REQUIRE(submit_one(shards, payers.back().open(1'000'000)));
+    }
+    REQUIRE(desk.wait_for(kChannels));
+    for (std::size_t round = 1; round <= kPayments; ++round)
+        for (const auto& one : payers)
+            REQUIRE(submit_one(shards, one.pay("p" + std::to_string(round), 5, 5 * round)));
+    auto forged = payers[0].pay("forged", 5, 5000);
+    std::get<channel::Pay>(forged.command).voucher.signature = payers[1].voucher(5000).signature;
+    REQUIRE(submit_one(shards, forged));
+    REQUIRE(desk.wait_for(kChannels + kChannels * kPayments + 1));
+    shards.stop();
+    CHECK(desk.fatal.empty());
+    CHECK(shards.queued() == 0);
+    const auto refusals =
+        std::count_if(desk.answers.begin(), desk.answers.end(), [](const auto& answer) {
+            return std::holds_alternative<channel::Refusal>(answer.outcome);
+        });
+    CHECK(refusals == 1);
+    CHECK(refused(desk.answers.back()) == channel::Error::voucher_signature);
+    CHECK(desk.published.size() == kChannels * kPayments);
+    CHECK(std::is_sorted(desk.published.begin(), desk.published.end()));
+    CHECK(shards.commit_order().backlog.payments() == kChannels * kPayments);
+}
+
 TEST_CASE("shards: a full queue gives the request back", "[shards]") {
     Books books;
     Desk desk;

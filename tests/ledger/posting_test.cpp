@@ -190,6 +190,9 @@ TEST_CASE("posting: while a batch is on its way, what waits for the next is chec
     CHECK(is_signed(last[1]) == are_checked);
     CHECK(paid(shard.process({next[0]}, kNoon)[0]).result.charged == units(30));
     CHECK(refused(shard.process({last[0]}, kNoon)[0]) == channel::Error::voucher_signature);
+    // Nobody asks again about one that is marked.
+    std::get<ledger::PaymentRequest>(last[0]).is_signed = true;
+    CHECK(paid(shard.process({last[0]}, kNoon)[0]).result.charged == units(40));
     unposted.post_all();
     CHECK(books.query("select count(*) from payment where signature is null") == "0");
 }
