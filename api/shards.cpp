@@ -242,10 +242,10 @@ void Shards::run(Worker& worker) {
         std::move(arrived.begin(), arrived.end(), std::back_inserter(waiting));
         arrived.clear();
     };
-    const auto look_ahead = [&] {
+    const ledger::Shard::Meanwhile look_ahead = [&] {
         take_arrived(std::unique_lock(worker.mutex));
         const auto until = std::min(looked_at + kLookedAtOnce, waiting.size());
-        if (!looking_pays || until - looked_at < kLookedAtLeast) return false;
+        if (until - looked_at < kLookedAtLeast) return false;
         std::vector<ledger::Request*> next;
         for (; looked_at < until; ++looked_at) next.push_back(&waiting[looked_at]);
         worker.shard->check_ahead(next, now());
@@ -272,7 +272,8 @@ void Shards::run(Worker& worker) {
             const auto size = batch.size();
             const auto begun = std::chrono::steady_clock::now();
             const auto checked_before = worker.shard->signatures_checked();
-            auto decided = worker.shard->process(std::move(batch), now(), look_ahead);
+            auto decided = worker.shard->process(
+                std::move(batch), now(), looking_pays ? look_ahead : ledger::Shard::Meanwhile{});
             looking_pays = 2 * (worker.shard->signatures_checked() - checked_before) >= size;
             worker.enter(ledger::BatchStage::publish);
             for (auto& answer : decided)

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <ctime>
 
 namespace millrace::ledger {
 namespace {
@@ -139,13 +138,13 @@ bool BatchConnection::wait_until_readable(short events, const Meanwhile& meanwhi
     pollfd ready{PQsocket(handle_), events, 0};
     const auto deadline = Clock::now() + timeout_;
     for (;;) {
-        const auto more = meanwhile && meanwhile();
-        const auto left = std::max<Clock::duration>(deadline - Clock::now(), 0ns);
-        const auto pause = !meanwhile ? left : more ? 0ns : std::min<Clock::duration>(left, kPause);
-        const timespec wait{pause / 1s, (pause % 1s) / 1ns};
-        const auto found = ppoll(&ready, 1, &wait, nullptr);
+        auto pause = timeout_;
+        if (meanwhile) pause = meanwhile() ? 0ms : kPause;
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            std::max<Clock::duration>(deadline - Clock::now(), 0ns));
+        const auto found = poll(&ready, 1, static_cast<int>(std::min(pause, left).count()));
         if (found > 0) break;
-        if ((found < 0 && errno != EINTR) || left == 0ns) return false;
+        if ((found < 0 && errno != EINTR) || left == 0ms) return false;
     }
     return !(ready.revents & POLLIN) || PQconsumeInput(handle_) == 1;
 }
