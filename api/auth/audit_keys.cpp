@@ -92,7 +92,7 @@ Task<AuditKeys::Verified> AuditKeys::verify(Database& database, std::string bear
         const auto look = [id](pqxx::connection& connection) {
             return ledger::find_audit_key(connection, id);
         };
-        auto found = co_await database.run(look);
+        auto found = co_await database.run_at_once(look);
         known = Remembered{std::move(found), now};
         remember(id, *known);
     }

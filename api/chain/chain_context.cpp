@@ -40,7 +40,7 @@ Task<void> ChainContext::commit_in_order(Work work) {
         transaction.commit();
         for (const auto& event : events) publish(event);
     };
-    co_await database.run(committing);
+    co_await database.run_at_once(committing);
 }
 
 Task<void> ChainContext::pause(std::chrono::milliseconds duration) const {

@@ -54,18 +54,30 @@ struct ChainContext {
     using Work = std::function<std::vector<ledger::SettlementEvent>(pqxx::transaction_base&)>;
     Task<void> commit_in_order(Work work);
 
-    /// Reads in a transaction of its own.
+    /// Reads, in a transaction of its own, what payments do not change, or not yet: to have them
+    /// posted each time that the chain is looked at would be to post them one by one.
     template <class Read>
     auto read(Read read) -> Task<decltype(read(std::declval<pqxx::transaction_base&>()))> {
-        const auto work = [read = std::move(read)](pqxx::connection& connection) {
-            pqxx::work transaction(connection);
-            return read(transaction);
-        };
-        co_return co_await database.run(work);
+        co_return co_await database.run_at_once(in_transaction(std::move(read)));
+    }
+    /// The same, with all that is acknowledged.
+    template <class Read>
+    auto read_with_payments(Read read)
+        -> Task<decltype(read(std::declval<pqxx::transaction_base&>()))> {
+        co_return co_await database.run(in_transaction(std::move(read)));
     }
 
     /// Returns early when the service stops.
     Task<void> pause(std::chrono::milliseconds duration) const;
+
+private:
+    template <class Read>
+    static auto in_transaction(Read read) {
+        return [read = std::move(read)](pqxx::connection& connection) {
+            pqxx::work transaction(connection);
+            return read(transaction);
+        };
+    }
 };
 
 ledger::Time now();

@@ -290,7 +290,7 @@ private:
             transaction.commit();
             return released;
         };
-        co_await context_.database.run(work);
+        co_await context_.database.run_at_once(work);
         co_return co_await loop->claims().claim(asset, receiver);
     }
 

@@ -21,7 +21,7 @@ Task<channel::Bytes> signed_claim_call(ChainContext& context, const ChainNetwork
     const auto work = [rows, signer, escrow](pqxx::connection&) {
         return ledger::claim_calldata(escrow, rows, *signer);
     };
-    co_return co_await context.database.run(work);
+    co_return co_await context.database.run_at_once(work);
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ Task<Claims::Work> Claims::read_due(ledger::Occasion occasion, const ledger::Ass
                     ledger::has_unfinished_claim(transaction, asset.id, receiver),
                     ledger::has_unswept(transaction, asset.id, receiver)};
     };
-    co_return co_await context_.read(work);
+    co_return co_await context_.read_with_payments(work);
 }
 
 /// Leaves the sound rows. What the contract or the signer would refuse goes into quarantine first,
@@ -280,7 +280,12 @@ Task<void> Claims::claim_earned(ledger::Occasion occasion, const ledger::Asset& 
     const auto work = [&asset, amount_min](pqxx::transaction_base& transaction) {
         return ledger::due_receivers(transaction, asset.id, amount_min);
     };
-    const auto receivers = co_await context_.read(work);
+    std::vector<channel::Address> receivers;
+    // What waits to be posted reaches a threshold at the next look, but an interval is long.
+    if (occasion == ledger::Occasion::watching)
+        receivers = co_await context_.read(work);
+    else
+        receivers = co_await context_.read_with_payments(work);
     for (const auto& receiver : receivers) {
         if (context_.stopping) co_return;
         // There may be many, and a withdrawal does not wait for them.

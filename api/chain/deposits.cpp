@@ -123,7 +123,7 @@ Task<bool> Deposits::is_known(channel::ChannelId id) {
     const auto work = [id](pqxx::connection& connection) {
         return ledger::read_channel(connection, id).has_value();
     };
-    co_return co_await context_.database.run(work);
+    co_return co_await context_.database.run_at_once(work);
 }
 
 /// A method that the token is not taken by has no collector.

@@ -87,7 +87,7 @@ Task<void> Follower::start() {
             chain::advance_cursor(transaction, id, start);
             transaction.commit();
         };
-        co_await context_.database.run(work);
+        co_await context_.database.run_at_once(work);
     }
     network_.cursor = cursor;
     spdlog::info("{}: following from block {}", network_.node.name(), cursor->block_number);
@@ -153,7 +153,7 @@ Task<std::string> Follower::post_range(std::uint64_t to) {
         chain::advance_cursor(transaction, id, next);
         transaction.commit();
     };
-    co_await context_.database.run(work);
+    co_await context_.database.run_at_once(work);
     network_.cursor = next;
     if (count != 0) spdlog::debug("{}: {} events up to block {}", network_.node.name(), count, to);
     co_return std::string();
@@ -218,7 +218,7 @@ Task<bool> Follower::concerns_our_books(const ledger::Request& request) {
     const auto work = [asset, receiver](pqxx::connection& connection) {
         return ledger::claimed_balance(connection, asset, receiver);
     };
-    const auto claimed = co_await context_.database.run(work);
+    const auto claimed = co_await context_.database.run_at_once(work);
     co_return !claimed.is_zero();
 }
 

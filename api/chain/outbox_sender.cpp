@@ -86,7 +86,7 @@ Task<std::vector<OutboxEntry>> OutboxSender::write_down(Write write) {
             const auto work = [write, sender](pqxx::connection& connection) {
                 return write(connection, sender);
             };
-            co_return co_await context_.database.run(work);
+            co_return co_await context_.database.run_at_once(work);
         } catch (const pqxx::unique_violation&) {
             if (attempt == kWriteAttempts) throw;
         }
@@ -320,7 +320,7 @@ Task<void> OutboxSender::raise_fees(const OutboxEntry& entry, chain::Fees wanted
         transaction.commit();
         return made;
     };
-    const auto replacement = co_await context_.database.run(work);
+    const auto replacement = co_await context_.database.run_at_once(work);
     count(entry.purpose, "raised");
     spdlog::info("{}: transaction {} is stuck; {} replaces it with a fee of {} wei per gas",
                  network_.node.name(), channel::to_hex(entry.hash),

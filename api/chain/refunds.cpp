@@ -209,7 +209,7 @@ Task<channel::Bytes> Refunds::calldata_for(const ledger::ChannelTerms& terms,
         calls.push_back(std::move(refund));
         return chain::multicall_call(std::move(calls));
     };
-    co_return co_await context_.database.run(work);
+    co_return co_await context_.database.run_at_once(work);
 }
 
 Task<Refunds::Outcome<RefundSent>> Refunds::send(const NewRefund& refund) {
@@ -339,7 +339,7 @@ Task<void> Refunds::give_up(RefundKey key, channel::Amount amount, std::uint64_t
         transaction.commit();
         return given_up;
     };
-    const bool given_up = co_await context_.database.run(work);
+    const bool given_up = co_await context_.database.run_at_once(work);
     if (!given_up) co_return;
     spdlog::warn("{}: refund {} of channel {} is given up: {}", network_.node.name(), key.number,
                  channel::to_hex(key.channel), why);

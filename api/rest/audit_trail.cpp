@@ -53,7 +53,7 @@ Task<HttpResponse> recorded(RestContext& context, ledger::AuditCaller caller, As
         return true;
     };
     try {
-        co_await context.database.run(record);
+        co_await context.database.run_at_once(record);
     } catch (const pqxx::failure& error) {
         co_return database_failed(context, error);
     }

@@ -144,7 +144,7 @@ Task<std::optional<Objection>> ClaimSettler::object_to_delegation(
     const auto reading = [ids](pqxx::transaction_base& transaction) {
         return ledger::charged_of(transaction, ids);
     };
-    const auto charged = co_await context_.read(reading);
+    const auto charged = co_await context_.read_with_payments(reading);
     for (std::size_t at = 0; at < rows.size(); ++at) {
         const auto found = charged.find(ids[at]);
         if (found == charged.end()) {
@@ -177,7 +177,7 @@ Task<std::variant<ClaimSettler::Consented, Objection>> ClaimSettler::sign(
     };
     std::string refusal;
     try {
-        consented.signature = co_await context_.database.run(signing);
+        consented.signature = co_await context_.database.run_at_once(signing);
         co_return consented;
     } catch (const chain::SignerRefused& error) {
         refusal = error.what();

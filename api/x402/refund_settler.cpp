@@ -316,7 +316,7 @@ Task<std::variant<channel::VoucherSignature, Objection>> RefundSettler::sign(
     };
     std::string refusal;
     try {
-        const auto made = co_await context_.database.run(signing);
+        const auto made = co_await context_.database.run_at_once(signing);
         co_return channel::VoucherSignature{made};
     } catch (const chain::SignerRefused& error) {
         refusal = error.what();
