@@ -13,7 +13,9 @@ constexpr std::chrono::milliseconds kPauseAfterTrouble{500};
 Posting::Posting(std::string postgres, std::chrono::milliseconds commit_timeout,
                  std::chrono::milliseconds within, ledger::CommitOrder& order, Metrics& metrics)
     : within_(within),
-      poster_(std::move(postgres), commit_timeout),
+      // Half of a core, then.
+      poster_(std::move(postgres), commit_timeout,
+              [&order](std::chrono::nanoseconds took) { return order.backlog.rest(took); }),
       order_(order),
       metrics_(metrics) {}
 
@@ -52,7 +54,8 @@ void Posting::run() {
 }
 
 void Posting::post() {
-    auto posted = poster_.post();
+    auto posted = poster_.post(order_.backlog.is_much() ? ledger::Poster::kPaymentsMax / 2
+                                                        : ledger::Poster::kPaymentsMax);
     if (posted && order_.posted) order_.posted(std::move(*posted));
     order_.backlog.posted(poster_.seq());
 }

@@ -1,5 +1,6 @@
 #include "api/shards.hpp"
 
+#include "api/waiting_requests.hpp"
 #include "ledger/lease.hpp"
 #include "ledger/poster.hpp"
 
@@ -8,14 +9,12 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <thread>
-#include <unordered_set>
 
 #include <pqxx/pqxx>
 
@@ -25,16 +24,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// More than this in one transaction gains nothing and makes the first of them wait.
-constexpr std::size_t kBatchMax = 8000;
-/// Each channel costs a signature check. With more of them in a batch, the cores that commit and
-/// answer have nothing to do for too long, and then too much at once.
-constexpr std::size_t kBatchChannelsMax = 192;
 /// So many signatures at once leave a commit's answer waiting for less than half a millisecond.
 constexpr std::size_t kLookedAtOnce = 32;
 /// Fewer are cheaper to check with those that come after them.
 constexpr std::size_t kLookedAtLeast = 16;
 constexpr auto kLeaseRetry = 100ms;
+/// How often it is seen whether what was put aside may be decided.
+constexpr auto kAsidePause = 2ms;
 
 ledger::Time now() {
     return std::chrono::time_point_cast<std::chrono::microseconds>(
@@ -59,21 +55,6 @@ std::jthread keep(const std::string& postgres, const ledger::HeldLease& lease) {
             spdlog::warn("the lease of shard {} is not extended: {}", lease.shard, error.what());
         }
     });
-}
-
-/// Moves the oldest of what waits into a batch, as many as one transaction should hold.
-std::vector<ledger::Request> take_batch(std::deque<ledger::Request>& waiting) {
-    std::unordered_set<channel::ChannelId> channels;
-    std::vector<ledger::Request> batch;
-    for (; !waiting.empty() && batch.size() < kBatchMax; waiting.pop_front()) {
-        auto& oldest = waiting.front();
-        if (const auto* id = channel_of(oldest); id && !channels.contains(*id)) {
-            if (channels.size() == kBatchChannelsMax) break;
-            channels.insert(*id);
-        }
-        batch.push_back(std::move(oldest));
-    }
-    return batch;
 }
 
 /// Times the stages of one shard's batches.
@@ -226,12 +207,21 @@ std::vector<ledger::Request> Shards::submit(std::vector<ledger::Request> request
     return refused;
 }
 
+/// What has to wait until all that was acknowledged is posted does not keep others waiting.
+std::vector<ledger::Request> Shards::take_batch(const ledger::Shard& shard,
+                                                WaitingRequests& waiting, bool closing) {
+    auto& backlog = order_.backlog;
+    if (waiting.has_aside() && (closing || backlog.drain())) return waiting.take_aside();
+    const bool must_wait = !closing && !backlog.is_short();
+    return waiting.take_next(
+        [&](const auto& request) { return must_wait && shard.needs_ledger(request); });
+}
+
 void Shards::run(Worker& worker) {
     const auto heartbeat = settings_.lease_duration / kExtensions;
     auto kept = now();
     std::vector<ledger::Request> arrived;
-    std::deque<ledger::Request> waiting;
-    std::size_t looked_at = 0;
+    WaitingRequests waiting;
     // Where later vouchers cover most of the others, what is checked ahead is covered as well, when
     // its batch comes.
     bool looking_pays = false;
@@ -239,28 +229,23 @@ void Shards::run(Worker& worker) {
         arrived.swap(worker.arriving);
         worker.taken += arrived.size();
         lock.unlock();
-        std::move(arrived.begin(), arrived.end(), std::back_inserter(waiting));
-        arrived.clear();
+        waiting.add(arrived);
     };
     const ledger::Shard::Meanwhile look_ahead = [&] {
         take_arrived(std::unique_lock(worker.mutex));
-        const auto until = std::min(looked_at + kLookedAtOnce, waiting.size());
-        if (until - looked_at < kLookedAtLeast) return false;
-        std::vector<ledger::Request*> next;
-        for (; looked_at < until; ++looked_at) next.push_back(&waiting[looked_at]);
-        worker.shard->check_ahead(next, now());
-        return waiting.size() - looked_at >= kLookedAtLeast;
+        const auto next = waiting.look_ahead(kLookedAtLeast, kLookedAtOnce);
+        if (!next.empty()) worker.shard->check_ahead(next, now());
+        return !next.empty();
     };
     try {
         for (;;) {
             std::unique_lock lock(worker.mutex);
-            if (waiting.empty())
-                worker.arrived.wait_for(lock, heartbeat,
+            if (waiting.has_none_next())
+                worker.arrived.wait_for(lock, waiting.has_aside() ? kAsidePause : heartbeat,
                                         [&] { return worker.closing || !worker.arriving.empty(); });
             const bool closing = worker.closing;
             take_arrived(std::move(lock));
-            auto batch = take_batch(waiting);
-            looked_at -= std::min(looked_at, batch.size());
+            auto batch = take_batch(*worker.shard, waiting, closing);
             worker.taken = waiting.size();
             if (batch.empty() && closing) break;
             if (now() - kept >= heartbeat) {

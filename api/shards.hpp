@@ -16,6 +16,8 @@
 
 namespace millrace::api {
 
+class WaitingRequests;
+
 struct ShardsSettings {
     std::string postgres;
     unsigned shards_wanted = 1;
@@ -79,6 +81,8 @@ public:
 private:
     struct Worker;
     bool post_leftovers() const;
+    std::vector<ledger::Request> take_batch(const ledger::Shard& shard, WaitingRequests& waiting,
+                                            bool closing);
     void run(Worker& worker);
 
     ShardsSettings settings_;

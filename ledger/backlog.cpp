@@ -9,6 +9,8 @@ namespace {
 
 /// More are not held back: repeats of them are told from memory.
 constexpr std::size_t kMost = 100'000;
+constexpr std::chrono::seconds kPatience{2};
+using namespace std::chrono_literals;
 
 }  // namespace
 
@@ -18,6 +20,7 @@ void Backlog::acknowledged(std::int64_t last, std::size_t payments) {
     const bool was_empty = parts_.empty();
     parts_.push_back({last, payments, Clock::now()});
     payments_ += payments;
+    if (draining()) wanted_ = last;
     if (was_empty || is_urgent()) added_.notify_one();
 }
 
@@ -25,10 +28,57 @@ bool Backlog::wait_until_posted(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     if (parts_.empty()) return true;
     const auto last = parts_.back().last;
-    wanted_ = std::max(wanted_, last);
-    added_.notify_one();
+    want_all();
     posted_.wait_for(lock, patience, [&] { return failed_ || !waits(last); });
     return !waits(last);
+}
+
+void Backlog::want_all() {
+    wanted_ = parts_.back().last;
+    added_.notify_one();
+}
+
+bool Backlog::drain() {
+    const std::lock_guard lock(mutex_);
+    return is_drained();
+}
+
+bool Backlog::is_drained() {
+    if (failed_ || payments_ <= kFew) {
+        drained_since_.reset();
+        return true;
+    }
+    want_all();
+    if (const auto time = draining()) return *time >= kDrainedWithin;
+    drained_since_ = Clock::now();
+    return false;
+}
+
+std::optional<Backlog::Clock::duration> Backlog::draining() const {
+    if (!drained_since_) return std::nullopt;
+    const auto time = Clock::now() - *drained_since_;
+    // Whoever asked has had the time to be done, or has given up.
+    if (time >= kDrainedWithin + kPatience) return std::nullopt;
+    return time;
+}
+
+void Backlog::wait_until_drained() {
+    std::unique_lock lock(mutex_);
+    // Asked anew after each posting, for what has come meanwhile.
+    posted_.wait_for(lock, kDrainedWithin, [this] { return is_drained(); });
+}
+
+bool Backlog::is_short() const {
+    const std::lock_guard lock(mutex_);
+    return payments_ <= kFew;
+}
+
+std::size_t Backlog::room() const {
+    const auto time = draining();
+    if (!time) return kMost;
+    const auto left = std::max(kDrainedWithin - *time, Clock::duration{});
+    const auto most = kMost * static_cast<std::size_t>(left / 1ms) / (kDrainedWithin / 1ms);
+    return std::max(kFew, most);
 }
 
 bool Backlog::is_posted(std::int64_t last) const {
@@ -38,13 +88,27 @@ bool Backlog::is_posted(std::int64_t last) const {
 
 bool Backlog::wait_for_room(std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
-    posted_.wait_for(lock, patience, [&] { return failed_ || payments_ < kMost; });
-    return payments_ < kMost;
+    posted_.wait_for(lock, patience, [this] { return failed_ || payments_ < room(); });
+    return payments_ < room();
+}
+
+bool Backlog::is_waited_for() const {
+    return closing_ || (!parts_.empty() && parts_.front().last <= wanted_);
 }
 
 bool Backlog::is_urgent() const {
-    return !parts_.empty() &&
-           (closing_ || payments_ >= Poster::kPaymentsMax || parts_.front().last <= wanted_);
+    return !parts_.empty() && (payments_ >= Poster::kPaymentsMax || is_waited_for());
+}
+
+bool Backlog::is_much() const {
+    const std::lock_guard lock(mutex_);
+    return payments_ >= kMost / 2;
+}
+
+bool Backlog::rest(Clock::duration time) {
+    std::unique_lock lock(mutex_);
+    return !added_.wait_for(lock, time,
+                            [this] { return payments_ >= kMost / 2 || is_waited_for(); });
 }
 
 bool Backlog::wait_for_work(std::chrono::milliseconds within) {
@@ -72,6 +136,7 @@ void Backlog::failed() {
     {
         const std::lock_guard lock(mutex_);
         failed_ = true;
+        drained_since_.reset();
     }
     posted_.notify_all();
 }

@@ -63,7 +63,7 @@ BatchWriter::Prepared BatchWriter::prepare(const Batch& batch, Time now) const {
         now, batch.ordinals,
         BatchParameters(batch, lease_, now, copied ? Payments::copied : Payments::included),
         std::nullopt};
-    if (copied) prepared.payments.emplace(batch, now);
+    if (copied) prepared.payments.emplace(batch.payments, now);
     return prepared;
 }
 

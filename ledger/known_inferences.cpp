@@ -50,6 +50,14 @@ bool KnownInferences::is_suspect(const PaymentRequest& request, std::uint64_t ke
     return reservation == reservations.end() || reservation->second.steps > 1;
 }
 
+bool KnownInferences::may_be_repeat(const PaymentRequest& request,
+                                    const LiveChannels& channels) const {
+    const auto key = key_of(request);
+    return seen_.contains(key) && is_suspect(request, key, channels) &&
+           (opens_inference(request) ||
+            !steps_.is_new(request.channel, inference_of(request), content_hash(request)));
+}
+
 std::vector<InferenceKey> KnownInferences::doubtful(const std::deque<BatchItem>& items,
                                                     const LiveChannels& channels) const {
     std::set<InferenceKey> keys;

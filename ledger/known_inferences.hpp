@@ -22,6 +22,9 @@ public:
     std::vector<InferenceKey> mark(std::deque<BatchItem>& items, const LiveChannels& channels,
                                    Lookup lookup) const;
 
+    /// Its history would be looked up, and steps of it were seen.
+    bool may_be_repeat(const PaymentRequest& request, const LiveChannels& channels) const;
+
     /// Those of the items that were refused though they may have been accepted before, if memory
     /// has forgotten it.
     std::vector<InferenceKey> doubtful(const std::deque<BatchItem>& items,

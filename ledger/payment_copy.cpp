@@ -12,12 +12,12 @@ constexpr std::size_t kRowBytes = 420;
 
 }  // namespace
 
-PaymentCopy::PaymentCopy(const Batch& batch, Time now) : rows_(kMagic) {
-    rows_.reserve(batch.payments.size() * kRowBytes);
-    places_.reserve(2 * batch.payments.size());
+PaymentCopy::PaymentCopy(std::span<const PaymentRow> payments, Time now) : rows_(kMagic) {
+    rows_.reserve(payments.size() * kRowBytes);
+    places_.reserve(2 * payments.size());
     append_int32(rows_, 0);  // flags
     append_int32(rows_, 0);  // length of the header's extension
-    for (const auto& row : batch.payments) {
+    for (const auto& row : payments) {
         append_int16(rows_, kColumns);
         append_value(rows_, row.terms->id.view());
         append_seq(row.ordinal);

@@ -4,6 +4,7 @@
 #include "ledger/time.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,12 @@ inline constexpr const char* kPaymentCopy =
     "channel_month, at) "
     "from stdin (format binary)";
 
-/// The batch's payments as rows of table `payment`, in the file format of binary COPY (PostgreSQL
+/// A batch's payments as rows of table `payment`, in the file format of binary COPY (PostgreSQL
 /// manual, COPY, "Binary Format"). Made before the batch has its numbers, which take their places
 /// at the end, so that little is done while others wait for theirs.
 class PaymentCopy {
 public:
-    PaymentCopy(const Batch& batch, Time now);
+    PaymentCopy(std::span<const PaymentRow> payments, Time now);
 
     /// `base` is the seq before the batch's first.
     const std::string& numbered(std::int64_t base);

@@ -9,6 +9,8 @@
 #include <boost/endian/conversion.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -20,6 +22,10 @@ constexpr std::size_t kTogetherMin = 64;
 /// One batch is posted as a whole, and may be large.
 constexpr std::chrono::milliseconds kTimeoutMin{10'000};
 constexpr std::size_t kContentMax = 16 * 1024 * 1024;
+/// Some milliseconds of work; where nobody pauses, each piece costs more than it is worth.
+constexpr std::size_t kPaymentsInPiece = 512;
+constexpr std::size_t kOthersInPiece = 128;
+constexpr std::size_t kWithoutPause = 16;
 
 // Whoever else posts waits here, and then sees what this one has left.
 constexpr const char* kBegin = "begin; select seq from posting where id = 1 for update";
@@ -58,10 +64,30 @@ CommittedBatch handed_on(std::vector<AcknowledgedBatch>& batches, Batch rows) {
     return posted;
 }
 
+/// From there on so many of each of channels, reservations and transfers, which do not refer to one
+/// another. Nothing: there are no more.
+std::optional<Batch> piece_of(const Batch& rows, std::size_t at, std::size_t many) {
+    Batch piece;
+    const auto take = [at, many](const auto& from, auto& to) {
+        const auto begin = std::min(at, from.size());
+        const auto end = std::min(begin + many, from.size());
+        to.assign(from.begin() + static_cast<std::ptrdiff_t>(begin),
+                  from.begin() + static_cast<std::ptrdiff_t>(end));
+        return begin != end;
+    };
+    const bool channels = take(rows.channels, piece.channels);
+    const bool reservations = take(rows.reservations, piece.reservations);
+    const bool transfers = take(rows.transfers, piece.transfers);
+    if (!channels && !reservations && !transfers) return std::nullopt;
+    return piece;
+}
+
 }  // namespace
 
-Poster::Poster(std::string postgres, std::chrono::milliseconds timeout)
-    : postgres_(std::move(postgres)), timeout_(std::max(timeout, kTimeoutMin)) {}
+Poster::Poster(std::string postgres, std::chrono::milliseconds timeout, Pause pause)
+    : postgres_(std::move(postgres)),
+      timeout_(std::max(timeout, kTimeoutMin)),
+      pause_(std::move(pause)) {}
 
 Answered Poster::checked(Answered answer, ExecStatusType wanted) {
     if (PQresultStatus(answer.get()) == wanted) return answer;
@@ -102,10 +128,7 @@ std::optional<CommittedBatch> Poster::post_within(std::size_t payments_max) {
     const auto base = batches.front().base;
     auto rows = merge(batches);
     const auto now = batches.back().at;
-    PaymentCopy payments(rows, now);
-    checked(database.copy_payments(payments.numbered(base)), PGRES_COMMAND_OK);
-    BatchParameters parameters(rows, base, now);
-    checked(database.write(BatchNumbers::given, parameters), PGRES_TUPLES_OK);
+    write(rows, base, now);
     const auto last = base + rows.ordinals;
     checked(database.command(
                 fmt::format("delete from acknowledged_batch where base >= {} and base < {}; "
@@ -115,6 +138,36 @@ std::optional<CommittedBatch> Poster::post_within(std::size_t payments_max) {
             PGRES_COMMAND_OK);
     seq_ = last;
     return handed_on(batches, std::move(rows));
+}
+
+/// In pieces: where it has a core to itself for long, those who are waited for have only the
+/// others.
+void Poster::write(const Batch& rows, std::int64_t base, Time now) {
+    using Clock = std::chrono::steady_clock;
+    auto begun = Clock::now();
+    std::size_t factor = pause_ ? 1 : kWithoutPause;
+    const auto pause = [&] {
+        if (pause_) factor = pause_(Clock::now() - begun) ? 1 : kWithoutPause;
+        begun = Clock::now();
+    };
+    const std::span payments(rows.payments);
+    for (std::size_t at = 0; at < payments.size();) {
+        const auto piece =
+            payments.subspan(at, std::min(factor * kPaymentsInPiece, payments.size() - at));
+        PaymentCopy copy(piece, now);
+        checked(connection_->copy_payments(copy.numbered(base)), PGRES_COMMAND_OK);
+        at += piece.size();
+        pause();
+    }
+    for (std::size_t at = 0;;) {
+        const auto many = factor * kOthersInPiece;
+        const auto piece = piece_of(rows, at, many);
+        if (!piece) return;
+        if (at > 0) pause();
+        BatchParameters parameters(*piece, base, now);
+        checked(connection_->write(BatchNumbers::given, parameters), PGRES_TUPLES_OK);
+        at += many;
+    }
 }
 
 void post_all(const std::string& postgres, std::chrono::milliseconds timeout) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,12 +18,16 @@ namespace millrace::ledger {
 /// Blocking; used by one thread.
 class Poster {
 public:
-    /// So many payments are worth a transaction of their own: some tenths of a second of work, for
-    /// which whatever is not a payment may have to wait.
-    static constexpr std::size_t kPaymentsMax = 16'384;
+    /// So many payments are worth a transaction of their own: the more of one channel are together,
+    /// the less each costs. A second of work, where they are of as many channels.
+    static constexpr std::size_t kPaymentsMax = 32'768;
+
+    /// Called between the pieces of a posting with how long the last one took, to let others at the
+    /// cores. False: there is no time for it, and pieces may be larger.
+    using Pause = std::function<bool(std::chrono::nanoseconds took)>;
 
     /// So long each answer of the database is waited for, but for ten seconds at least.
-    Poster(std::string postgres, std::chrono::milliseconds timeout);
+    Poster(std::string postgres, std::chrono::milliseconds timeout, Pause pause = {});
 
     /// Posts the oldest batches, of some `payments_max` payments, as one transaction; fewer after a
     /// failure. What was posted, for whoever seals it; nullopt: nothing is left. Throws
@@ -33,10 +38,12 @@ public:
 
 private:
     std::optional<CommittedBatch> post_within(std::size_t payments_max);
+    void write(const Batch& rows, std::int64_t base, Time now);
     Answered checked(Answered answer, ExecStatusType wanted);
 
     std::string postgres_;
     std::chrono::milliseconds timeout_;
+    Pause pause_;
     std::unique_ptr<BatchConnection> connection_;
     std::int64_t seq_ = 0;
     /// So many are posted together for now.

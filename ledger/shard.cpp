@@ -88,6 +88,11 @@ public:
         enter(BatchStage::commit);
     }
 
+    bool needs_ledger(const Request& request) const {
+        const auto* payment = std::get_if<PaymentRequest>(&request);
+        return !payment || inferences_.may_be_repeat(*payment, channels_);
+    }
+
     BatchWriter& writer() { return writer_; }
     std::string take_error() { return std::exchange(error_, {}); }
     std::size_t channel_count() const { return channel_count_; }
@@ -386,6 +391,9 @@ std::vector<Answer> Shard::process(std::vector<Request> batch, Time now,
 }
 void Shard::check_ahead(std::span<Request* const> waiting, Time now) {
     engine_->check_ahead(waiting, now);
+}
+bool Shard::needs_ledger(const Request& request) const {
+    return engine_->needs_ledger(request);
 }
 void Shard::keep_lease(Time now) {
     engine_->writer().keep_lease(now);

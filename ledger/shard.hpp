@@ -65,6 +65,11 @@ public:
     /// good.
     void check_ahead(std::span<Request* const> waiting, Time now);
 
+    /// It is not decided before all that was acknowledged earlier is posted: whatever is no
+    /// payment, and a payment that by itself may be a repeat. (So is one of several steps of an
+    /// inference in the same batch, which is not seen here.)
+    bool needs_ledger(const Request& request) const;
+
     /// Extends the lease without a batch. Throws LeaseLost.
     void keep_lease(Time now);
     void release_lease(Time now);

@@ -1,5 +1,6 @@
 #include "api/shards.hpp"
 
+#include "ledger/poster.hpp"
 #include "tests/api/submit_one.hpp"
 #include "tests/support/answers.hpp"
 
@@ -176,6 +177,55 @@ TEST_CASE(
     CHECK(desk.published.size() == kChannels * kPayments);
     CHECK(std::is_sorted(desk.published.begin(), desk.published.end()));
     CHECK(shards.commit_order().backlog.payments() == kChannels * kPayments);
+}
+
+TEST_CASE("shards: what waits for the ledger holds up nobody but its own channel",
+          "[shards][posting]") {
+    Books books;
+    books.change("delete from shard_lease");
+    Desk desk;
+    auto shards = make(books, desk, 1, 65536, true);
+    REQUIRE(shards.start([](const std::string&) {}));
+    const auto repeats = payer(books, 1);
+    const auto opens = payer(books, 2);
+    const auto pays = payer(books, 3);
+    REQUIRE(submit_one(shards, repeats.open(1'000'000)));
+    REQUIRE(submit_one(shards, pays.open(1'000'000)));
+    constexpr std::size_t kMany = ledger::Backlog::kFew + 1;
+    std::vector<ledger::Request> requests;
+    for (std::size_t n = 1; n <= kMany; ++n)
+        requests.push_back(repeats.pay("p" + std::to_string(n), 1, n));
+    REQUIRE(shards.submit(std::move(requests)).empty());
+    REQUIRE(desk.wait_for(2 + kMany));
+    REQUIRE(shards.commit_order().backlog.payments() == kMany);
+    // Nothing is posted: a repeat and an opening wait, and what is behind them on their channels.
+    std::vector<ledger::Request> waiting;
+    waiting.push_back(repeats.pay("p1", 1, 1));
+    waiting.push_back(repeats.pay("behind", 1, kMany + 1));
+    waiting.push_back(opens.open(1000));
+    waiting.push_back(opens.pay("first", 5, 5));
+    waiting.push_back(pays.pay("at-once", 7, 7));
+    REQUIRE(shards.submit(std::move(waiting)).empty());
+    REQUIRE(desk.wait_for(3 + kMany));
+    CHECK(paid(desk.answers.back()).result.inference.text() == "at-once");
+    CHECK(shards.queued() == 4);
+    REQUIRE(submit_one(shards, pays.pay("and-again", 7, 14)));
+    REQUIRE(desk.wait_for(4 + kMany));
+    CHECK(paid(desk.answers.back()).result.inference.text() == "and-again");
+    ledger::post_all(books.postgres.service_url(), std::chrono::seconds{5});
+    auto& backlog = shards.commit_order().backlog;
+    backlog.posted(std::stoll(books.query("select seq from posting")));
+    REQUIRE(desk.wait_for(8 + kMany));
+    shards.stop();
+    CHECK(desk.fatal.empty());
+    const auto answer = [&](std::size_t n) -> auto& {
+        return desk.answers[4 + kMany + n];
+    };
+    CHECK(paid(answer(0)).repeated);
+    CHECK(paid(answer(1)).result.inference.text() == "behind");
+    CHECK(std::holds_alternative<ledger::ChannelChanged>(answer(2).outcome));
+    CHECK(paid(answer(3)).result.charged == units(5));
+    CHECK(shards.queued() == 0);
 }
 
 TEST_CASE("shards: a full queue gives the request back", "[shards]") {

@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 
 #include <future>
+#include <thread>
 
 using namespace support;
 using channel::Error;
@@ -329,4 +330,80 @@ TEST_CASE("posting: whoever waits for the ledger is told when it is up to date, 
     backlog.posted(200'000);
     CHECK(backlog.wait_for_room(0ms));
     CHECK_FALSE(backlog.wait_for_work(1h));
+}
+
+TEST_CASE("posting: while somebody waits for few to be left there is less and less room",
+          "[posting]") {
+    using ledger::Backlog;
+    Backlog backlog;
+    CHECK(backlog.drain());
+    backlog.acknowledged(10, Backlog::kFew);
+    CHECK(backlog.is_short());
+    CHECK(backlog.drain());
+    backlog.acknowledged(20, 98'000);
+    CHECK_FALSE(backlog.is_short());
+    CHECK(backlog.wait_for_room(0ms));
+    CHECK_FALSE(backlog.drain());
+    // Nobody has to ask twice for what is there; and what comes meanwhile waits, in the end.
+    CHECK(backlog.wait_for_work(1h));
+    const auto until = std::chrono::steady_clock::now() + 2 * Backlog::kDrainedWithin;
+    while (backlog.wait_for_room(0ms) && std::chrono::steady_clock::now() < until)
+        std::this_thread::yield();
+    CHECK_FALSE(backlog.wait_for_room(0ms));
+    auto drained = std::async(std::launch::async, [&] { backlog.wait_until_drained(); });
+    backlog.posted(20);
+    drained.get();
+    CHECK(backlog.is_short());
+    backlog.acknowledged(30, 98'000);
+    CHECK(backlog.wait_for_room(0ms));
+    // Where nothing can be posted, waiting is of no use, and payments have the room there is.
+    CHECK_FALSE(backlog.drain());
+    backlog.failed();
+    CHECK(backlog.drain());
+    backlog.wait_until_drained();
+    backlog.acknowledged(40, 1);
+    CHECK_FALSE(backlog.wait_until_posted(1h));
+}
+
+TEST_CASE("posting: whoever posts rests, unless somebody waits for it or there is much",
+          "[posting]") {
+    ledger::Backlog backlog;
+    backlog.acknowledged(10, 10);
+    CHECK(backlog.rest(1ms));
+    CHECK_FALSE(backlog.wait_until_posted(0ms));
+    CHECK_FALSE(backlog.rest(1h));
+    backlog.posted(10);
+    CHECK(backlog.rest(1ms));
+    backlog.acknowledged(20, 60'000);
+    CHECK_FALSE(backlog.rest(1h));
+    backlog.posted(20);
+    backlog.close();
+    CHECK_FALSE(backlog.rest(1h));
+}
+
+TEST_CASE("posting: pieces with pauses between come to what all at once comes to", "[posting]") {
+    constexpr std::uint64_t kPayments = 600;
+    const auto rows = [&](const ledger::Poster::Pause& pause) {
+        Unposted one;
+        std::vector<ledger::Request> requests;
+        for (std::uint64_t n = 1; n < kPayments; ++n)
+            requests.push_back(one.app.pay("p" + std::to_string(n), 1, n));
+        requests.push_back(one.app.authorize("a", 5, kPayments + 5));
+        one.shard.process(std::move(requests), kNoon);
+        ledger::Poster poster(one.books.postgres.service_url(), 5s, pause);
+        CHECK(poster.post().value().payments.size() == kPayments);
+        CHECK(poster.post() == std::nullopt);
+        CHECK(one.books.trial_balance() == "0");
+        return look(one.books, kAllRows);
+    };
+    const auto whole = rows({});
+    for (const bool rests : {true, false}) {
+        int pauses = 0;
+        CHECK(rows([&](std::chrono::nanoseconds took) {
+                  CHECK(took > 0ns);
+                  ++pauses;
+                  return rests;
+              }) == whole);
+        CHECK(pauses == 2);
+    }
 }
