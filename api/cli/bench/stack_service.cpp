@@ -113,6 +113,8 @@ std::uint64_t StackService::resident_bytes_peak() const {
 }
 
 StackService::Sealed StackService::wait_until_sealed() const {
+    wait_until([&] { return metric("millrace_payments_unposted") == 0; },
+               "what is acknowledged is not posted");
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [&] { return std::chrono::steady_clock::now() - begun; };
     /// When the log had come how far, while the newest number is not known: what the service says
