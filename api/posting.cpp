@@ -54,7 +54,7 @@ void Posting::run() {
 }
 
 void Posting::post() {
-    auto posted = poster_.post(order_.backlog.is_much() ? ledger::Poster::kPaymentsMax / 2
+    auto posted = poster_.post(order_.backlog.is_much() ? ledger::Poster::kPaymentsOfMuch
                                                         : ledger::Poster::kPaymentsMax);
     if (posted && order_.posted) order_.posted(std::move(*posted));
     order_.backlog.posted(poster_.seq());

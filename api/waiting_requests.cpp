@@ -10,21 +10,22 @@ namespace {
 /// What one transaction should hold.
 class FillingBatch {
 public:
-    bool has_room_for(const ledger::Request& request) {
+    /// Moves it in, if there is room for it.
+    bool take(ledger::Request& request) {
         /// More than this in one transaction gains nothing and makes the first of them wait.
         constexpr std::size_t kMost = 8000;
         /// Each channel costs a signature check. With more of them in a batch, the cores that
         /// commit and answer have nothing to do for too long, and then too much at once.
         constexpr std::size_t kChannelsMost = 192;
         if (requests_.size() == kMost) return false;
-        const auto* id = channel_of(request);
-        if (!id || channels_.contains(*id)) return true;
-        if (channels_.size() == kChannelsMost) return false;
-        channels_.insert(*id);
+        if (const auto* id = channel_of(request); id && !channels_.contains(*id)) {
+            if (channels_.size() == kChannelsMost) return false;
+            channels_.insert(*id);
+        }
+        requests_.push_back(std::move(request));
         return true;
     }
-    void add(ledger::Request request) { requests_.push_back(std::move(request)); }
-    std::vector<ledger::Request> take() { return std::move(requests_); }
+    std::vector<ledger::Request> requests() { return std::move(requests_); }
 
 private:
     std::unordered_set<channel::ChannelId> channels_;
@@ -50,22 +51,19 @@ std::vector<ledger::Request> WaitingRequests::take_next(const Test& must_wait) {
         if (goes_aside(oldest, must_wait)) {
             if (const auto* id = channel_of(oldest)) aside_channels_.insert(*id);
             aside_.push_back(std::move(oldest));
-        } else if (batch.has_room_for(oldest)) {
-            batch.add(std::move(oldest));
-        } else {
+        } else if (!batch.take(oldest)) {
             break;
         }
         if (looked_at_ > 0) --looked_at_;
     }
-    return batch.take();
+    return batch.requests();
 }
 
 std::vector<ledger::Request> WaitingRequests::take_aside() {
     FillingBatch batch;
-    for (; !aside_.empty() && batch.has_room_for(aside_.front()); aside_.pop_front())
-        batch.add(std::move(aside_.front()));
+    while (!aside_.empty() && batch.take(aside_.front())) aside_.pop_front();
     if (aside_.empty()) aside_channels_.clear();
-    return batch.take();
+    return batch.requests();
 }
 
 std::vector<ledger::Request*> WaitingRequests::look_ahead(std::size_t least, std::size_t most) {

@@ -9,7 +9,6 @@ namespace {
 
 /// More are not held back: repeats of them are told from memory.
 constexpr std::size_t kMost = 100'000;
-constexpr std::chrono::seconds kPatience{2};
 using namespace std::chrono_literals;
 
 }  // namespace
@@ -40,11 +39,11 @@ void Backlog::want_all() {
 
 bool Backlog::drain() {
     const std::lock_guard lock(mutex_);
-    return is_drained();
+    return go_on_draining();
 }
 
-bool Backlog::is_drained() {
-    if (failed_ || payments_ <= kFew) {
+bool Backlog::go_on_draining() {
+    if (failed_ || has_few()) {
         drained_since_.reset();
         return true;
     }
@@ -65,19 +64,20 @@ std::optional<Backlog::Clock::duration> Backlog::draining() const {
 void Backlog::wait_until_drained() {
     std::unique_lock lock(mutex_);
     // Asked anew after each posting, for what has come meanwhile.
-    posted_.wait_for(lock, kDrainedWithin, [this] { return is_drained(); });
+    posted_.wait_for(lock, kDrainedWithin, [this] { return go_on_draining(); });
 }
 
 bool Backlog::is_short() const {
     const std::lock_guard lock(mutex_);
-    return payments_ <= kFew;
+    return has_few();
 }
 
 std::size_t Backlog::room() const {
     const auto time = draining();
     if (!time) return kMost;
-    const auto left = std::max(kDrainedWithin - *time, Clock::duration{});
-    const auto most = kMost * static_cast<std::size_t>(left / 1ms) / (kDrainedWithin / 1ms);
+    const auto left = std::max(kDrainedWithin - *time, Clock::duration{}) / 1ms;
+    const auto most =
+        kMost * static_cast<std::size_t>(left) / static_cast<std::size_t>(kDrainedWithin.count());
     return std::max(kFew, most);
 }
 
@@ -102,13 +102,16 @@ bool Backlog::is_urgent() const {
 
 bool Backlog::is_much() const {
     const std::lock_guard lock(mutex_);
+    return has_much();
+}
+
+bool Backlog::has_much() const {
     return payments_ >= kMost / 2;
 }
 
 bool Backlog::rest(Clock::duration time) {
     std::unique_lock lock(mutex_);
-    return !added_.wait_for(lock, time,
-                            [this] { return payments_ >= kMost / 2 || is_waited_for(); });
+    return !added_.wait_for(lock, time, [this] { return has_much() || is_waited_for(); });
 }
 
 bool Backlog::wait_for_work(std::chrono::milliseconds within) {

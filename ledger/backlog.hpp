@@ -17,6 +17,8 @@ public:
     using Clock = std::chrono::steady_clock;
     /// So few are posted in some hundredths of a second, for which others may be kept waiting.
     static constexpr std::size_t kFew = 1024;
+    /// So long those whom others wait for wait for it: shorter than a lease lasts.
+    static constexpr std::chrono::milliseconds kPatience{2000};
     /// So long after somebody has asked, there is room for a few only.
     static constexpr std::chrono::milliseconds kDrainedWithin{5000};
 
@@ -63,9 +65,11 @@ private:
         std::size_t payments;
         Clock::time_point since;
     };
+    bool has_few() const { return payments_ <= kFew; }
+    bool has_much() const;
     bool is_waited_for() const;
     bool is_urgent() const;
-    bool is_drained();
+    bool go_on_draining();
     void want_all();
     /// How long it has been draining, if it is.
     std::optional<Clock::duration> draining() const;

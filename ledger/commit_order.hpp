@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 
 namespace millrace::ledger {
@@ -31,22 +32,31 @@ public:
         settlement,
     };
 
-    /// A place in the order, left at the end of its life. Turns come in the order in which places
-    /// were taken.
+private:
+    /// In the order, left at the end of its life. Turns come in the order in which places were
+    /// taken.
+    class Place {
+    public:
+        /// Waits until those before have left.
+        explicit Place(CommitOrder& order);
+        ~Place();
+        Place(const Place&) = delete;
+        Place& operator=(const Place&) = delete;
+
+    private:
+        CommitOrder& order_;
+    };
+
+public:
+    /// A place in the order, and the ledger as the commit needs it.
     class Turn {
     public:
         /// Takes a place, and waits. Throws pqxx::failure when it is `to_ledger` and what was
         /// acknowledged before cannot be posted.
         explicit Turn(CommitOrder& order, Commits commits = Commits::settlement);
-        ~Turn();
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
 
     private:
-        struct Place {};
-        Turn(CommitOrder& order, Place);
-
-        CommitOrder& order_;
+        std::optional<Place> place_;
     };
 
 private:

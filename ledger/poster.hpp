@@ -21,6 +21,8 @@ public:
     /// So many payments are worth a transaction of their own: the more of one channel are together,
     /// the less each costs. A second of work, where they are of as many channels.
     static constexpr std::size_t kPaymentsMax = 32'768;
+    /// Enough where what was posted should be told soon.
+    static constexpr std::size_t kPaymentsOfMuch = kPaymentsMax / 2;
 
     /// Called between the pieces of a posting with how long the last one took, to let others at the
     /// cores. False: there is no time for it, and pieces may be larger.

@@ -292,9 +292,7 @@ private:
     }
 
     void wait_until(bool (Backlog::*done)(std::chrono::milliseconds)) {
-        // Shorter than a lease lasts.
-        constexpr std::chrono::milliseconds kPatience{2000};
-        if (!(order_.backlog.*done)(std::min(settings_.commit_timeout, kPatience)))
+        if (!(order_.backlog.*done)(std::min(settings_.commit_timeout, Backlog::kPatience)))
             throw pqxx::failure("payments that are acknowledged wait to be posted");
     }
 

@@ -62,15 +62,25 @@ api::Shards make(Books& books, Desk& desk, unsigned shards, std::size_t queue_ma
             [&desk](const std::string& why) { desk.fatal = why; }};
 }
 
+/// Writers at work, which nobody had the leases of before.
+struct Running {
+    Books books;
+    Desk desk;
+    api::Shards shards;
+
+    Running(unsigned writers, bool post_later)
+        : shards(make(books, desk, writers, 65536, post_later)) {
+        books.change("delete from shard_lease");
+        REQUIRE(shards.start([](const std::string&) {}));
+    }
+};
+
 }  // namespace
 
 TEST_CASE("shards: two writers at once keep one order of numbers and a balanced ledger",
           "[shards]") {
-    Books books;
-    books.change("delete from shard_lease");
-    Desk desk;
-    auto shards = make(books, desk, 2);
-    REQUIRE(shards.start([](const std::string&) {}));
+    Running running(2, false);
+    auto& [books, desk, shards] = running;
     constexpr std::size_t kChannels = 12;
     constexpr std::size_t kPayments = 40;
     std::vector<Payer> payers;
@@ -145,11 +155,8 @@ TEST_CASE("shards: what an earlier process has acknowledged is posted before any
 TEST_CASE(
     "shards: payments that arrive while others are committed are checked and decided in order",
     "[shards][posting]") {
-    Books books;
-    books.change("delete from shard_lease");
-    Desk desk;
-    auto shards = make(books, desk, 1, 65536, true);
-    REQUIRE(shards.start([](const std::string&) {}));
+    Running running(1, true);
+    auto& [books, desk, shards] = running;
     constexpr std::size_t kChannels = 40;
     constexpr std::size_t kPayments = 20;
     std::vector<Payer> payers;
@@ -181,11 +188,8 @@ TEST_CASE(
 
 TEST_CASE("shards: what waits for the ledger holds up nobody but its own channel",
           "[shards][posting]") {
-    Books books;
-    books.change("delete from shard_lease");
-    Desk desk;
-    auto shards = make(books, desk, 1, 65536, true);
-    REQUIRE(shards.start([](const std::string&) {}));
+    Running running(1, true);
+    auto& [books, desk, shards] = running;
     const auto repeats = payer(books, 1);
     const auto opens = payer(books, 2);
     const auto pays = payer(books, 3);

@@ -113,14 +113,15 @@ std::uint64_t StackService::resident_bytes_peak() const {
 }
 
 StackService::Sealed StackService::wait_until_sealed() const {
-    wait_until([&] { return metric("millrace_payments_unposted") == 0; },
-               "what is acknowledged is not posted");
     const auto begun = std::chrono::steady_clock::now();
     const auto since = [&] { return std::chrono::steady_clock::now() - begun; };
+    wait_until([&] { return metric("millrace_payments_unposted") == 0; },
+               "what is acknowledged is not posted");
+    const auto known_after = since() + kStatsAge;
     /// When the log had come how far, while the newest number is not known: what the service says
     /// of its database may be a moment old.
     std::vector<std::pair<std::chrono::duration<double>, double>> seen;
-    for (; since() < kStatsAge; std::this_thread::sleep_for(kLookAtLog)) {
+    for (; since() < known_after; std::this_thread::sleep_for(kLookAtLog)) {
         const auto size = metric("millrace_log_size");
         seen.emplace_back(since(), size);
     }

@@ -1,11 +1,13 @@
 #include "api/cli/demo/stack.hpp"
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -81,6 +83,8 @@ DemoStack::DemoStack(Afterwards afterwards, std::vector<std::string> more)
 
 DemoStack::~DemoStack() {
     if (!process_) return;
+    if (std::uncaught_exceptions() > exceptions_before_)
+        fmt::print(stderr, "the log of the stack ends so:\n{}", last_words());
     process_->stop(kStopPatience);
     std::error_code ignored;
     fs::remove_all(directory_, ignored);

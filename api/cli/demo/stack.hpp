@@ -4,6 +4,7 @@
 #include "api/cli/process.hpp"
 #include "api/cli/stream_client.hpp"
 
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ public:
     /// with the end of its log when it does not come up.
     explicit DemoStack(Afterwards afterwards, std::vector<std::string> more = {});
     /// Stops it and removes its directory, which is also its data directory, unless it was let go.
+    /// Where an exception ends it, the end of its log goes to standard error.
     ~DemoStack();
     DemoStack(const DemoStack&) = delete;
     DemoStack& operator=(const DemoStack&) = delete;
@@ -53,6 +55,7 @@ private:
     std::string last_words() const;
 
     Afterwards afterwards_;
+    int exceptions_before_ = std::uncaught_exceptions();
     std::filesystem::path directory_;
     std::optional<Process> process_;
     pid_t pid_ = 0;
