@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <unistd.h>
+
 namespace millrace::api::bench {
 namespace {
 
@@ -97,6 +99,8 @@ Row measure(const Measurement& wanted, const RawFigures& raw, Place& place, cons
     std::optional<Latencies> commits;
     if (own && plan.name == kOneInFlight) commits = postgres_commits(own->ready().postgres);
     plan.before_start = [&] {
+        // Else the kernel writes the tables of the row before while this one's commits wait.
+        if (own) sync();
         say(plan.name + ": measuring");
         if (meter) meter->begin();
     };
