@@ -49,10 +49,11 @@ async function openChannel({ url, payer, network, contract }) {
   });
   const text = await paid.text();
   const receipt = paid.headers.get("PAYMENT-RESPONSE");
-  if (paid.status !== 200 || !receipt)
-    throw new Error(
-      `a deposit was answered by ${paid.status} ${text} ${paid.headers.get("PAYMENT-REQUIRED")}`,
-    );
+  if (paid.status !== 200 || !receipt) {
+    const reason = receipt ?? paid.headers.get("PAYMENT-REQUIRED");
+    const told = reason ? JSON.stringify(decoded(reason)) : "no reason";
+    throw new Error(`a deposit was answered by ${paid.status} ${text}: ${told}`);
+  }
   const { channelId, chargedCumulativeAmount } = decoded(receipt).extra.channelState;
   return {
     network,
