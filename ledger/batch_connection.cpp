@@ -47,10 +47,11 @@ bool is_written(const PGresult* result) {
     return PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) > 0;
 }
 
-BatchConnection::BatchConnection(const std::string& postgres, std::chrono::milliseconds timeout)
+BatchConnection::BatchConnection(const char* name, const std::string& postgres,
+                                 std::chrono::milliseconds timeout)
     : timeout_(timeout) {
     const char* keywords[] = {"dbname", "connect_timeout", "application_name", nullptr};
-    const char* values[] = {postgres.c_str(), kConnectSeconds, "millrace-shard", nullptr};
+    const char* values[] = {postgres.c_str(), kConnectSeconds, name, nullptr};
     handle_ = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(handle_) != CONNECTION_OK) return;
     // What does not fit into the socket waits in `wait`, which has a deadline.

@@ -35,8 +35,10 @@ bool is_written(const PGresult* result);
 /// thread.
 class BatchConnection {
 public:
-    /// Broken when the server cannot be reached within the connect time-out.
-    BatchConnection(const std::string& postgres, std::chrono::milliseconds timeout);
+    /// Broken when the server cannot be reached within the connect time-out. By its name the server
+    /// tells it from others (`pg_stat_activity.application_name`).
+    BatchConnection(const char* name, const std::string& postgres,
+                    std::chrono::milliseconds timeout);
     ~BatchConnection();
     BatchConnection(const BatchConnection&) = delete;
     BatchConnection& operator=(const BatchConnection&) = delete;

@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kShard = "millrace-shard";
 /// From so many payments on, COPY with its three more round trips is the faster way.
 constexpr std::size_t kCopyFrom = 256;
 constexpr auto kPauseMax = 1000ms;
@@ -69,7 +70,7 @@ BatchWriter::Prepared BatchWriter::prepare(const Batch& batch, Time now) const {
 
 bool BatchWriter::connect() {
     if (!connection_ || !connection_->good())
-        connection_ = std::make_unique<BatchConnection>(postgres_, timeout_);
+        connection_ = std::make_unique<BatchConnection>(kShard, postgres_, timeout_);
     return connection_->good();
 }
 
@@ -142,7 +143,7 @@ BatchWriter::Outcome BatchWriter::acknowledge(Acknowledgement& batch,
 
 BatchWriter::Outcome BatchWriter::resolve(std::int64_t number) {
     for (auto pause = 10ms;; pause = std::min<std::chrono::milliseconds>(2 * pause, kPauseMax)) {
-        connection_ = std::make_unique<BatchConnection>(postgres_, timeout_);
+        connection_ = std::make_unique<BatchConnection>(kShard, postgres_, timeout_);
         if (const auto base = base_of(number)) {
             lease_.batch = number;
             if (*base >= 0) return Committed{*base};

@@ -10,7 +10,7 @@ constexpr std::uint32_t kBytea = 17;
 }  // namespace
 
 CommitProbe::CommitProbe(const std::string& postgres, std::size_t bytes)
-    : connection_(postgres, kTimeout),
+    : connection_("millrace-bench", postgres, kTimeout),
       statement_{"commit_probe", "select pg_logical_emit_message(true, 'millrace', $1)", {kBytea}},
       message_(bytes, '.') {
     if (!connection_.good()) throw std::runtime_error(connection_.error());

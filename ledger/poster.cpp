@@ -17,6 +17,7 @@
 namespace millrace::ledger {
 namespace {
 
+constexpr auto kPosting = "millrace-posting";
 /// What fails by its size does not fail with these.
 constexpr std::size_t kTogetherMin = 64;
 /// One batch is posted as a whole, and may be large.
@@ -96,7 +97,7 @@ Answered Poster::checked(Answered answer, ExecStatusType wanted) {
 
 std::optional<CommittedBatch> Poster::post(std::size_t payments_max) {
     if (!connection_ || !connection_->good())
-        connection_ = std::make_unique<BatchConnection>(postgres_, timeout_);
+        connection_ = std::make_unique<BatchConnection>(kPosting, postgres_, timeout_);
     if (!connection_->good()) throw std::runtime_error(connection_->error());
     try {
         auto posted = post_within(std::min(together_, payments_max));
