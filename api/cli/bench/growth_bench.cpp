@@ -26,7 +26,7 @@ constexpr double kKept = 0.8;
 struct Plan {
     std::size_t paying = 1000;
     std::size_t open = 100'000;
-    std::uint64_t updates_each = 60;
+    std::uint64_t updates_each = 200;
     std::uint64_t history = 20'000'000;
     /// Of one pipelined run.
     std::uint64_t pipelined = 250'000;
@@ -47,22 +47,30 @@ Plan plan_of(const BenchOptions& options) {
     return plan;
 }
 
-/// The run of the median rate, after one that warms caches up and does not count.
-Row measure(const std::string& name, const StreamAddress& address, const std::string& token,
-            std::vector<LoadChannel>& channels, const LoadPlan& plan, std::size_t runs) {
-    say(name + ": signing, then measuring");
-    std::vector<Row> rows;
-    for (std::size_t n = 0; n <= runs; ++n) {
-        const auto result = run_load(address, token, channels, plan);
-        if (result.refused > 0)
-            throw std::runtime_error("a payment was refused: " + result.first_refusal);
-        Row row;
-        row.name = name;
-        row.count = result.acknowledged;
-        row.per_second = static_cast<double>(result.acknowledged) / result.seconds;
-        row.latency = figures_of(result.latencies);
-        if (n > 0) rows.push_back(std::move(row));
-    }
+/// One database of the two that are compared: where to pay, and what that came to.
+struct Measured {
+    std::string name;
+    StreamAddress address;
+    std::string token;
+    std::vector<LoadChannel> channels;
+    std::vector<Row> rows{};
+};
+
+void run_once(Measured& measured, const LoadPlan& plan) {
+    const auto result = run_load(measured.address, measured.token, measured.channels, plan);
+    if (result.refused > 0)
+        throw std::runtime_error("a payment was refused: " + result.first_refusal);
+    Row row;
+    row.name = measured.name;
+    row.count = result.acknowledged;
+    row.per_second = static_cast<double>(result.acknowledged) / result.seconds;
+    row.latency = figures_of(result.latencies);
+    measured.rows.push_back(std::move(row));
+}
+
+/// The run of the median rate, but for the first, which warms caches up.
+Row median_of(std::vector<Row> rows) {
+    rows.erase(rows.begin());
     std::sort(rows.begin(), rows.end(),
               [](const Row& a, const Row& b) { return *a.per_second < *b.per_second; });
     return rows[rows.size() / 2];
@@ -87,53 +95,79 @@ void add_pair(Report& report, const std::string& mark, const Row& small, const R
     report.marks.push_back({mark, report.rows.back().ratio->value, Bound::at_least, kKept});
 }
 
+/// A development stack whose payers have opened `open` channels, of which `paying` pay: they lie
+/// among the others, as they would.
+class Crowded {
+public:
+    Crowded(std::size_t open, std::size_t paying)
+        : payers_(stack_.ready(), payers_for(open), kFew) {
+        const auto channels = payers_.open(open);
+        StackService(stack_).wait_until_sealed();
+        measured_ = {fmt::format("{} channels, one in flight, of {} open", paying, open),
+                     stack_.ready().stream, log_in(stack_.ready().stream, payers_.first().key()),
+                     spread(channels, payers_.first().address(), paying)};
+    }
+    Measured& measured() { return measured_; }
+    /// What is still to be posted of one run must not take from the next one's time.
+    void run(const LoadPlan& plan) {
+        run_once(measured_, plan);
+        StackService(stack_).wait_until_sealed();
+    }
+    double open() const { return StackService(stack_).metric("millrace_channels"); }
+
+private:
+    DemoStack stack_{Afterwards::stop, kQuietChain};
+    Payers payers_;
+    Measured measured_;
+};
+
+/// Both cases in turns, as the machine is not the same from one minute to the next.
 void measure_channels(Report& report, const Plan& plan) {
-    say("starting a development stack");
-    const DemoStack stack(Afterwards::stop, kQuietChain);
-    const auto& address = stack.ready().stream;
-    Payers payers(stack.ready(), payers_for(plan.open - plan.paying), kFew);
-    const auto token = log_in(address, payers.first().key());
+    say("starting two development stacks");
+    Crowded small(plan.paying, plan.paying);
+    Crowded large(plan.open, plan.paying);
     LoadPlan load;
     load.channels = plan.paying;
     load.connections = 10;
     load.updates = plan.paying * plan.updates_each;
-    const auto name = [&](std::size_t open) {
-        return fmt::format("{} channels, one in flight, of {} open", plan.paying, open);
-    };
-    auto alone = payers.open(plan.paying, 1);
-    const auto small = measure(name(plan.paying), address, token, alone, load, plan.runs);
-    // Those that pay lie among the others, as they would.
-    const auto others = payers.open(plan.open - plan.paying);
-    auto among = spread(others, payers.first().address(), plan.paying);
-    StackService(stack).wait_until_sealed();
-    const auto large = measure(name(plan.open), address, token, among, load, plan.runs);
-    add_pair(report, "rate kept with more channels", small, large);
-    report.rows.back().figures = {
-        {"channelsOpen", StackService(stack).metric("millrace_channels")}};
+    for (std::size_t n = 0; n <= plan.runs; ++n) {
+        say(fmt::format("channels: turn {} of {}", n + 1, plan.runs + 1));
+        small.run(load);
+        large.run(load);
+    }
+    add_pair(report, "rate kept with more channels", median_of(small.measured().rows),
+             median_of(large.measured().rows));
+    report.rows.back().figures = {{"channelsOpen", large.open()}};
 }
 
 void measure_history(Report& report, const Plan& plan) {
     say("starting a development stack");
     const DemoStack stack(Afterwards::stop, kQuietChain);
-    const auto& address = stack.ready().stream;
     Payers payers(stack.ready(), 1, kMany);
-    const auto token = log_in(address, payers.first().key());
     LoadPlan load;
     load.channels = 100;
     load.window = 64;
     load.connections = 10;
     load.array_max = 64;
     load.updates = plan.pipelined;
-    auto channels = payers.open(load.channels);
     const auto name = [](const std::string& rows) {
         return fmt::format("100 channels, pipelined, on {} rows of history", rows);
     };
     History history(stack);
-    const auto small = measure(name("no"), address, token, channels, load, plan.runs);
-    history.make(token, channels, plan.history, (plan.runs + 1) * plan.pipelined);
+    Measured measured{name("no"), stack.ready().stream,
+                      log_in(stack.ready().stream, payers.first().key()),
+                      payers.open(load.channels)};
+    const auto measure = [&] {
+        say(measured.name + ": signing, then measuring");
+        measured.rows.clear();
+        for (std::size_t n = 0; n <= plan.runs; ++n) run_once(measured, load);
+        return median_of(measured.rows);
+    };
+    const auto small = measure();
+    history.make(measured.token, measured.channels, plan.history, (plan.runs + 1) * plan.pipelined);
     const auto before = static_cast<double>(StackService(stack).wait_until_sealed().seq);
-    const auto large =
-        measure(name(std::to_string(plan.history)), address, token, channels, load, plan.runs);
+    measured.name = name(std::to_string(plan.history));
+    const auto large = measure();
     add_pair(report, "rate kept with more history", small, large);
     report.rows.back().figures = {{"updatesBefore", before},
                                   {"databaseBytesPerRow", history.bytes_per_row()}};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -36,6 +37,10 @@ std::string text(const json::object& object, std::string_view name) {
 LoopbackPort port_of(const std::string& url) {
     return {static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)))};
 }
+
+/// Of this process, whose last one ends it when they are interrupted.
+std::atomic<int> stacks_alive = 0;
+std::atomic<bool> interrupted = false;
 
 sigset_t interruption_signals() {
     sigset_t signals;
@@ -102,13 +107,19 @@ void DemoStack::stop_when_interrupted(const std::stop_token& over) {
     const auto interruptions = interruption_signals();
     const timespec patience{.tv_sec = 0, .tv_nsec = 100'000'000};
     while (!over.stop_requested()) {
-        if (sigtimedwait(&interruptions, nullptr, &patience) < 0) continue;
+        const bool came = sigtimedwait(&interruptions, nullptr, &patience) >= 0;
+        // Only one stack's thread gets the signal.
+        if (!came && !interrupted) continue;
+        interrupted = true;
         kill(pid_, SIGTERM);
         waitpid(pid_, nullptr, 0);
         std::error_code ignored;
         fs::remove_all(directory_, ignored);
-        _exit(kExitInterrupted);
+        if (--stacks_alive == 0) _exit(kExitInterrupted);
+        // Whoever destroys this stack meanwhile waits for the last one, too.
+        pause();
     }
+    --stacks_alive;
 }
 
 void DemoStack::start(std::vector<std::string> more) {
@@ -126,6 +137,7 @@ void DemoStack::start(std::vector<std::string> more) {
                                    .standard_error = log_file});
     pid_ = process.pid();
     process_.emplace(std::move(process));
+    ++stacks_alive;
     interruptions_ = std::jthread([this](std::stop_token over) { stop_when_interrupted(over); });
     close(ends[1]);
     close(log_file);
